@@ -1,0 +1,100 @@
+# Two commands set arcuate up; neither needs anything done before, and both work twice.
+#   make run     reproduce the what/when experiment and write its report
+#   make test    everything that continuous integration checks
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON      ?= python3.11
+VENV        := .venv
+BIN         := $(VENV)/bin
+PIP         := $(BIN)/python -m pip --disable-pip-version-check -q
+TORCH       := torch==2.13.0
+CONSTRAINTS := constraints/py311.txt
+MODEL       ?= what_when_reservoir
+OUT         ?= out/$(MODEL)
+BENCH       ?= spiking --workloads W1 --against brian2 --quick
+
+.PHONY: help run test bench docs lint format types layers spelling pytest notebooks coverage clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- environment: a stamp says which set was installed from the present pyproject.toml and constraints
+$(BIN)/python:
+	@echo "==> making $(VENV) with $(PYTHON)"
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name another with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch-stamp: | $(BIN)/python
+	@echo "==> installing $(TORCH) (about a minute)"
+	@$(PIP) install "$(TORCH)"
+	@touch $@
+
+$(VENV)/.run-stamp: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch-stamp
+	@echo "==> installing arcuate and what it needs (a minute or two)"
+	@$(PIP) install -c $(CONSTRAINTS) -e ".[torch]"
+	@touch $@
+
+$(VENV)/.test-stamp: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch-stamp
+	@echo "==> installing arcuate with the tools for tests and documentation (a minute or two)"
+	@$(PIP) install -c $(CONSTRAINTS) -e ".[torch,sklearn,test,dev,docs]"
+	@touch $@ $(VENV)/.run-stamp
+
+# ---- the two commands
+run: $(VENV)/.run-stamp ## reproduce the what/when experiment: figures and report.html in out/
+	@echo "==> reproducing $(MODEL) into $(OUT)"
+	@$(BIN)/arcuate reproduce $(MODEL) --out "$(OUT)"
+	@echo "==> open $(OUT)/report.html"
+
+test: lint types layers spelling pytest docs notebooks ## every check, as continuous integration runs them
+	@echo "==> all checks passed"
+
+# ---- the checks one by one
+lint: $(VENV)/.test-stamp ## style and format
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.test-stamp ## static types
+	@echo "==> mypy"
+	@$(BIN)/mypy
+
+layers: $(VENV)/.test-stamp ## who may import whom
+	@echo "==> import-linter"
+	@$(BIN)/lint-imports --no-logo
+
+spelling: $(VENV)/.test-stamp ## common misspellings
+	@echo "==> codespell"
+	@$(BIN)/codespell
+
+pytest: $(VENV)/.test-stamp ## the default tests
+	@echo "==> pytest"
+	@$(BIN)/python -m pytest -q
+
+docs: $(VENV)/.test-stamp ## the documentation, warnings as errors
+	@echo "==> sphinx"
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "    docs/_build/html/index.html"
+
+notebooks: $(VENV)/.test-stamp ## run the notebooks on small parameters
+	@echo "==> notebooks"
+	@if compgen -G "notebooks/*.ipynb" >/dev/null; then \
+	    $(BIN)/python -m pytest -q --nbmake --nbmake-kernel=python3 --nbmake-timeout=600 --timeout=900 notebooks; \
+	else echo "    none yet"; fi
+
+# ---- more
+format: $(VENV)/.test-stamp ## mend style and format in place
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+coverage: $(VENV)/.test-stamp ## the default tests with line and branch coverage
+	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage report
+
+bench: $(VENV)/.run-stamp ## speed, as ratios against Brian2 in one run
+	@$(BIN)/arcuate bench $(BENCH)
+
+clean: ## remove what the checks and the documentation wrote (not the environment, not out/)
+	@rm -rf docs/_build docs/models docs/notebooks docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

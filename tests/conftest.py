@@ -1,0 +1,62 @@
+"""What every test shares: a compile cache kept between runs, no display, fixed examples, markers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+try:
+    from hypothesis import settings
+except ImportError:
+    pass
+else:
+    settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
+    settings.register_profile("thorough", deadline=None, max_examples=1000)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fix the environment before any module of the library is imported."""
+    if not os.environ.get("ARCUATE_CACHE"):
+        cache = config.rootpath / ".pytest_cache" / "arcuate"
+        cache.mkdir(parents=True, exist_ok=True)
+        cache.chmod(0o700)
+        os.environ["ARCUATE_CACHE"] = str(cache)
+    os.environ["MPLBACKEND"] = "Agg"
+    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+
+
+def _has_gpu() -> bool:
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Benchmarks are slow; what a marker asks for and the machine lacks is skipped with the reason."""
+    missing = {
+        "torch": importlib.util.find_spec("torch") is None,
+        "brian": importlib.util.find_spec("brian2") is None,
+    }
+    if any(item.get_closest_marker("gpu") for item in items):
+        missing["gpu"] = not _has_gpu()
+    for item in items:
+        if (ROOT / "tests" / "benchmarks") in item.path.parents:
+            item.add_marker("slow")
+        for name, absent in missing.items():
+            if absent and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"no {name} here"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the root of the repository."""
+    return ROOT
