@@ -1,0 +1,99 @@
+"""The door to Numba outside the engines: plain Python functions, compiled with a cache on disk.
+
+Numba's cache files are pickles, so the folder belongs to one user and nobody else can write to it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["cache_dir", "compiled"]
+
+CACHE_VARIABLE = "ARCUATE_CACHE"
+"""Environment variable that names another cache folder."""
+
+
+@cache
+def cache_dir() -> Path:
+    """Find the folder for compiled code, and create it.
+
+    It is ``$ARCUATE_CACHE`` when set, else the user's cache folder. A folder that cannot be written, or
+    that somebody else could write to, is replaced by a temporary one for this process.
+
+    Returns
+    -------
+    Path
+        A folder of this user with permissions 0700, one for each version of this package.
+
+    Examples
+    --------
+    >>> cache_dir().is_dir()
+    True
+    """
+    from arcuate import __version__
+
+    chosen = os.environ.get(CACHE_VARIABLE)
+    try:
+        if chosen:
+            base = Path(chosen).expanduser().absolute()
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "arcuate"
+        folder = base / f"compiled-{__version__}"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _is_private(folder):
+            return folder
+    except (OSError, RuntimeError, ValueError):  # not writable; no home folder; a name with a NUL
+        pass
+    return Path(tempfile.mkdtemp(prefix="arcuate-"))
+
+
+def _is_private(folder: Path) -> bool:
+    """Close a folder to others and try it; False where it belongs to somebody else."""
+    if hasattr(os, "getuid") and folder.lstat().st_uid != os.getuid():
+        return False
+    folder.chmod(0o700)
+    with tempfile.TemporaryFile(dir=folder):
+        return True
+
+
+@cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a plain Python function, once per process and once per cache folder.
+
+    Parameters
+    ----------
+    function : callable
+        Loops over arrays and scalars, at module level, calling nothing but arithmetic, ``math`` and NumPy
+        (or functions that are compiled already).
+
+    Returns
+    -------
+    callable
+        The same function, compiled at its first call: strict IEEE arithmetic, division by zero gives
+        infinity, no bounds checks, and other Python threads run meanwhile.
+
+    Examples
+    --------
+    >>> def double(x):
+    ...     return 2.0 * x
+    >>> double(1.5)  # compiled(double) gives the same
+    3.0
+    """
+    folder = str(cache_dir())  # before Numba is imported
+    import numba
+
+    if isinstance(function, numba.core.dispatcher.Dispatcher):
+        return function
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
+    try:
+        return numba.njit(  # type: ignore[no-any-return]
+            cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True
+        )(function)
+    finally:
+        numba.config.CACHE_DIR = before
