@@ -87,13 +87,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     folder = str(cache_dir())  # before Numba is imported
     import numba
 
+    config: Any = numba.config
     if isinstance(function, numba.core.dispatcher.Dispatcher):
         return function
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
+    before = config.CACHE_DIR
+    config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
     try:
-        return numba.njit(  # type: ignore[no-any-return]
-            cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True
-        )(function)
+        return numba.njit(cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(
+            function
+        )
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

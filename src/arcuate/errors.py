@@ -11,7 +11,7 @@ import math
 import numbers
 import operator
 import reprlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -243,7 +243,7 @@ def check_int(value: object, *, where: str, name: str, low: int | None = 1, high
         raise SpecError.of(where=where, name=name, value=value, bound="must be an integer", fix=fix)
     number = operator.index(value)
     if (low is not None and number < low) or (high is not None and number > high):
-        raise SpecError.of(where=where, name=name, value=number, bound=_bounds(low, high))
+        raise SpecError.of(where=where, name=name, value=number, bound=bounds(low, high))
     return number
 
 
@@ -292,10 +292,8 @@ def check_real(
         number = math.inf
     if not math.isfinite(number):
         raise SpecError.of(where=where, name=name, value=value, bound="must be finite")
-    below = low is not None and (number < low or (low_open and number == low))
-    above = high is not None and (number > high or (high_open and number == high))
-    if below or above:
-        bound = _bounds(low, high, low_open=low_open, high_open=high_open)
+    if not within(number, low, high, low_open=low_open, high_open=high_open):
+        bound = bounds(low, high, low_open=low_open, high_open=high_open)
         raise SpecError.of(where=where, name=name, value=value, bound=bound)
     return number
 
@@ -390,7 +388,7 @@ def check_array(
     ):
         wanted = ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "")
         raise refuse(f"must have shape ({wanted}), not {array.shape}")
-    copy = np.array(array, dtype=dtype, order="C", subok=False)
+    copy: np.ndarray = np.array(array, dtype=dtype, order="C", subok=False)
     if finite and dtype is float and not np.isfinite(copy).all():
         index = tuple(int(k) for k in np.argwhere(~np.isfinite(copy))[0])
         raise refuse(f"must be finite; element {_index(index)} is {copy[index]}")
@@ -403,13 +401,29 @@ def _index(index: tuple[int, ...]) -> str:
     return "[" + ", ".join(map(str, index)) + "]"
 
 
-def _bounds(low: float | None, high: float | None, *, low_open: bool = False, high_open: bool = False) -> str:
-    """Say two bounds in words."""
+def within(
+    number: float, low: float | None, high: float | None, *, low_open: bool = False, high_open: bool = False
+) -> bool:
+    """Say whether a number lies within bounds, either of which may be absent or excluded."""
+    below = low is not None and (number < low or (low_open and number == low))
+    above = high is not None and (number > high or (high_open and number == high))
+    return not (below or above)
+
+
+def bounds(
+    low: float | None,
+    high: float | None,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+    show: Callable[[float], str] = "{:.12g}".format,
+) -> str:
+    """Say bounds in words."""
     parts = []
     if low is not None:
-        parts.append(f"{'>' if low_open else '>='} {low:g}" if abs(low) < 1e15 else f">= {low}")
+        parts.append(f"{'>' if low_open else '>='} {show(low)}")
     if high is not None:
-        parts.append(f"{'<' if high_open else '<='} {high:g}" if abs(high) < 1e15 else f"<= {high}")
+        parts.append(f"{'<' if high_open else '<='} {show(high)}")
     return "must be " + " and ".join(parts)
 
 

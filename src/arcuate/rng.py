@@ -154,12 +154,14 @@ def restore(saved: Mapping[str, Any]) -> np.random.Generator:
         if not 0 <= saved["buffer_pos"] <= 4 or not 0 <= saved["uinteger"] < 2**32:
             raise ValueError("position out of range")
         bits = np.random.Philox(key=0)
-        bits.state = {
+        position = {name: operator.index(saved[name]) for name in ("buffer_pos", "has_uint32", "uinteger")}
+        restored: Any = {
             "bit_generator": "Philox",
             "state": {name: words[name] for name in _ARRAYS},
             "buffer": words["buffer"],
-            **{name: operator.index(saved[name]) for name in ("buffer_pos", "has_uint32", "uinteger")},
+            **position,
         }
+        bits.state = restored
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileFormatError.of(
             name="state of a random stream", value=saved, bound="is not one that this package saved"

@@ -8,16 +8,14 @@ edition. Neither Brian2 nor pint is imported; their quantities are recognized by
 from __future__ import annotations
 
 import math
-import numbers
 import re
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from arcuate.errors import SpecError, UnitsError, check_array, check_real, unknown
+from arcuate.errors import SpecError, UnitsError, bounds, check_array, check_real, unknown, within
 
 __all__ = [
     "UNITS",
@@ -254,9 +252,9 @@ def to_si(
         try:
             number, found = parse_quantity(value)
         except UnitsError as error:
-            raise UnitsError.of(
-                where=where, name=name, value=value, bound=_reason(error), fix=_example(wanted)
-            ) from error
+            fix = error.fix if error.fix and "did you mean" in error.fix else _example(wanted)
+            bound = error.bound or "is not a quantity"
+            raise UnitsError.of(where=where, name=name, value=value, bound=bound, fix=fix) from None
     elif (quantity := _quantity(value, unit)) is not None:
         magnitude, found = quantity
         if np.ndim(magnitude):
@@ -275,13 +273,12 @@ def to_si(
         raise UnitsError.of(
             where=where, name=name, value=value, bound=bound, fix=_example(wanted, number if bare else None)
         )
-    try:
-        return check_real(
-            number, where="", name="", low=low, high=high, low_open=low_open, high_open=high_open
+    if not within(number, low, high, low_open=low_open, high_open=high_open):
+        bound = bounds(
+            low, high, low_open=low_open, high_open=high_open, show=lambda bound: format_si(bound, unit)
         )
-    except SpecError as error:
-        bound = str(error.bound) + (f" ({unit})" if wanted != Dimension() and low != 0 else "")
-        raise SpecError.of(where=where, name=name, value=value, bound=bound) from None
+        raise SpecError.of(where=where, name=name, value=value, bound=bound)
+    return number
 
 
 def to_si_array(
@@ -381,13 +378,14 @@ def _digits(value: float, power: int) -> str:
     for text in texts:
         mantissa, _, exponent = text.partition("e")
         if _scale(mantissa, exponent, Fraction(power)) == value:
-            return mantissa if not exponent else text
+            plain = 1e-4 <= abs(scaled) < 1e6
+            return np.format_float_positional(float(text), trim="-") if plain else text
     return ""
 
 
 def _quantity(value: Any, unit: str) -> tuple[Any, Dimension] | None:
     """Magnitude in SI and dimension of a quantity of Brian2 or pint; None for anything else."""
-    brian = getattr(value, "dim", None)
+    brian: Any = getattr(value, "dim", None)
     if hasattr(brian, "get_dimension"):
         words = ("length", "mass", "time", "current", "temperature", "quantity of substance", "luminosity")
         powers = (Fraction(brian.get_dimension(word)).limit_denominator(100) for word in words)
@@ -410,20 +408,6 @@ def _example(wanted: Dimension, number: float | None = None) -> str:
     return f'use for example "20 {unit}"' if number is None else f'did you mean "{number:g} {unit}"?'
 
 
-def _reason(error: UnitsError) -> str:
-    """What a parse error says, without the parts that the caller says better."""
-    return str(error.bound) + (f". {error.fix}" if error.fix and "did you mean" in error.fix else "")
-
-
-def _scale(mantissa: str, exponent: str | None, tens: Fraction) -> float:
-    """Multiply decimal text by a power of ten, rounding once."""
-    if len(mantissa) > _LONGEST or len(exponent or "") > 5:
-        return math.inf
-    if tens.denominator == 1:
-        return float(f"{mantissa}e{int(exponent or 0) + int(tens)}")
-    return float(f"{mantissa}e{exponent or 0}") * 10.0 ** float(tens)
-
-
 @lru_cache(maxsize=1024)
 def _unit(text: str) -> tuple[Fraction, Dimension]:
     """Parse a product of units into a power of ten and a dimension."""
@@ -444,8 +428,18 @@ def _unit(text: str) -> tuple[Fraction, Dimension]:
                 fix='write for example "pA*ms" or "1/ms"',
             )
         if match["unit"] not in _POWERS:
-            raise UnitsError.of(bound=str(unknown("", match["unit"], _POWERS, kind="unit")))
+            error = unknown("", match["unit"], _POWERS, kind="unit")
+            raise UnitsError.of(bound=error.bound or "", fix=error.fix or "")
         power = Fraction(match["power"] or 1) * (-1 if match["operator"] == "/" else 1)
         exponent, base = _POWERS[match["unit"]]
         tens, dim, place = tens + exponent * power, dim * base**power, match.end()
     return tens, dim
+
+
+def _scale(mantissa: str, exponent: str | None, tens: Fraction) -> float:
+    """Multiply decimal text by a power of ten, rounding once."""
+    if len(mantissa) > _LONGEST or len(exponent or "") > 5:
+        return math.inf
+    if tens.denominator == 1:
+        return float(f"{mantissa}e{int(exponent or 0) + int(tens)}")
+    return float(f"{mantissa}e{exponent or 0}") * math.pow(10.0, tens)
