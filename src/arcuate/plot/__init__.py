@@ -1,0 +1,26 @@
+"""Pictures of results: every function takes a result and ``ax``, and returns the axes it drew on.
+
+None calls ``show`` or touches matplotlib's settings; a new figure is made only if ``ax`` is None. Times are
+in ms, potentials in mV, rates in Hz. Colors are those of Okabe and Ito, which color-blind readers tell apart,
+and no curve is told from another by color alone. An empty result gives axes that say so.
+
+Matplotlib is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+from arcuate.plot.activity import modulators, raster, state_map
+from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
+from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
+
+__all__ = [
+    "ablations",
+    "amplitude_vs_probability",
+    "angle",
+    "modulators",
+    "prediction_by_block",
+    "raster",
+    "state_map",
+    "timing_error",
+    "trials_to_criterion",
+]

@@ -1,0 +1,1 @@
+"""Many runs and their reports: reproductions of published models, designs of parameter studies."""
