@@ -9,8 +9,8 @@ import pytest
 from house import ROOT, Function, Module, Public, functions, modules, public_objects
 
 MODULE_LINES = 700
-FUNCTION_LINES = 60
-KERNEL_LINES = 120
+FUNCTION_LINES = 60  # of code; with its docstring, and for a kernel, the limit is LONGEST_LINES
+LONGEST_LINES = 120
 POSITIONAL = 3
 # Compiled functions take arrays and scalars by position: numba knows no keyword-only arguments.
 KERNEL_MODULES = frozenset({"arcuate.mechanisms.plasticity"})
@@ -28,9 +28,10 @@ class TestModule:
     def test_its_functions_are_short_enough(self, module: Module) -> None:
         kernels = module.path.name == "_kernels.py"
         long = [
-            f"{node.name}: {_lines(node)} lines"
+            f"{node.name}: {_code_lines(node)} lines of code in {_lines(node)}"
             for node in functions(module)
-            if _lines(node) > (KERNEL_LINES if kernels or _compiled(node) else FUNCTION_LINES)
+            if _lines(node) > LONGEST_LINES
+            or (_code_lines(node) > FUNCTION_LINES and not kernels and not _compiled(node))
         ]
         assert not long
 
@@ -47,6 +48,12 @@ class TestModule:
 
 def _lines(node: Function) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _code_lines(node: Function) -> int:
+    first = node.body[0]
+    documented = ast.get_docstring(node) is not None
+    return _lines(node) - ((first.end_lineno or first.lineno) - first.lineno + 1 if documented else 0)
 
 
 def _compiled(node: Function) -> bool:
