@@ -22,7 +22,13 @@ LIGHT_MODULES = (
     *("arcuate.spec", "arcuate.mechanisms", "arcuate.cli"),
 )
 # nn and probes subclass torch.nn.Module, so they cannot wait.
-OWNERS = {"torch": ("arcuate.nn", "arcuate.probes"), "safetensors": ("arcuate.nn",)}
+# cli.app is loaded by the script alone, and is made of typer.
+OWNERS = {
+    "torch": ("arcuate.nn", "arcuate.probes"),
+    "safetensors": ("arcuate.nn",),
+    "typer": ("arcuate.cli",),
+    "rich": ("arcuate.cli",),
+}
 
 
 def _within(name: str, packages: tuple[str, ...]) -> bool:
