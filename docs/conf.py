@@ -69,21 +69,22 @@ SECTIONS = [
 ]
 
 
-# What a package only passes on is described where it is defined.
 _PAGE = """# {heading}
 
 ```{{eval-rst}}
 .. automodule:: {module}
    :members:
-   :ignore-module-all:
 ```
 """
 
 
 def _modules(name: str) -> list[str]:
-    """Return the public modules at or below a name, the package itself first."""
+    """Return the modules with pages: the package if it says what it passes on, or its modules."""
     if (SOURCE / f"{name}.py").is_file():
         return [f"arcuate.{name}"]
+    package = SOURCE / name / "__init__.py"
+    if package.is_file() and "\n__all__" in package.read_text(encoding="utf-8"):
+        return [f"arcuate.{name}"]  # it passes on what a user needs
     found = []
     for path in sorted((SOURCE / name).rglob("*.py"), key=lambda path: (path.name != "__init__.py", path)):
         parts = path.relative_to(SOURCE.parent).with_suffix("").parts

@@ -37,6 +37,16 @@ class Module:
     def public(self) -> bool:
         return not any(part.startswith("_") for part in self.name.split("."))
 
+    @property
+    def face(self) -> frozenset[str] | None:
+        """Return the names that a user reads about: what the package passes on, or its own ``__all__``."""
+        package = self.path.parent / "__init__.py"
+        if package not in (self.path, SOURCE / "__init__.py") and package.is_file():
+            passed_on = Module(package).exported
+            if passed_on is not None:
+                return passed_on
+        return self.exported
+
     @cached_property
     def exported(self) -> frozenset[str] | None:
         """Return the names in a literal ``__all__``, or None where the module has none."""
@@ -65,8 +75,22 @@ class Public:
         return f"{self.module.name}.{owner}{self.node.name}"
 
     @property
+    def on_face(self) -> bool:
+        """Return whether it is part of the interface, and not only of its package's machinery."""
+        face = self.module.face
+        return face is None or (self.owner or self.node).name in face
+
+    @property
     def doc(self) -> str:
-        return ast.get_docstring(self.node) or ""
+        return ast.get_docstring(self.node) or self._inherited_doc() or ""
+
+    def _inherited_doc(self) -> str | None:
+        """Return what a base class says of the same method, as ``help`` shows it."""
+        for base in bases(self.owner) if self.owner else ():
+            for child in base.body:
+                if isinstance(child, Function) and child.name == self.node.name:
+                    return ast.get_docstring(child)
+        return None
 
     def decorated(self, *names: str) -> bool:
         """Return whether one of the decorators ends in one of the names."""
@@ -82,7 +106,7 @@ def modules() -> tuple[Module, ...]:
 
 @lru_cache
 def public_objects() -> tuple[Public, ...]:
-    """Return what a user may name: functions, classes and their methods in public modules."""
+    """Return every function, class and method in public modules whose name has no underscore."""
     return tuple(item for module in modules() if module.public for item in _public_in(module))
 
 
@@ -90,13 +114,28 @@ def _public_in(module: Module) -> Iterator[Public]:
     for node in module.tree.body:
         if not isinstance(node, Function | ast.ClassDef) or node.name.startswith("_"):
             continue
-        if module.exported is not None and node.name not in module.exported:
-            continue
         yield Public(module, node)
         if isinstance(node, ast.ClassDef):
             for child in node.body:
                 if isinstance(child, Function) and not child.name.startswith("_"):
                     yield Public(module, child, node)
+
+
+@lru_cache
+def classes() -> dict[str, ast.ClassDef]:
+    """Return every class of the library by its name."""
+    return {
+        node.name: node for module in modules() for node in module.tree.body if isinstance(node, ast.ClassDef)
+    }
+
+
+def bases(node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+    """Return the library's own classes that a class is derived from, nearest first."""
+    for base in node.bases:
+        name = ast.unparse(base).split("[")[0].split(".")[-1]
+        if name in classes() and name != node.name:
+            yield classes()[name]
+            yield from bases(classes()[name])
 
 
 def arguments(node: Function) -> list[ast.arg]:
