@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Recording:
     """Spikes, states, weights and events of a run, with the specification that gave them.
 
-    The data live in an `xarray.DataTree` (attribute `tree`) with the groups ``/spikes/<population>``,
-    ``/states/<site>``, ``/weights/<name>``, ``/events`` and ``/outcome``. Times are in s from the start of the
+    The data live in an `xarray.DataTree`, attribute `tree`, with the groups ``/spikes/<population>``,
+    ``/states/<site>``, ``/weights/<name>``, ``/events``, ``/outcome``. Times are in s from the start of the
     run; only the ``time`` axis of states that were cut into trials counts from the trial's start.
 
     Parameters
@@ -164,7 +164,7 @@ class Recording:
 
     @property
     def duration(self) -> float | None:
-        """Length of the recording, s; None if it is not known."""
+        """Recorded time, s: of all runs if several were joined; None if it is not known."""
         value = self.tree.attrs.get("duration_s")
         return None if value is None else float(value)
 
@@ -216,14 +216,16 @@ class Recording:
         Returns
         -------
         xarray.Dataset
-            ``time`` (s), ``neuron`` and ``trial`` over ``spike``, sorted by trial, time and neuron.
+            ``time`` (s), ``neuron`` and ``trial`` over ``spike``, sorted by trial, time and neuron; attributes
+            ``n_neurons`` and ``duration`` (s) where they are known.
 
         Raises
         ------
         UnknownNameError
             If there is no such population; the nearest is named.
         """
-        return self._leaf("spikes", population, "population")
+        dataset = self._leaf("spikes", population, "population")
+        return dataset if self.duration is None else dataset.assign_attrs(duration=self.duration)
 
     def states(self, site: str) -> xr.Dataset:
         """Return the states of a site.

@@ -354,10 +354,10 @@ def digest_tree(tree: xr.DataTree) -> str:
             if data.dtype.kind == "U":
                 # the same text in a wider type is the same text
                 words = [str(item).encode() for item in data.ravel().tolist()]
-                width, payload = f"text {[len(word) for word in words]}", b"".join(words)
+                width, payload = f"text {[len(word) for word in words]}", memoryview(b"".join(words))
             else:
                 width = data.dtype.newbyteorder("<").str
-                payload = data.astype(width, copy=False).data.cast("B") if data.size else b""
+                payload = data.astype(width, copy=False).data.cast("B") if data.size else memoryview(b"")
             digest.update(f"{node.path}\0{name}\0{variable.dims}\0{width}\0{data.shape}\0".encode())
             digest.update(payload)
     return digest.hexdigest()

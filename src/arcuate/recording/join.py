@@ -239,14 +239,14 @@ def _root(trees: Sequence[xr.DataTree], dim: str) -> dict[Any, Any]:
     attrs["source"] = "+".join(sources)
     if len(set(seeds)) > 1:
         attrs |= {"seed": "", "seeds": " ".join(seeds)}
-    if dim == "trial":
-        attrs["n_runs"] = sum(int(tree.attrs.get("n_runs", 1)) for tree in trees)
-    if dim == "time" and all("duration_s" in tree.attrs for tree in trees):
+    if not all("duration_s" in tree.attrs for tree in trees):
+        attrs.pop("duration_s", None)
+    elif dim == "time":
         last = trees[-1].attrs
         end = float(last.get("start_s", 0.0)) + float(last["duration_s"])
         attrs["duration_s"] = end - float(attrs.get("start_s", 0.0))
-    elif len({tree.attrs.get("duration_s") for tree in trees}) > 1:
-        attrs.pop("duration_s", None)
+    else:
+        attrs["duration_s"] = sum(float(tree.attrs["duration_s"]) for tree in trees)
     return attrs
 
 

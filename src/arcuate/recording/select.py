@@ -35,11 +35,12 @@ def select(
     import xarray as xr
 
     interval = None if time is None else _interval(time, where=_WHERE, name="time")
-    groups: dict[str, xr.Dataset] = {"/": tree.to_dataset(inherit=False)}
+    attrs = dict(tree.attrs)
     if trial is not None:
-        groups["/"].attrs.pop("duration_s", None)
+        attrs.pop("duration_s", None)
     if interval is not None:
-        groups["/"].attrs = _clip(groups["/"].attrs, interval)
+        attrs = _clip(attrs, interval)
+    groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=attrs)}
     for name in _chosen(population, schema.leaves(tree, "spikes"), "population"):
         dataset = schema.leaves(tree, "spikes")[name]
         keep = _mask(dataset["trial"].values, trial, "trial") & _mask(

@@ -15,7 +15,7 @@ def _rate(rec: Recording, population: str) -> float | None:
     n = int(spikes.attrs.get("n_selected", rec.n_neurons(population)))
     if not n or not rec.duration:
         return None
-    return float(spikes.sizes["spike"] / (n * rec.duration * int(rec.tree.attrs.get("n_runs", 1))))
+    return float(spikes.sizes["spike"] / (n * rec.duration))
 
 
 def _head(rec: Recording) -> list[tuple[str, str]]:
