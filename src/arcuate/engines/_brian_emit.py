@@ -1,0 +1,341 @@
+"""From a plan to the description of one Brian2 network: equations, code, slots and orders as data.
+
+Slots of the step contract and where Brian2 runs them::
+
+    S0 start    S1 linked read-out outputs    S2 groups    S3 thresholds    S4 synapses    S5 resets
+    S6 end      S7 after_end
+
+The update of a population is one ``run_regularly`` in the slot ``groups``, so statements run in the order
+in which they are written, on every target. Every name carries the prefix of its part, as in the Numba
+kernel, so nothing can collide with Brian2's own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from arcuate._philox import standard_normals
+from arcuate.engines._brian_learn import describe_readout
+from arcuate.engines._emit import input_terms
+from arcuate.engines._programs import expression, program
+from arcuate.engines._source import Names
+from arcuate.engines.plan import Array, CurrentPlan, FeaturePlan, InputPlan, Plan, PopulationPlan, ProjectionPlan
+from arcuate.mechanisms.expressions import Expression, Program
+
+
+class Description:
+    """A network as data: what the job of the other process is given.
+
+    Attributes
+    ----------
+    timed, groups, synapses, updates, monitors : list of dict
+        Arrays looked up by time, neuron groups, synapses, code that runs at every step, monitors.
+    final : list of (group, variable)
+        What is read at the end.
+    arrays : dict of str to ndarray
+        Numbers that the above refer to by key.
+    """
+
+    def __init__(self, plan: Plan, n_steps: int) -> None:
+        self.plan, self.names, self.n_steps = plan, Names.of(plan), n_steps
+        self.timed: list[dict[str, Any]] = []
+        self.groups: dict[str, dict[str, Any]] = {}
+        self.synapses: list[dict[str, Any]] = []
+        self.updates: list[dict[str, Any]] = []
+        self.monitors: list[dict[str, Any]] = []
+        self.final: list[tuple[str, str]] = []
+        self.arrays: dict[str, Array] = {}
+
+    def spec(self) -> dict[str, Any]:
+        """The description without its arrays, for JSON."""
+        return {
+            "dt": self.plan.dt,
+            "n_steps": self.n_steps,
+            "timed": self.timed,
+            "groups": list(self.groups.values()),
+            "synapses": self.synapses,
+            "updates": self.updates,
+            "monitors": self.monitors,
+            "final": self.final,
+        }
+
+    def add_timed(self, name: str, values: Array, every: int = 1) -> None:
+        """Add an array that is looked up by time, one row for each `every` steps."""
+        key = f"timed/{name}"
+        self.arrays[key] = np.asarray(values, float)
+        self.timed.append({"name": name, "key": key, "every": every})
+
+    def add_group(self, name: str, n: int, *, order: int) -> dict[str, Any]:
+        """Add a group without variables."""
+        group = {
+            "name": name, "n": n, "order": order, "equations": "", "threshold": None, "reset": None,
+            "events": {}, "linked": {}, "values": {},
+        }  # fmt: skip
+        self.groups[name] = group
+        return group
+
+    def declare(self, group: dict[str, Any], variable: str, value: Array, *flags: str) -> None:
+        """Add a variable to a group with its value; () makes it one number that all neurons share."""
+        value = np.asarray(value, float)
+        words = [*flags, "shared"] if value.ndim == 0 else list(flags)
+        self._equation(group, variable, words)
+        key = f"{group['name']}/{variable}"
+        self.arrays[key] = value
+        group["values"][variable] = key
+
+    def declare_local(self, group: dict[str, Any], variable: str) -> None:
+        """Add one number that all neurons of a group share and that code sets before it is read."""
+        self._equation(group, variable, ["shared"])
+
+    def link(self, group: dict[str, Any], variable: str, source: str, its_variable: str) -> None:
+        """Add a variable that is the one value of a variable of another group."""
+        self._equation(group, variable, ["linked"])
+        group["linked"][variable] = (source, its_variable)
+
+    @staticmethod
+    def _equation(group: dict[str, Any], variable: str, words: list[str]) -> None:
+        line = f"{variable} : 1" + (f" ({', '.join(words)})" if words else "")
+        group["equations"] += line + "\n"
+
+    def update(self, name: str, group: str, lines: Iterable[str], *, when: str, order: int) -> None:
+        """Add code that runs at every step in a slot."""
+        code = "\n".join(lines)
+        if code:
+            self.updates.append({"name": name, "group": group, "code": code, "when": when, "order": order})
+
+    def add_synapses(self, name: str, source: str, target: str, *, order: int, **parts: Any) -> dict[str, Any]:
+        """Add synapses: ``i`` and ``j`` (indices), ``model``, optionally ``on_pre`` and ``delay`` (steps)."""
+        for key in ("i", "j", "delay"):
+            if key in parts:
+                self.arrays[f"{name}/{key}"] = np.asarray(parts[key])
+        synapses = {
+            "name": name, "source": source, "target": target, "order": order, "model": parts["model"],
+            "on_pre": parts.get("on_pre"), "i": f"{name}/i", "j": f"{name}/j", "delay": f"{name}/delay",
+            "values": {},
+        }  # fmt: skip
+        self.synapses.append(synapses)
+        return synapses
+
+    def monitor(self, name: str, group: str, event: str, variables: Iterable[str], *, when: str, order: int) -> None:
+        """Record variables of the neurons in which an event happens."""
+        self.monitors.append(
+            {"name": name, "group": group, "event": event, "variables": list(variables), "when": when, "order": order}
+        )
+
+
+def describe(plan: Plan, n_steps: int) -> Description:
+    """Write a plan as a Brian2 network.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    n_steps : int
+        How many of its steps will be run.
+
+    Returns
+    -------
+    Description
+    """
+    job = Description(plan, n_steps)
+    for order, drive in enumerate(plan.inputs.values()):
+        _input(job, drive, order)
+    for order, (name, readout) in enumerate(plan.readouts.items()):
+        describe_readout(job, readout, job.names.readout[name], order)
+    for order, population in enumerate(plan.populations.values()):
+        _population(job, population, order)
+    for order, projection in enumerate(plan.projections.values()):
+        _projection(job, projection, order)
+    _record(job)
+    return job
+
+
+def emit(text: Expression, prefix: str, suffix: str = "") -> str:
+    """Brian2 text of an expression whose names all get a prefix and a suffix."""
+    return text.emit("brian", lambda key: f"{prefix}_{key}{suffix}")
+
+
+def _statements(text: Program, prefix: str) -> list[str]:
+    return [f"{prefix}_{target} = {emit(value, prefix)}" for target, value in text.statements]
+
+
+def _input(job: Description, drive: InputPlan, order: int) -> None:
+    """S0: one array for each channel of a current; a group that fires for spikes."""
+    x = job.names.input[drive.name]
+    if drive.kind == "current":
+        for channel in range(drive.values.shape[1]):
+            job.add_timed(f"{x}_values{channel}", drive.values[:, channel], drive.every)
+        return
+    job.add_timed(f"{x}_values", drive.values)
+    group = job.add_group(x, drive.values.shape[1], order=len(job.plan.populations) + order)
+    group["threshold"] = f"{x}_values(t, i) != 0.0"
+
+
+def _population(job: Description, population: PopulationPlan, order: int) -> None:
+    plan, p, model = job.plan, job.names.population[population.name], population.model
+    group = job.add_group(p, population.n, order=order)
+    update, reset = program(model.updates[population.method]), program(model.reset)
+    threshold = expression(model.threshold)
+    for variable in model.variables:
+        job.declare(group, f"{p}_{variable}", np.broadcast_to(population.initial[variable], population.n))
+        job.final.append((p, f"{p}_{variable}"))
+    _constants(job, group, p, population.values, update.reads | threshold.names | reset.reads)
+    currents, features = plan.currents_of(population.name), plan.features_of(population.name)
+    for current in currents:
+        _current_variables(job, group, current)
+    for feature in features:
+        _feature_variables(job, group, feature)
+    rows = _rows(job, group, population)
+    job.update(f"{p}_inputs", p, rows, when="start", order=order)
+    lines = _total_input(job, group, population) + _statements(update, p)
+    for current in currents:
+        lines += _statements(program(current.model.updates[current.method]), job.names.current[current.name])
+    for feature in features:
+        lines += _statements(program(feature.model.updates[feature.method]), job.names.feature[feature.name])
+    job.update(f"{p}_update", p, lines, when="groups", order=order)
+    group["threshold"] = emit(threshold, p)
+    lines = _statements(reset, p)
+    for feature in features:
+        lines += _statements(program(feature.model.on_spike), job.names.feature[feature.name])
+    group["reset"] = "\n".join(lines)
+
+
+def _constants(
+    job: Description, group: dict[str, Any], prefix: str, values: Mapping[str, Array], wanted: Iterable[str]
+) -> None:
+    for key in sorted(set(wanted) & set(values)):
+        job.declare(group, f"{prefix}_{key}", values[key], "constant")
+
+
+def _current_variables(job: Description, group: dict[str, Any], current: CurrentPlan) -> None:
+    c, model = job.names.current[current.name], current.model
+    wanted = set(program(model.updates[current.method]).reads) | set(expression(model.on_spike[1]).names)
+    if current.output:
+        wanted |= expression(current.output).names
+    for variable in model.variables:
+        job.declare(group, f"{c}_{variable}", np.zeros(group["n"]))
+        job.final.append((group["name"], f"{c}_{variable}"))
+    _constants(job, group, c, current.values, wanted)
+
+
+def _feature_variables(job: Description, group: dict[str, Any], feature: FeaturePlan) -> None:
+    f, model = job.names.feature[feature.name], feature.model
+    wanted = program(model.updates[feature.method]).reads | program(model.on_spike).reads
+    for variable in model.variables:
+        job.declare(group, f"{f}_{variable}", np.zeros(group["n"]))
+        job.final.append((group["name"], f"{f}_{variable}"))
+    _constants(job, group, f, feature.values, wanted)
+
+
+def _rows(job: Description, group: dict[str, Any], population: PopulationPlan) -> list[str]:
+    """S0 and S1: the values of this step that all neurons share."""
+    lines = []
+    for kind, name, channel in input_terms(job.plan, population):
+        if kind == "input":
+            x = job.names.input[name]
+            job.declare_local(group, f"{x}_{channel}")
+            weight = job.plan.inputs[name].weight[population.name][channel]
+            job.declare(group, f"{x}_weight{channel}", weight, "constant")
+            lines.append(f"{x}_{channel} = {x}_values{channel}(t)")
+        elif kind == "feedback":
+            o = job.names.readout[name]
+            job.link(group, f"{o}_z{channel}", o, f"{o}_z{channel}")
+            weight = job.plan.readouts[name].feedback[population.name][channel]
+            job.declare(group, f"{o}_feedback{channel}", weight, "constant")
+    return lines
+
+
+def _total_input(job: Description, group: dict[str, Any], population: PopulationPlan) -> list[str]:
+    """The total input as one left-to-right sum, and the exact contributions of currents to a leaky v."""
+    p = group["name"]
+    job.declare(group, f"{p}_bias", np.broadcast_to(population.bias, population.n), "constant")
+    total, leak = f"{p}_bias", "0.0"
+    for kind, name, channel in input_terms(job.plan, population):
+        if kind == "input":
+            x = job.names.input[name]
+            total = f"({total} + {x}_weight{channel}*{x}_{channel})"
+        elif kind == "feedback":
+            o = job.names.readout[name]
+            total = f"({total} + {o}_feedback{channel}*{o}_z{channel})"
+        elif kind == "noise":
+            _noise(job, group, population)
+            total = f"({total} + {p}_noise_scale*{p}_noise(t, i))"
+        else:
+            text = emit(expression(job.plan.currents[name].output), job.names.current[name])
+            if population.leaky:
+                leak = f"({leak} + {text})"
+            else:
+                total = f"({total} + {text})"
+    return [f"{p}_I = {total}"] + ([f"{p}_P = {leak}"] if population.leaky else [])
+
+
+def _noise(job: Description, group: dict[str, Any], population: PopulationPlan) -> None:
+    """The standard normals of the whole run, the same bits that the Numba engine uses."""
+    noise, p = population.noise, group["name"]
+    assert noise is not None
+    job.declare(group, f"{p}_noise_scale", noise.scale, "constant")
+    if noise.frozen is not None:
+        values = noise.frozen[: job.n_steps, : population.n]
+    else:
+        values = standard_normals(job.plan.seed, noise.stream, 0, job.n_steps, n=population.n)
+    job.add_timed(f"{p}_noise", values)
+
+
+def _projection(job: Description, projection: ProjectionPlan, order: int) -> None:
+    """S4: synapses in the order of the plan; Brian2's queue delivers the oldest spikes first."""
+    if projection.weight.size == 0:
+        return
+    plan, names = job.plan, job.names
+    j, c = names.projection[projection.name], names.current[projection.current]
+    p = names.population[projection.post]
+    variable, amount = plan.currents[projection.current].model.on_spike
+    text = expression(amount).emit("brian", lambda key: f"{j}_w" if key == "w" else f"{c}_{key}_post")
+    if variable == "post.v":
+        on_pre = f"{p}_v_post += {text}"
+        if "ref" in plan.populations[projection.post].model.variables:
+            on_pre += f"*int({p}_ref_post <= 0.0)"
+    else:
+        on_pre = f"{c}_{variable}_post += {text}"
+    pre, delay = projection.edges()
+    synapses = job.add_synapses(
+        j, names.source(projection.pre), p, order=order, model=f"{j}_w : 1 (constant)", on_pre=on_pre,
+        i=pre, j=projection.index, delay=delay,
+    )  # fmt: skip
+    job.arrays[f"{j}/w"] = projection.weight
+    synapses["values"][f"{j}_w"] = f"{j}/w"
+
+
+def _record(job: Description) -> None:
+    """S7: spikes, and the states of some neurons at the scheduled steps by an event of their own."""
+    for name in job.plan.record.spikes:
+        p = job.names.population[name]
+        job.monitor(f"{p}_spikes", p, "spike", (), when="after_end", order=0)
+    steps = job.plan.record.steps
+    if not job.plan.record.states or not steps.size:
+        return
+    now = np.zeros(job.n_steps)
+    now[steps[steps < job.n_steps]] = 1.0
+    job.add_timed("record_now", now)
+    for number, (site, variable, neurons) in enumerate(job.plan.record.states):
+        group = job.groups[job.names.population[owner(job.plan, site)]]
+        keep = np.zeros(group["n"])
+        keep[neurons] = 1.0
+        job.declare(group, f"record{number}_keep", keep, "constant")
+        group["events"][f"record{number}"] = {
+            "condition": f"record_now(t) > 0.5 and record{number}_keep > 0.5",
+            "when": "after_end", "order": 2 * number + 1,
+        }  # fmt: skip
+        job.monitor(
+            f"record{number}", group["name"], f"record{number}", [f"{job.names.any(site)}_{variable}"],
+            when="after_end", order=2 * number + 2,
+        )  # fmt: skip
+
+
+def owner(plan: Plan, site: str) -> str:
+    """Population in whose group the variables of a site live."""
+    if site in plan.populations:
+        return site
+    return plan.currents[site].post if site in plan.currents else plan.features[site].population
