@@ -1,0 +1,254 @@
+"""Checks that analyses and read-outs share: states, time axes and quantities in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arcuate.errors import ArcuateError, SpecError
+from arcuate.units import to_si
+
+Floats = NDArray[np.float64]
+_BLOCK = 1 << 22
+
+
+def as_real(
+    value: ArrayLike, *, where: str, name: str, error: type[ArcuateError] = SpecError
+) -> NDArray[Any]:
+    """Real, finite and dense; float32 stays float32, everything else becomes float64, C order.
+
+    Parameters
+    ----------
+    value : array_like
+        Data, also an xarray object.
+    where, name : str
+        Who asks, and for which argument; both stand in the message.
+    error : type
+        Class of the error to raise.
+
+    Returns
+    -------
+    ndarray
+        The input itself where it already fits: large states are not copied.
+
+    Raises
+    ------
+    ArcuateError
+        Of the class `error`: not numeric, ragged, complex, or not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis._inputs import as_real
+    >>> as_real([1, 2], where="f", name="x").dtype.name
+    'float64'
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as cause:
+        raise error.of(
+            where=where, name=name, value=value, bound="must be a regular array of numbers"
+        ) from cause
+    if array.dtype.kind not in "fiub":
+        raise error.of(
+            where=where, name=name, value=f"array of {array.dtype}", bound="must hold real numbers"
+        )
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    array = np.ascontiguousarray(array) if array.ndim else array
+    flat = array.reshape(-1)
+    for first in range(0, flat.size, _BLOCK):
+        part = flat[first : first + _BLOCK]
+        if not np.isfinite(part).all():
+            place = first + int(np.argmin(np.isfinite(part)))
+            index = tuple(int(k) for k in np.unravel_index(place, array.shape)) if array.ndim else ()
+            raise error.of(
+                where=where, name=name, value=float(flat[place]), bound=f"must be finite, at index {index}"
+            )
+    return array
+
+
+def as_states(
+    value: ArrayLike, *, where: str, name: str, error: type[ArcuateError] = SpecError
+) -> NDArray[Any]:
+    """States as (n_trials, n_samples, n_units); two dimensions are one trial.
+
+    Parameters
+    ----------
+    value : array_like, (n_trials, n_samples, n_units) or (n_samples, n_units)
+    where, name : str
+        Who asks, and for which argument.
+    error : type
+        Class of the error to raise.
+
+    Returns
+    -------
+    ndarray, (n_trials, n_samples, n_units), float32 or float64
+
+    Raises
+    ------
+    ArcuateError
+        Of the class `error`: wrong number of dimensions, an empty axis, not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis._inputs import as_states
+    >>> as_states([[1.0, 2.0]], where="f", name="x").shape
+    (1, 1, 2)
+    """
+    array = as_real(value, where=where, name=name, error=error)
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or 0 in array.shape:
+        raise error.of(
+            where=where,
+            name=name,
+            value=f"shape {np.shape(value)}",
+            bound="must be (n_trials, n_samples, n_units), none of them 0",
+        )
+    return array
+
+
+def as_samples(value: ArrayLike, *, where: str, name: str, least: int = 3) -> Floats:
+    """Samples of all trials pooled, as float64.
+
+    Parameters
+    ----------
+    value : array_like, (n_trials, n_samples, n_units) or (n_samples, n_units)
+    where, name : str
+        Who asks, and for which argument.
+    least : int
+        Fewest samples that will do.
+
+    Returns
+    -------
+    ndarray, (n, n_units), float64
+
+    Raises
+    ------
+    SpecError
+        If there are fewer than `least` samples, or a value is not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis._inputs import as_samples
+    >>> as_samples([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], where="f", name="x").shape
+    (4, 2)
+    """
+    cube = as_states(value, where=where, name=name)
+    samples = cube.reshape(-1, cube.shape[2]).astype(np.float64, copy=False)
+    if samples.shape[0] < least:
+        raise SpecError.of(where=where, name=name, value=samples.shape[0], bound=f"needs >= {least} samples")
+    return samples
+
+
+def as_times(
+    value: ArrayLike, shape: int | tuple[int, ...], *, where: str, error: type[ArcuateError] = SpecError
+) -> Floats:
+    """A strictly ascending time axis in seconds, one for all trials or one for each.
+
+    Parameters
+    ----------
+    value : array_like, (n_samples,) or (n_trials, n_samples), s
+    shape : int or (n_trials, n_samples)
+        Shape that it must have; given two numbers, the last alone will do too.
+    where : str
+        Who asks.
+    error : type
+        Class of the error to raise.
+
+    Returns
+    -------
+    ndarray, float64
+        In the shape in which it came.
+
+    Raises
+    ------
+    ArcuateError
+        Of the class `error`: another shape, or not ascending.
+
+    Examples
+    --------
+    >>> from arcuate.analysis._inputs import as_times
+    >>> as_times([0.0, 0.01], 2, where="f").tolist()
+    [0.0, 0.01]
+    """
+    full = (shape,) if isinstance(shape, int) else shape
+    grid = as_real(value, where=where, name="times", error=error).astype(np.float64, copy=False)
+    if grid.shape not in (full, full[-1:]):
+        raise error.of(
+            where=where,
+            name="times",
+            value=f"shape {grid.shape}",
+            bound=f"must be ({full[-1]},)" + (f" or {full}" if len(full) > 1 else ""),
+        )
+    if np.any(np.diff(grid, axis=-1) <= 0):
+        raise error.of(where=where, name="times", value=grid, bound="must ascend")
+    return grid
+
+
+def seconds(value: Any, *, where: str, name: str, low_open: bool = False) -> float:
+    """A quantity of time, 0 or more, in seconds.
+
+    Parameters
+    ----------
+    value : str or quantity
+        For example "150 ms".
+    where, name : str
+        Who asks, and for which argument.
+    low_open : bool
+        Refuse 0 too.
+
+    Returns
+    -------
+    float, s
+
+    Raises
+    ------
+    UnitsError
+        If it is not a time, is negative or is not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis._inputs import seconds
+    >>> seconds("150 ms", where="f", name="exclude")
+    0.15
+    """
+    return to_si(value, "s", where=where, name=name, low=0.0, low_open=low_open)
+
+
+def seconds_array(value: Any, *, where: str, name: str) -> Floats:
+    """Several times in seconds: quantities, or an array of data already in seconds.
+
+    Parameters
+    ----------
+    value : iterable of quantities, or ndarray of s
+    where, name : str
+        Who asks, and for which argument.
+
+    Returns
+    -------
+    ndarray, (n,), s
+
+    Raises
+    ------
+    SpecError
+        If it is empty, negative or not finite; plain numbers count as seconds in an ndarray only.
+
+    Examples
+    --------
+    >>> from arcuate.analysis._inputs import seconds_array
+    >>> seconds_array(["200 ms", "1 s"], where="f", name="latencies").tolist()
+    [0.2, 1.0]
+    """
+    if isinstance(value, np.ndarray):
+        out = as_real(value, where=where, name=name).astype(np.float64, copy=False).reshape(-1)
+    elif isinstance(value, Iterable) and not isinstance(value, str):
+        out = np.array([seconds(v, where=where, name=name) for v in value], dtype=np.float64)
+    else:
+        out = np.array([seconds(value, where=where, name=name)])
+    if out.size == 0 or np.any(out < 0):
+        raise SpecError.of(where=where, name=name, value=value, bound="must be one or more times >= 0 s")
+    return out

@@ -1,0 +1,471 @@
+"""Scores of a prediction: when, with what amplitude, and how many trials until it is right.
+
+All of them take probe outputs: the output of the weights frozen at the start of a trial, before the
+trial taught them anything. The online output of a fast rule follows its teacher within the trial and
+peaks at the right time without predicting it; scored on it, a rule looks several times faster.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arcuate.analysis._inputs import as_real, as_times, seconds
+from arcuate.errors import SpecError, check_choice, check_int, check_real
+from arcuate.rng import stream
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "Interval",
+    "LineFit",
+    "amplitude_vs_probability",
+    "bootstrap_interval",
+    "criterion_trial",
+    "prediction_amplitude",
+    "timing_error",
+    "trials_to_criterion",
+]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with a percentile bootstrap interval.
+
+    Attributes
+    ----------
+    estimate, low, high : float
+    level : float
+        Nominal coverage.
+    n : int
+        Number of values (seeds) that were resampled.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineFit:
+    """A least-squares line.
+
+    Attributes
+    ----------
+    slope, intercept, r_squared : float
+        Of the line through the means over seeds.
+    slope_interval, intercept_interval : Interval or None
+        Over seeds; None for a single one.
+    """
+
+    slope: float
+    intercept: float
+    r_squared: float
+    slope_interval: Interval | None
+    intercept_interval: Interval | None
+
+
+def timing_error(probe: ArrayLike, latency: ArrayLike, *, times: ArrayLike) -> Floats:
+    """Time of the largest probe output minus the latency, trial by trial.
+
+    Parameters
+    ----------
+    probe : array_like, (..., n_trials, n_samples)
+        Output of the weights frozen at trial start.
+    latency : array_like, (n_trials,) or (), s
+        When the outcome comes, or on an omission trial would have come.
+    times : array_like, (n_samples,) or (n_trials, n_samples), s
+        Time of each sample since the start of its trial.
+
+    Returns
+    -------
+    ndarray, (..., n_trials), s
+        Positive if the output peaks late. The first of several equal peaks counts, so an output of
+        zeros peaks at the first sample.
+
+    Raises
+    ------
+    SpecError
+        If shapes do not go together or a value is not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import timing_error
+    >>> timing_error([[0.0, 1.0, 0.5]], 0.01, times=[0.0, 0.01, 0.02]).tolist()
+    [0.0]
+    """
+    where = "timing_error"
+    output = as_real(probe, where=where, name="probe")
+    if output.ndim < 1 or 0 in output.shape:
+        raise SpecError.of(
+            where=where,
+            name="probe",
+            value=f"shape {output.shape}",
+            bound="must be (..., n_trials, n_samples)",
+        )
+    grid = as_times(times, output.shape[-2:], where=where)
+    true = as_real(latency, where=where, name="latency")
+    if true.ndim and true.shape != output.shape[-2:-1]:
+        raise SpecError.of(
+            where=where,
+            name="latency",
+            value=f"shape {true.shape}",
+            bound=f"must be {output.shape[-2:-1]}, one per trial",
+        )
+    peak = np.argmax(output, axis=-1)
+    if grid.ndim == 1:
+        return np.asarray(grid[peak] - true)
+    return np.asarray(grid[np.arange(grid.shape[0]), peak] - true)
+
+
+def prediction_amplitude(when: ArrayLike, what: ArrayLike) -> Floats:
+    """Amplitude of the predicted outcomes: peak of the when-output (0 if below) times the what-output.
+
+    Parameters
+    ----------
+    when : array_like, (n_trials, n_samples)
+        Probe of the when-bank.
+    what : array_like, (n_trials, n_outcomes)
+        Probe of the what-bank.
+
+    Returns
+    -------
+    ndarray, (n_trials, n_outcomes)
+
+    Raises
+    ------
+    SpecError
+        If the numbers of trials differ or a value is not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import prediction_amplitude
+    >>> prediction_amplitude([[0.0, 0.5, 0.25]], [[0.5, 0.25]]).tolist()
+    [[0.25, 0.125]]
+    """
+    where = "prediction_amplitude"
+    z, q = as_real(when, where=where, name="when"), as_real(what, where=where, name="what")
+    if z.ndim != 2 or q.ndim != 2 or z.shape[0] != q.shape[0] or z.shape[1] == 0:
+        raise SpecError.of(
+            where=where,
+            name="what",
+            value=f"shapes {z.shape}, {q.shape}",
+            bound="must be (n_trials, n_samples) and (n_trials, n_outcomes)",
+        )
+    return np.asarray(np.maximum(z.max(axis=1), 0.0)[:, None] * q)
+
+
+def amplitude_vs_probability(
+    amplitude: ArrayLike,
+    probability: ArrayLike,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> LineFit:
+    """Line of amplitude against the probability of the outcome.
+
+    Parameters
+    ----------
+    amplitude : array_like, (n_conditions,) or (n_seeds, n_conditions)
+        Mean amplitude over the trials of each condition.
+    probability : array_like, (n_conditions,)
+        True or realized probability of each condition.
+    level : float
+        Coverage of the intervals.
+    n_resamples : int
+        Bootstrap resamples over seeds.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    LineFit
+
+    Raises
+    ------
+    SpecError
+        If there are fewer than 3 conditions, or all have one probability.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import amplitude_vs_probability
+    >>> fit = amplitude_vs_probability([0.0, 0.5, 1.0], [0.0, 0.5, 1.0])
+    >>> fit.slope, fit.intercept, fit.r_squared
+    (1.0, 0.0, 1.0)
+    """
+    where = "amplitude_vs_probability"
+    y, p = (
+        as_real(amplitude, where=where, name="amplitude"),
+        as_real(probability, where=where, name="probability"),
+    )
+    rows = np.atleast_2d(y).astype(np.float64)
+    if p.ndim != 1 or rows.ndim != 2 or rows.shape[1] != p.size or rows.shape[0] == 0:
+        raise SpecError.of(
+            where=where,
+            name="amplitude",
+            value=f"shape {y.shape}",
+            bound=f"must be (n_seeds, n_conditions) for {p.size} probabilities",
+        )
+    if p.size < 3 or np.ptp(p) == 0:
+        raise SpecError.of(
+            where=where, name="probability", value=p, bound="needs >= 3 conditions that differ"
+        )
+    x = p - p.mean()
+    slopes = rows @ x / (x @ x)
+    intercepts = rows.mean(axis=1) - slopes * p.mean()
+    mean = rows.mean(axis=0)
+    slope, intercept = float(slopes.mean()), float(intercepts.mean())
+    spread = float(np.sum((mean - mean.mean()) ** 2))
+    residual = float(np.sum((mean - intercept - slope * p) ** 2))
+    options: dict[str, Any] = {"statistic": "mean", "level": level, "n_resamples": n_resamples, "seed": seed}
+    several = rows.shape[0] > 1
+    return LineFit(
+        slope=slope,
+        intercept=intercept,
+        r_squared=1.0 - residual / spread if spread > 0 else math.nan,
+        slope_interval=bootstrap_interval(slopes, **options) if several else None,
+        intercept_interval=bootstrap_interval(intercepts, **options) if several else None,
+    )
+
+
+def criterion_trial(values: ArrayLike, *, window: int, bound: float, statistic: str = "median") -> float:
+    """First trial from which a statistic over `window` consecutive trials is within a bound.
+
+    Parameters
+    ----------
+    values : array_like, (n_trials,)
+        Errors; their sign does not matter.
+    window : int
+        Number of consecutive trials; the window starts at the trial that is returned.
+    bound : float
+        Largest value allowed, in the unit of `values`.
+    statistic : {"median", "mean"}
+        Median of the absolute values, or absolute value of the mean.
+
+    Returns
+    -------
+    float
+        Trial counted from 0; infinity if the criterion is not met.
+
+    Raises
+    ------
+    SpecError
+        If a value is not finite or an option is out of range.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import criterion_trial
+    >>> criterion_trial([3.0, 3.0, 0.0, 0.0, 0.0], window=3, bound=0.5)
+    1.0
+    >>> criterion_trial([3.0, 3.0, 3.0], window=2, bound=0.5)
+    inf
+    """
+    where = "criterion_trial"
+    errors = as_real(values, where=where, name="values")
+    if errors.ndim != 1:
+        raise SpecError.of(
+            where=where, name="values", value=f"shape {errors.shape}", bound="must be (n_trials,)"
+        )
+    check_choice(statistic, ("median", "mean"), where=where, name="statistic")
+    width = check_int(window, where=where, name="window")
+    limit = check_real(bound, where=where, name="bound", low=0.0)
+    if errors.size < width:
+        return math.inf
+    windows = np.lib.stride_tricks.sliding_window_view(errors, width)
+    score = np.median(np.abs(windows), axis=1) if statistic == "median" else np.abs(windows.mean(axis=1))
+    # One part in 1e9 more, so that an error of 20 ms read off a decimal grid counts as 20 ms.
+    met = np.flatnonzero(score <= limit * (1 + 1e-9))
+    return float(met[0]) if met.size else math.inf
+
+
+def trials_to_criterion(
+    values: ArrayLike,
+    *,
+    block: ArrayLike,
+    kind: str = "latency",
+    target: ArrayLike | None = None,
+    window: int | None = None,
+    bound: Any = None,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Trials after the start of each block until the prediction is right.
+
+    Parameters
+    ----------
+    values : array_like, (n_trials,) or (n_seeds, n_trials)
+        Timing errors in s of probe outputs for "latency"; probe estimates of the probability for
+        "probability".
+    block : array_like, (n_trials,)
+        Block of each trial; every stretch of one value is a block.
+    kind : {"latency", "probability"}
+        Median absolute error over 10 trials <= 20 ms, or mean over 20 trials within 0.1 of `target`.
+    target : array_like, (n_trials,) or (n_seeds, n_trials), optional
+        True probability of each trial, for "probability".
+    window : int, optional
+        Another number of trials.
+    bound : quantity or float, optional
+        Another bound: a time, or a difference of probabilities.
+    level : float
+        Coverage of the interval.
+    n_resamples : int
+        Bootstrap resamples over seeds.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    Dataset
+        ``trials`` (seed, block): first trial of the block from which the criterion holds, counted from
+        0, infinity for never; ``median``, ``low``, ``high`` (block) over seeds; ``reached`` (block):
+        fraction of seeds that got there.
+
+    Raises
+    ------
+    SpecError
+        If shapes do not go together, or "probability" comes without a target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.analysis import trials_to_criterion
+    >>> error = np.r_[np.zeros(20), np.full(7, 0.3), np.zeros(13)]
+    >>> trials_to_criterion(error, block=np.repeat([0, 1], 20)).trials.values.tolist()
+    [[0.0, 3.0]]
+    """
+    import xarray as xr
+
+    where = "trials_to_criterion"
+    check_choice(kind, ("latency", "probability"), where=where, name="kind")
+    rows = np.atleast_2d(as_real(values, where=where, name="values"))
+    labels = np.asarray(block)
+    if rows.ndim != 2 or labels.shape != rows.shape[1:] or labels.size == 0:
+        raise SpecError.of(
+            where=where,
+            name="block",
+            value=f"shape {labels.shape}",
+            bound=f"must be {rows.shape[1:]}, one per trial",
+        )
+    if kind == "latency":
+        width = 10 if window is None else window
+        limit = seconds("20 ms" if bound is None else bound, where=where, name="bound")
+    else:
+        if target is None:
+            raise SpecError.of(
+                where=where, name="target", value=None, bound='is needed for kind="probability"'
+            )
+        width = 20 if window is None else window
+        limit = check_real(0.1 if bound is None else bound, where=where, name="bound", low=0.0)
+        rows = rows - _like(target, rows.shape, where)
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
+    stops = np.r_[starts[1:], labels.size]
+    statistic = "median" if kind == "latency" else "mean"
+    trials = np.array(
+        [
+            [
+                criterion_trial(row[i:j], window=width, bound=limit, statistic=statistic)
+                for i, j in _pairs(starts, stops)
+            ]
+            for row in rows
+        ]
+    )
+    bands = [
+        bootstrap_interval(column, level=level, n_resamples=n_resamples, seed=seed) for column in trials.T
+    ]
+    return xr.Dataset(
+        {
+            "trials": (("seed", "block"), trials),
+            "median": ("block", [band.estimate for band in bands]),
+            "low": ("block", [band.low for band in bands]),
+            "high": ("block", [band.high for band in bands]),
+            "reached": ("block", np.isfinite(trials).mean(axis=0)),
+        },
+        coords={"block": labels[starts]},
+        attrs={"kind": kind, "window": int(width), "bound": limit, "level": level},
+    )
+
+
+def _pairs(starts: NDArray[Any], stops: NDArray[Any]) -> list[tuple[int, int]]:
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+
+
+def _like(target: ArrayLike, shape: tuple[int, ...], where: str) -> Floats:
+    array = as_real(target, where=where, name="target")
+    if array.shape not in (shape, shape[1:]):
+        raise SpecError.of(
+            where=where, name="target", value=f"shape {array.shape}", bound=f"must be {shape[1:]} or {shape}"
+        )
+    if np.any(array < 0) or np.any(array > 1):
+        raise SpecError.of(where=where, name="target", value=array, bound="must be probabilities in [0, 1]")
+    return array
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    *,
+    statistic: str = "median",
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a median or mean, over seeds.
+
+    Parameters
+    ----------
+    values : array_like, (n_seeds,)
+        One value for each seed. Infinity stands for "never" and may be the median.
+    statistic : {"median", "mean"}
+    level : float
+        Coverage, between 0 and 1.
+    n_resamples : int
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    Interval
+        Its ends are values that occurred among the resamples, without interpolation.
+
+    Raises
+    ------
+    SpecError
+        If there is no value, one is NaN, or an option is out of range.
+
+    References
+    ----------
+    B. Efron, Annals of Statistics 7 (1979), doi:10.1214/aos/1176344552.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import bootstrap_interval
+    >>> band = bootstrap_interval([7.0, 7.0, 7.0])
+    >>> band.low, band.estimate, band.high
+    (7.0, 7.0, 7.0)
+    """
+    where = "bootstrap_interval"
+    data = np.asarray(values, dtype=np.float64)
+    if data.ndim != 1 or data.size == 0 or np.isnan(data).any():
+        raise SpecError.of(
+            where=where, name="values", value=data, bound="must be one or more numbers, none NaN"
+        )
+    check_choice(statistic, ("median", "mean"), where=where, name="statistic")
+    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    count = check_int(n_resamples, where=where, name="n_resamples", low=2)
+    function: Any = np.median if statistic == "median" else np.mean
+    picks = stream(seed, "analysis/bootstrap").integers(0, data.size, size=(count, data.size))
+    draws = function(data[picks], axis=1)
+    low, high = np.quantile(draws, [(1 - cover) / 2, (1 + cover) / 2], method="inverted_cdf")
+    return Interval(
+        estimate=float(function(data)), low=float(low), high=float(high), level=cover, n=int(data.size)
+    )

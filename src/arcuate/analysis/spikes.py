@@ -1,0 +1,421 @@
+"""Spike trains: rates, variability of intervals, filtered rates.
+
+Every function takes either a Recording and the name of a population, or an array of spike times with
+the keywords `neuron`, `n_neurons` and `duration`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arcuate.analysis._inputs import as_real, seconds, seconds_array
+from arcuate.errors import RecordingError, SpecError, check_choice, check_int, check_real
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["filtered_rates", "isi_cv", "rates", "summary"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spikes:
+    """Spikes sorted by neuron, then trial, then time."""
+
+    time: Floats
+    neuron: NDArray[np.int64]
+    trial: NDArray[np.int64]
+    n_neurons: int
+    duration: float
+
+
+def _spikes(source: Any, population: str | None, where: str, **given: Any) -> _Spikes:
+    """Read spikes from a Recording or from arrays; keywords that are given win over the Recording."""
+    trial: Any = given.get("trial")
+    if hasattr(source, "spikes") and callable(source.spikes):
+        if population is None:
+            names = [str(name) for name in source.populations]
+            if len(names) != 1:
+                raise SpecError.of(
+                    where=where,
+                    name="population",
+                    value=None,
+                    bound="must be named where there are several",
+                    fix=f"choose from {', '.join(names)}",
+                )
+            population = names[0]
+        table = source.spikes(population)
+        time, neuron = table["time"].values, table["neuron"].values
+        trial = table["trial"].values if "trial" in table else None
+        n_neurons = _first(given.get("n_neurons"), table.attrs.get("n_neurons"))
+        duration = _first(
+            given.get("duration"), table.attrs.get("duration"), dict(source.outcome).get("duration")
+        )
+    else:
+        time, neuron = source, given.get("neuron")
+        n_neurons, duration = given.get("n_neurons"), given.get("duration")
+    return _checked(time, neuron, trial, n_neurons=n_neurons, duration=duration, where=where)
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _checked(time: Any, neuron: Any, trial: Any, *, n_neurons: Any, duration: Any, where: str) -> _Spikes:
+    times = as_real(time, where=where, name="time", error=RecordingError).astype(np.float64, copy=False)
+    if times.ndim != 1:
+        raise RecordingError.of(
+            where=where, name="time", value=f"shape {times.shape}", bound="must be (n_spikes,)"
+        )
+    columns = {}
+    for name, value in (("neuron", neuron), ("trial", trial)):
+        column = np.zeros(times.size, np.int64) if value is None else np.asarray(value)
+        if column.shape != times.shape or column.dtype.kind not in "iu":
+            raise RecordingError.of(
+                where=where,
+                name=name,
+                value=f"{column.dtype} of shape {column.shape}",
+                bound=f"must be {times.size} integers, one per spike",
+            )
+        columns[name] = column.astype(np.int64)
+    count = check_int(
+        n_neurons if n_neurons is not None else (1 if neuron is None else None), where=where, name="n_neurons"
+    )
+    if times.size and (columns["neuron"].min() < 0 or columns["neuron"].max() >= count):
+        raise RecordingError.of(
+            where=where,
+            name="neuron",
+            value=int(columns["neuron"].max()),
+            bound=f"must be >= 0 and < {count}",
+        )
+    if duration is None:
+        raise SpecError.of(where=where, name="duration", value=None, bound='is needed, such as "10 s"')
+    if isinstance(duration, (int, float, np.number)) and not isinstance(duration, bool):
+        span = check_real(float(duration), where=where, name="duration", low=0.0, low_open=True)
+    else:
+        span = seconds(duration, where=where, name="duration", low_open=True)
+    order = np.lexsort((times, columns["trial"], columns["neuron"]))
+    return _Spikes(
+        time=times[order],
+        neuron=columns["neuron"][order],
+        trial=columns["trial"][order],
+        n_neurons=count,
+        duration=span,
+    )
+
+
+def rates(
+    source: Any,
+    population: str | None = None,
+    *,
+    neuron: ArrayLike | None = None,
+    n_neurons: int | None = None,
+    duration: Any = None,
+) -> xr.DataArray:
+    """Mean rate of each neuron: number of spikes over duration.
+
+    Parameters
+    ----------
+    source : Recording or array_like, (n_spikes,), s
+        A Recording, or spike times.
+    population : str, optional
+        Population of the Recording; not needed if it has one.
+    neuron : array_like, (n_spikes,), optional
+        Neuron of each spike, with spike times; one neuron without it.
+    n_neurons : int, optional
+        Number of neurons, silent ones included. A Recording knows it.
+    duration : quantity or float in s, optional
+        Length of the whole record. A Recording knows it.
+
+    Returns
+    -------
+    DataArray, (neuron,), Hz
+
+    Raises
+    ------
+    RecordingError
+        If spikes are not finite or name a neuron that is not there.
+    SpecError
+        If the duration or the number of neurons is missing.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import rates
+    >>> rates([0.1, 0.2, 0.3], neuron=[0, 0, 2], n_neurons=3, duration="2 s").values.tolist()
+    [1.0, 0.0, 0.5]
+    """
+    import xarray as xr
+
+    train = _spikes(source, population, "rates", neuron=neuron, n_neurons=n_neurons, duration=duration)
+    counts = np.bincount(train.neuron, minlength=train.n_neurons)
+    return xr.DataArray(counts / train.duration, dims="neuron", attrs={"units": "Hz", "long_name": "rate"})
+
+
+def isi_cv(
+    source: Any,
+    population: str | None = None,
+    *,
+    neuron: ArrayLike | None = None,
+    n_neurons: int | None = None,
+    trial: ArrayLike | None = None,
+    min_intervals: int = 5,
+) -> xr.DataArray:
+    """Coefficient of variation of the intervals between spikes, sd / mean, of each neuron.
+
+    Parameters
+    ----------
+    source : Recording or array_like, (n_spikes,), s
+        A Recording, or spike times.
+    population : str, optional
+        Population of the Recording.
+    neuron : array_like, (n_spikes,), optional
+        Neuron of each spike, with spike times.
+    n_neurons : int, optional
+        Number of neurons. A Recording knows it.
+    trial : array_like, (n_spikes,), optional
+        Trial of each spike, with spike times. Intervals across trials count only if time runs on
+        through the trials.
+    min_intervals : int
+        Fewest intervals for a value (spec: 5).
+
+    Returns
+    -------
+    DataArray, (neuron,)
+        0 for a clock, about 1 for a Poisson process; NaN with fewer intervals. The standard deviation
+        has n in its denominator.
+
+    Raises
+    ------
+    RecordingError
+        If spikes are not finite or name a neuron that is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.analysis import isi_cv
+    >>> isi_cv(np.arange(10) * 0.5).values.tolist()
+    [0.0]
+    """
+    import xarray as xr
+
+    check_int(min_intervals, where="isi_cv", name="min_intervals", low=2)
+    train = _spikes(
+        source, population, "isi_cv", neuron=neuron, n_neurons=n_neurons, duration="1 s", trial=trial
+    )
+    interval = np.diff(train.time)
+    same = train.neuron[1:] == train.neuron[:-1]
+    if np.any(interval[same] < 0):  # time starts again in every trial
+        same &= train.trial[1:] == train.trial[:-1]
+    owner, interval = train.neuron[1:][same], interval[same]
+    count = np.bincount(owner, minlength=train.n_neurons).astype(np.float64)
+    mean, sd = np.full((2, train.n_neurons), np.nan)
+    enough = count >= min_intervals
+    np.divide(np.bincount(owner, interval, minlength=train.n_neurons), count, out=mean, where=enough)
+    spread = np.bincount(owner, (interval - mean[owner]) ** 2, minlength=train.n_neurons)
+    np.divide(spread, count, out=sd, where=enough)
+    out = np.full(train.n_neurons, np.nan)
+    np.divide(np.sqrt(sd), mean, out=out, where=enough & (np.nan_to_num(mean) > 0))
+    return xr.DataArray(out, dims="neuron", attrs={"units": "1", "long_name": "CV of intervals"})
+
+
+def _response(model: str, lag: Floats, tau: Floats, dt: float | None) -> Floats:
+    """Trace at a lag >= 0 after one spike, its integral over time being the area of `_area`."""
+    decay = np.exp(-lag / tau[0])
+    if model == "exponential":
+        return decay
+    if model == "two_stage":
+        gain = 1.0 / tau[0] if dt is None else -math.expm1(-dt / tau[0]) / dt
+        return np.asarray(gain * lag * decay)
+    if abs(tau[0] - tau[1]) <= 1e-9 * tau[1]:
+        return np.asarray(lag / tau[0] ** 2 * decay)
+    return np.asarray((np.exp(-lag / tau[1]) - decay) / (tau[1] - tau[0]))
+
+
+def filtered_rates(
+    source: Any,
+    population: str | None = None,
+    *,
+    times: Any,
+    tau: Any = "30 ms",
+    model: str = "two_stage",
+    scale: str = "rate",
+    dt: Any = None,
+    neuron: ArrayLike | None = None,
+    n_neurons: int | None = None,
+) -> xr.DataArray:
+    """Spike trains through a causal filter, sampled at given times.
+
+    Parameters
+    ----------
+    source : Recording or array_like, (n_spikes,), s
+        A Recording whose time runs on through trials, or spike times.
+    population : str, optional
+        Population of the Recording.
+    times : ndarray, (n_samples,), s, or sequence of quantities
+        When to sample, ascending. A spike at a sample time counts.
+    tau : quantity, or two for "double_exponential" (rise, decay)
+        Time constant.
+    model : {"two_stage", "exponential", "double_exponential"}
+        Shape of the filter, as of a read-out.
+    scale : {"rate", "trace"}
+        "rate" divides by the area under the response to one spike; "trace" gives the variable r that a
+        read-out of the engine sees, in which a spike adds 1 (of unit area for "double_exponential").
+    dt : quantity, optional
+        Step of the simulation: with it "two_stage" is the engine's discrete filter, without it the
+        limit of small steps.
+    neuron : array_like, (n_spikes,), optional
+        Neuron of each spike, with spike times.
+    n_neurons : int, optional
+        Number of neurons. A Recording knows it.
+
+    Returns
+    -------
+    DataArray, (time, neuron)
+        In Hz, or without unit for "trace" ("double_exponential": 1/s).
+
+    Raises
+    ------
+    SpecError
+        If an option is out of range or the times do not ascend.
+    RecordingError
+        If spikes are not finite or name a neuron that is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.analysis import filtered_rates
+    >>> trace = filtered_rates([0.1], times=np.array([0.05, 0.1, 0.13]), tau="30 ms",
+    ...                        model="exponential", scale="trace")
+    >>> trace.values.ravel().round(6).tolist()
+    [0.0, 1.0, 0.367879]
+    """
+    import xarray as xr
+
+    where = "filtered_rates"
+    check_choice(model, ("two_stage", "exponential", "double_exponential"), where=where, name="model")
+    check_choice(scale, ("rate", "trace"), where=where, name="scale")
+    constants = seconds_array(tau, where=where, name="tau")
+    if constants.size != (2 if model == "double_exponential" else 1) or np.any(constants <= 0):
+        raise SpecError.of(
+            where=where,
+            name="tau",
+            value=tau,
+            bound='must be one time > 0, or (rise, decay) for "double_exponential"',
+        )
+    step = None if dt is None else seconds(dt, where=where, name="dt", low_open=True)
+    grid = seconds_array(times, where=where, name="times")
+    if np.any(np.diff(grid) <= 0):
+        raise SpecError.of(where=where, name="times", value=grid, bound="must ascend")
+    train = _spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration="1 s")
+    out = _sample(train, grid, model, constants, step)
+    double = model == "double_exponential"
+    if scale == "rate" and not double:
+        out /= constants[0]
+    units = "Hz" if scale == "rate" else ("1/s" if double else "1")
+    return xr.DataArray(
+        out,
+        coords={"time": ("time", grid, {"units": "s"})},
+        dims=("time", "neuron"),
+        attrs={"units": units, "long_name": "filtered rate"},
+    )
+
+
+def _sample(train: _Spikes, grid: Floats, model: str, tau: Floats, dt: float | None) -> Floats:
+    """Sum responses up to each sample; a spike counts for 40 of the longest time constants after it."""
+    out = np.zeros((grid.size, train.n_neurons))
+    slack = 1e-9 if dt is None else 1e-3 * dt  # times read off a decimal grid
+    first = np.searchsorted(grid, train.time - slack, side="left")
+    last = np.searchsorted(grid, train.time + 40.0 * tau.max(), side="right")
+    length = np.maximum(last - first, 0)
+    budget = 1 << 21  # spike-sample pairs at a time
+    edges = np.searchsorted(np.cumsum(length), np.arange(0, length.sum() + budget, budget), side="left")
+    for begin, end in zip(edges[:-1], np.append(edges[1:-1], length.size), strict=True):
+        spikes = np.repeat(np.arange(begin, end), length[begin:end])
+        if not spikes.size:
+            continue
+        offset = np.arange(spikes.size) - np.repeat(
+            np.cumsum(length[begin:end]) - length[begin:end], length[begin:end]
+        )
+        sample = first[spikes] + offset
+        lag = np.maximum(grid[sample] - train.time[spikes], 0.0)
+        if dt is not None:
+            lag = np.rint(lag / dt) * dt
+        flat = sample * train.n_neurons + train.neuron[spikes]
+        np.add.at(out.reshape(-1), flat, _response(model, lag, tau, dt))
+    return out
+
+
+def summary(source: Any, *, min_rate: float = 0.1) -> xr.Dataset:
+    """Rates and variability of every population of a Recording.
+
+    Parameters
+    ----------
+    source : Recording
+    min_rate : float, Hz
+        A neuron below it counts as silent (spec: 0.1 Hz).
+
+    Returns
+    -------
+    Dataset, (population,)
+        ``rate_mean`` and ``rate_median`` in Hz, ``silent`` the fraction of silent neurons, ``gini`` the
+        Gini coefficient of the rates (0: all equal), ``cv`` the median CV of intervals (NaN if no neuron
+        has five intervals).
+
+    Raises
+    ------
+    SpecError
+        If the Recording does not say how long it is.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import numpy as np, xarray as xr
+    >>> table = xr.Dataset({"time": ("spike", np.arange(10.0)), "neuron": ("spike", np.zeros(10, int))},
+    ...                    attrs={"n_neurons": 1})
+    >>> recording = SimpleNamespace(spikes={"exc": table}.__getitem__, populations=["exc"],
+    ...                             outcome={"duration": 10.0})
+    >>> float(summary(recording).rate_mean.sel(population="exc"))
+    1.0
+    """
+    import xarray as xr
+
+    limit = check_real(min_rate, where="summary", name="min_rate", low=0.0)
+    names = [str(name) for name in source.populations]
+    rows = []
+    for name in names:
+        rate = rates(source, name).values
+        cv = isi_cv(source, name).values
+        cv = cv[np.isfinite(cv)]
+        rows.append(
+            (
+                rate.mean(),
+                np.median(rate),
+                np.mean(rate < limit),
+                _gini(rate),
+                np.median(cv) if cv.size else np.nan,
+            )
+        )
+    columns = ("rate_mean", "rate_median", "silent", "gini", "cv")
+    table = np.array(rows, dtype=np.float64).reshape(len(names), len(columns))
+    units = ("Hz", "Hz", "1", "1", "1")
+    return xr.Dataset(
+        {
+            column: ("population", table[:, k], {"units": unit})
+            for k, (column, unit) in enumerate(zip(columns, units, strict=True))
+        },
+        coords={"population": names},
+    )
+
+
+def _gini(rate: Floats) -> float:
+    total = float(rate.sum())
+    if total <= 0:
+        return math.nan
+    rank = np.arange(1, rate.size + 1)
+    return float(np.sum((2 * rank - rate.size - 1) * np.sort(rate)) / (rate.size * total))
