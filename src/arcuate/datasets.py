@@ -1,6 +1,6 @@
 """Checked reading: the data sets that come with the package, and files of users.
 
-The folder ``data/`` has one table for each file in ``MANIFEST.toml`` (size, sha256, license, origin); size and
+The folder ``data/`` has one table for each file in ``MANIFEST.toml``: size, sha256, license, origin. Size and
 sum are checked before a file is parsed. Nothing is unpickled, sizes are read from headers and compared with a
 limit before anything is allocated, and JSON is held to the standard (no NaN, no 1e400, no doubled keys).
 """
@@ -105,8 +105,8 @@ def names(*, folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> "no such data" in names()
-    False
+    >>> names()
+    ('izhikevich_types',)
     """
     return tuple(_manifest(_folder(folder)))
 
@@ -129,6 +129,11 @@ def info(name: str, *, folder: str | os.PathLike[str] | None = None) -> DatasetI
     ------
     UnknownNameError
         If there is none of that name; the nearest is named.
+
+    Examples
+    --------
+    >>> info("izhikevich_types").license
+    'CC0-1.0'
     """
     entries = _manifest(_folder(folder))
     if name not in entries:
@@ -156,6 +161,11 @@ def path(name: str, *, folder: str | os.PathLike[str] | None = None) -> Path:
         If there is none of that name.
     FileFormatError
         If the file is missing or is not the one of the manifest.
+
+    Examples
+    --------
+    >>> path("izhikevich_types").name
+    'izhikevich_types.toml'
     """
     entry = info(name, folder=folder)
     file = _folder(folder) / entry.file
@@ -190,6 +200,11 @@ def load(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
         If there is none of that name.
     FileFormatError
         If the file is missing, altered or not of its kind.
+
+    Examples
+    --------
+    >>> load("izhikevich_types")["regular_spiking"]
+    {'a': 0.02, 'b': 0.2, 'c': -65.0, 'd': 8.0}
     """
     return read(path(name, folder=folder))
 

@@ -216,8 +216,8 @@ class Recording:
         Returns
         -------
         xarray.Dataset
-            ``time`` (s), ``neuron`` and ``trial`` over ``spike``, sorted by trial, time and neuron; attributes
-            ``n_neurons`` and ``duration`` (s) where they are known.
+            ``time`` (s), ``neuron`` and ``trial`` over ``spike``, sorted by trial, time and neuron;
+            attributes ``n_neurons`` and ``duration`` (s) where they are known.
 
         Raises
         ------

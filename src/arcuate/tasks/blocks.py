@@ -24,6 +24,7 @@ class Seconds(float):
 
 
 def seconds(value: object, *, where: str, name: str, low: float = 0.0, low_open: bool = False) -> float:
+    """Return a time, s, that is at least `low`; a time that was checked before passes again."""
     si = value if isinstance(value, Seconds) else to_si(value, "s", where=where, name=name)
     if si < low or (low_open and si == low):
         sign = ">" if low_open else ">="
@@ -151,6 +152,7 @@ def _probabilities(value: object, where: str) -> tuple[tuple[str, float], ...]:
 
 
 def known_keys(table: Mapping[str, Any], allowed: Sequence[str], *, where: str) -> None:
+    """Refuse a key that is not a field, naming the nearest field."""
     for key in table:
         if key not in allowed:
             raise unknown(where, key, list(allowed), kind="field")
@@ -333,10 +335,12 @@ class Block:
 
 
 def field_names(cls: type[Any]) -> list[str]:
+    """Return the names of the fields of a dataclass."""
     return [field.name for field in dataclasses.fields(cls)]
 
 
 def as_condition(value: object, where: str) -> Condition:
+    """Return a condition as it is, or build it from a table."""
     if isinstance(value, Condition):
         return value
     if not isinstance(value, Mapping):
@@ -346,6 +350,7 @@ def as_condition(value: object, where: str) -> Condition:
 
 
 def as_block(value: object, where: str) -> Block:
+    """Return a block as it is, or build it from a table."""
     if isinstance(value, Block):
         return value
     if not isinstance(value, Mapping):
@@ -355,6 +360,7 @@ def as_block(value: object, where: str) -> Block:
 
 
 def from_table(cls: type[T], table: Mapping[str, Any], *, where: str) -> T:
+    """Build a dataclass from a table that has every required field."""
     for field in dataclasses.fields(cast(Any, cls)):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.name not in table:
