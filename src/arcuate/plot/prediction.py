@@ -69,41 +69,42 @@ def prediction_by_block(result: Any, *, ax: Axes | None = None) -> Axes:
     gap = 0.08 * span
     for block in range(n_blocks):
         shift = block * (span + gap) - times[0]
-        for outcome in range(n_outcomes):
-            first = block == 0
-            ax.plot(
-                times + shift,
-                targets[block, :, outcome],
-                color="black",
-                linestyle="--",
-                linewidth=1.2,
-                zorder=3,
-                label="target" if first and outcome == 0 else None,
-            )
-            ax.plot(
-                times + shift,
-                curves[block, :, outcome],
-                color=color(outcome),
-                marker=MARKERS[outcome % len(MARKERS)],
-                markevery=max(times.size // 8, 1),
-                markersize=3.5,
-                linewidth=1.6,
-                label=outcomes[outcome] if first else None,
-            )
-        ax.text(
-            shift + times[0] + span / 2,
-            1.01,
-            blocks[block],
-            transform=ax.get_xaxis_transform(),
-            ha="center",
-            fontsize="small",
-        )
+        _block(ax, times + shift, curves[block], targets[block], labels=outcomes if block == 0 else [])
+        middle = shift + times[0] + span / 2
+        above = ax.get_xaxis_transform()
+        ax.text(middle, 1.01, blocks[block], transform=above, ha="center", fontsize="small")
         if block:
             ax.axvline(shift + times[0] - gap / 2, color=GRAY, linewidth=0.8)
     _block_ticks(ax, times, n_blocks, span + gap)
     tidy(ax, legend=False)
     ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
+
+
+def _block(
+    ax: Axes, times: np.ndarray, curves: np.ndarray, targets: np.ndarray, *, labels: list[str]
+) -> None:
+    """Draw the read-outs and the targets of one block."""
+    for outcome in range(curves.shape[1]):
+        ax.plot(
+            times,
+            curves[:, outcome],
+            color=color(outcome),
+            marker=MARKERS[outcome % len(MARKERS)],
+            markevery=max(times.size // 8, 1),
+            markersize=3.5,
+            linewidth=1.6,
+            label=labels[outcome] if labels else None,
+        )
+        ax.plot(
+            times,
+            targets[:, outcome],
+            color="black",
+            linestyle="--",
+            linewidth=1.2,
+            zorder=3,
+            label="target" if labels and outcome == 0 else None,
+        )
 
 
 def _words(result: Any, name: str, count: int, prefix: str) -> list[str]:

@@ -304,6 +304,38 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
+def default_seeds(model: str, *, quick: bool = False) -> tuple[int, ...]:
+    """Return the seeds that a model's figures were set for.
+
+    Parameters
+    ----------
+    model : str
+        Name of a published model.
+    quick : bool, optional
+        Only the first of them.
+
+    Returns
+    -------
+    tuple of int
+        The seeds of all entries of ``expected.toml``, sorted.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model.
+    FileFormatError
+        If ``expected.toml`` cannot be used.
+
+    Examples
+    --------
+    >>> len(default_seeds("what_when_reservoir", quick=True))
+    1
+    """
+    figures = read_expected(model_folder(model) / "expected.toml")
+    seeds = sorted({seed for figure in figures for seed in figure.expected_seeds})
+    return tuple(seeds[:1] if quick else seeds)
+
+
 def load_reproduce(model: str) -> Callable[..., Reproduction]:
     """Load the ``reproduce`` function of a published model.
 
@@ -354,7 +386,7 @@ def load_reproduce(model: str) -> Callable[..., Reproduction]:
             value=function,
             bound="must be a function of reproduce.py",
         )
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _bad_seeds(text: str, bound: str) -> SpecError:

@@ -1,0 +1,249 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arcuate.cli.console import Group, Progress, console, say, show_table
+
+if TYPE_CHECKING:
+    from arcuate.recording import Recording
+
+app = typer.Typer(
+    name="arcuate",
+    cls=Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Spiking reservoirs that learn what, when and with what probability.",
+)
+bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios in one run.")
+app.add_typer(bench_app, name="bench")
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A published model (see 'arcuate models'), or a TOML file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=V", help="Change a field, by dotted path; may be repeated."),
+]
+Duration = Annotated[
+    str | None, typer.Option(metavar="TIME", help='Such as "10 s"; default the length of the task.')
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+
+
+def _version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        from arcuate import __version__
+
+        say(f"arcuate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Spiking reservoirs that learn what, when and with what probability."""
+
+
+@app.command()
+def run(
+    model: Model,
+    *,
+    settings: Settings = None,
+    engine: Annotated[str, typer.Option(help="numba, brian2, brian2-cython or brian2-cpp.")] = "numba",
+    duration: Duration = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save the Recording (NetCDF, .nc).")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Simulate a model and say what came out."""
+    from arcuate.cli.settings import check_output_file, find_network
+    from arcuate.simulate import simulate
+
+    check_output_file(out, force=force)
+    network = find_network(model, settings or ())
+    with Progress(f"running {network.name}") as progress:
+        rec = simulate(network, duration, seed=seed, engine=engine, progress=progress)
+    _show_recording(rec, network.name, engine, seed)
+    if out is not None:
+        say(f"saved {rec.save(out, overwrite=force)}")
+
+
+def _show_recording(rec: Recording, name: str, engine: str, seed: int) -> None:
+    """Print the rates of every population and the outcome."""
+    length = rec.duration
+    rows = []
+    for population in rec.populations:
+        count, n = int(rec.spikes(population).sizes["spike"]), rec.n_neurons(population)
+        rate = f"{count / n / length:.3g} Hz" if length and n else ""
+        rows.append((population, str(n), f"{count}", rate))
+    took = f", {length:g} s" if length else ""
+    say(f"{name} on {engine}, seed {seed}{took}: {rec.outcome.get('status', 'finished')}")
+    if rows:
+        show_table(("population", "neurons", "spikes", "rate"), rows)
+
+
+@app.command()
+def reproduce(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A published model (see 'arcuate models').")],
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer seeds; what needs them all is not judged.")
+    ] = False,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0-9", help="Seeds; default those of expected.toml.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default out/MODEL.")] = None,
+    force: Force = False,
+) -> None:
+    """Measure what a model must show.
+
+    Prints each figure with what was expected; exits with 0 only if all hold.
+    """
+    from arcuate.models import model_folder
+    from arcuate.study.report import check_output, write_report
+    from arcuate.study.reproduction import default_seeds, load_reproduce, parse_seeds
+
+    name = model_folder(model).name
+    chosen = parse_seeds(seeds) if seeds is not None else default_seeds(name, quick=quick)
+    folder = check_output(out if out is not None else Path("out") / name, force=force)
+    function = load_reproduce(name)
+    os.environ.setdefault("MPLBACKEND", "agg")
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with Progress(f"reproducing {name}") as progress:
+        result = function(chosen, quick, folder, progress)
+    wall = time.monotonic() - start
+    report = write_report(result, folder, seeds=chosen, quick=quick, wall_seconds=wall, force=True)
+    show_table(
+        ("figure", "expected", "got", "verdict"),
+        [(figure.name, figure.expected, figure.measured, figure.verdict) for figure in result.figures],
+        title=f"{name}, {len(chosen)} seed{'s' if len(chosen) != 1 else ''}, {wall:.0f} s",
+    )
+    for caveat in result.caveats:
+        say(f"note: {caveat}")
+    say("every judged figure holds" if result.holds else "not every figure holds")
+    say(f"report: {report}")
+    raise typer.Exit(0 if result.holds else 1)
+
+
+@app.command()
+def verify(
+    model: Model,
+    *,
+    engines: Annotated[
+        str, typer.Option(help="Separated by commas; the first is the reference.")
+    ] = "numba,brian2",
+    settings: Settings = None,
+    duration: Duration = None,
+    seed: Seed = 0,
+) -> None:
+    """Run a model on two engines and compare.
+
+    Exits with 0 only if every spike is the same.
+    """
+    from arcuate.cli.settings import find_network
+    from arcuate.verify import verify as compare
+
+    names = _words(engines)
+    network = find_network(model, settings or ())
+    with Progress(f"{network.name} on {engines}") as progress:
+        progress(0, 0)
+        result = compare(network, names, duration=duration, seed=seed)
+    say(str(result))
+    raise typer.Exit(0 if result.identical else 1)
+
+
+@app.command()
+def models() -> None:
+    """List the published models."""
+    from arcuate.models import list_models, load_model, model_folder
+
+    rows = []
+    for name in list_models():
+        network = load_model(name)
+        neurons = sum(population.n for population in network.populations)
+        checked = (model_folder(name) / "reproduce.py").is_file() and "/" not in name
+        rows.append((name, str(neurons), network.description, "yes" if checked else ""))
+    show_table(("model", "neurons", "what it is", "reproduce"), rows)
+
+
+@app.command()
+def doctor(
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the engines that compile C++ first (a minute).")
+    ] = False,
+) -> None:
+    """Say what is installed and what works.
+
+    Versions, engines (each runs ten neurons), compiler, threads, memory, disk and the cache.
+    """
+    from arcuate.cli.doctor import examine
+
+    with Progress("looking") as progress:
+        findings = examine(every=every, progress=progress)
+    show_table(("what", "found", ""), [(finding.what, finding.found, finding.mark) for finding in findings])
+    bad = [finding for finding in findings if finding.mark == "fails"]
+    for finding in findings:
+        if finding.advice:
+            say(f"{finding.what}: {finding.advice}")
+    say("something needed does not work" if bad else "all that is needed works")
+    raise typer.Exit(1 if bad else 0)
+
+
+@bench_app.command("spiking")
+def bench_spiking(
+    *,
+    workloads: Annotated[str, typer.Option(help="Names, separated by commas.")] = "W1",
+    against: Annotated[str, typer.Option(help="Peers, separated by commas.")] = "brian2",
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter runs.")] = False,
+) -> None:
+    """Time the spiking workloads beside their peers, in one run."""
+    from arcuate.study.reproduction import as_columns
+
+    measure = _benchmarks()
+    with Progress("measuring") as progress:
+        progress(0, 0)
+        table = measure(_words(workloads), _words(against), quick)
+    show_table(*as_columns(table))
+
+
+def _benchmarks() -> Any:
+    """Return ``run_benchmarks(workloads, against, quick) -> table``."""
+    import importlib
+
+    from arcuate.errors import CapabilityError
+
+    try:
+        return importlib.import_module("arcuate.study.bench").run_benchmarks
+    except ModuleNotFoundError as error:
+        if error.name != "arcuate.study.bench":
+            raise
+        raise CapabilityError.of(
+            where="bench", name="spiking", value="missing", bound="is not part of this installation"
+        ) from error
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Return words separated by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+__all__ = ["app", "console"]

@@ -1,0 +1,221 @@
+"""What is installed, what works, what there is to work with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    "arcuate",
+    "numpy",
+    "scipy",
+    "numba",
+    "brian2",
+    "xarray",
+    "h5netcdf",
+    "matplotlib",
+    "torch",
+    "dask",
+)
+_ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp")
+_SLOW = frozenset({"brian2-cython", "brian2-cpp"})
+_NETWORK = """
+name = "doctor"
+dt = "0.5 ms"
+[populations.cells]
+n = 10
+bias = 10.0
+[populations.cells.neuron]
+model = "izh2003"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Attributes
+    ----------
+    what, found : str
+        The thing and what there is of it.
+    mark : str
+        ``ok``, ``missing`` (optional), ``fails`` (needed) or nothing.
+    advice : str
+        What to do about it.
+    """
+
+    what: str
+    found: str
+    mark: str = ""
+    advice: str = ""
+
+
+def examine(*, every: bool = False, progress: Callable[..., None] | None = None) -> tuple[Finding, ...]:
+    """Look at versions, engines, compiler, threads, memory, disk and the cache folder.
+
+    Parameters
+    ----------
+    every : bool, optional
+        Also try the engines that compile C++ first.
+    progress : callable, optional
+        Called as ``progress(done, total, label)``.
+
+    Returns
+    -------
+    tuple of Finding
+        In the order of the report.
+
+    Examples
+    --------
+    >>> examine()[0].what
+    'python'
+    """
+    findings = [
+        Finding(
+            what="python", found=f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+        )
+    ]
+    findings += _versions()
+    findings += [_compiler(), _threads(), _memory(), _disk(), _cache()]
+    for index, name in enumerate(_ENGINES):
+        if progress is not None:
+            progress(index, len(_ENGINES), f"trying {name}")
+        findings.append(_engine(name) if every or name not in _SLOW else _not_tried(name))
+    return tuple(findings)
+
+
+def _versions() -> list[Finding]:
+    """Return the versions of the packages that matter, and the known conflict between two of them."""
+    from arcuate.study.report import package_version
+
+    found = {name: package_version(name) for name in _PACKAGES}
+    findings = []
+    for name, version in found.items():
+        advice = ""
+        if name == "brian2" and version == "2.9.0" and _newer(found["numpy"], (2, 4)):
+            advice = f"it cannot run with numpy {found['numpy']}; install numpy<2.4 or use Python >= 3.12"
+        mark = "fails" if advice else ("ok" if version else "missing")
+        findings.append(Finding(what=name, found=version or "not installed", mark=mark, advice=advice))
+    return findings
+
+
+def _newer(version: str | None, least: tuple[int, int]) -> bool:
+    """Tell whether a version such as ``2.4.6`` is at least (2, 4)."""
+    parts = (version or "0.0").split(".")[:2]
+    return all(part.isdigit() for part in parts) and tuple(int(part) for part in parts) >= least
+
+
+def _compiler() -> Finding:
+    """Return the C++ compiler that Brian2 would use."""
+    wanted = (os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl")
+    path = next((place for name in wanted if name and (place := shutil.which(name))), None)
+    if path is None:
+        return Finding(
+            what="compiler",
+            found="none",
+            mark="missing",
+            advice="brian2-cython and brian2-cpp need a C++ compiler",
+        )
+    try:
+        answer = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        answer = ""
+    return Finding(what="compiler", found=(answer.splitlines() or [Path(path).name])[0], mark="ok")
+
+
+def _threads() -> Finding:
+    """Return how many processors there are and what limits the threads."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [
+        f"{name}={os.environ[name]}"
+        for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        if name in os.environ
+    ]
+    text = f"{usable} of {os.cpu_count()} processors"
+    return Finding(what="threads", found=", ".join([text, *limits]), mark="ok")
+
+
+def _memory() -> Finding:
+    """Return total and available memory."""
+    total = available = 0
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith("kB")}
+        total, available = sizes.get("MemTotal", 0), sizes.get("MemAvailable", 0)
+    except OSError:
+        if "SC_PHYS_PAGES" in os.sysconf_names:
+            total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    text = f"{total / 2**30:.1f} GiB" if total else "unknown"
+    return Finding(what="memory", found=text + (f", {available / 2**30:.1f} GiB free" if available else ""))
+
+
+def _disk() -> Finding:
+    """Return the space left where the command was given."""
+    free = shutil.disk_usage(Path.cwd()).free
+    low = free < 2**30
+    return Finding(
+        what="disk",
+        found=f"{free / 2**30:.1f} GiB free here",
+        mark="" if low else "ok",
+        advice="less than 1 GiB is left here" if low else "",
+    )
+
+
+def _cache() -> Finding:
+    """Return the folder of compiled code and whether it can be written."""
+    from arcuate._jit import cache_dir
+
+    folder = cache_dir()
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError:
+        return Finding(
+            what="cache",
+            found=str(folder),
+            mark="fails",
+            advice="cannot be written; name another folder in the environment variable ARCUATE_CACHE",
+        )
+    return Finding(what="cache", found=str(folder), mark="ok")
+
+
+def _engine(name: str) -> Finding:
+    """Run ten neurons for 100 ms."""
+    from arcuate.errors import ArcuateError
+
+    try:
+        count = _ten_neurons(name)
+    except (ArcuateError, ImportError, OSError) as error:
+        mark = "fails" if name == "numba" else "missing"
+        return Finding(
+            what=f"engine {name}", found="does not run", mark=mark, advice=str(error).splitlines()[0]
+        )
+    return Finding(
+        what=f"engine {name}", found=f"{count} spikes of 10 neurons", mark="ok" if count else "fails"
+    )
+
+
+def _ten_neurons(name: str) -> int:
+    """Return how many spikes the small network fires."""
+    from arcuate.simulate import simulate
+    from arcuate.spec import Network
+
+    rec: Any = simulate(Network.from_toml(_NETWORK), "100 ms", seed=0, engine=name)
+    return int(rec.spikes("cells").sizes["spike"])
+
+
+def _not_tried(name: str) -> Finding:
+    """Return the line of an engine that would have to compile first."""
+    return Finding(what=f"engine {name}", found="not tried (--all does)")
+
+
+__all__ = ["Finding", "examine"]
