@@ -314,9 +314,7 @@ _izh2007 = NeuronModel(
             low=-0.2,
             high=0.5,
         ),
-        "a": Parameter(
-            unit="1/s", default=30.0, doc="rate of recovery", source=_IZH2007, low=0.0, high=1e5
-        ),
+        "a": Parameter(unit="1/s", default=30.0, doc="rate of recovery", source=_IZH2007, low=0.0, high=1e5),
         "b": Parameter(
             unit="S", default=-2e-9, doc="sensitivity of recovery to v", source=_IZH2007, low=-1e-3, high=1e-3
         ),
@@ -388,9 +386,7 @@ _lif = NeuronModel(
         "v_rest": Parameter(
             unit="V", default=-65e-3, doc="resting potential", source=_POTJANS, low=-1.0, high=1.0
         ),
-        "v_thresh": Parameter(
-            unit="V", default=-50e-3, doc="threshold", source=_POTJANS, low=-1.0, high=1.0
-        ),
+        "v_thresh": Parameter(unit="V", default=-50e-3, doc="threshold", source=_POTJANS, low=-1.0, high=1.0),
         "v_reset": Parameter(
             unit="V", default=-65e-3, doc="potential after a spike", source=_POTJANS, low=-1.0, high=1.0
         ),
@@ -484,9 +480,7 @@ _theta = NeuronModel(
 )
 
 #: Neuron models by name.
-MODELS: Mapping[str, NeuronModel] = {
-    model.name: model for model in (_izh2003, _izh2007, _lif, _theta)
-}
+MODELS: Mapping[str, NeuronModel] = {model.name: model for model in (_izh2003, _izh2007, _lif, _theta)}
 
 
 def _preset_2003(doc: str, a: float, b: float, *, c: float, d: float) -> Preset:

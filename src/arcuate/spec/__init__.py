@@ -1,0 +1,99 @@
+"""The specification: what a model is, as frozen data.
+
+A `Network` is made of populations, projections, inputs, read-outs and what to record. It is read from and
+written to TOML and JSON, has a content hash, and is varied by dotted path. Values carry units on the way in
+(``"20 ms"``) and are floats in SI afterwards; random values stay distributions until the plan draws them.
+
+Examples
+--------
+>>> net = Network(
+...     name="pair",
+...     dt="0.1 ms",
+...     populations=[Population(name="exc", n=80, neuron=lif(tau_m="20 ms"))],
+...     projections=[Projection(pre="exc", post="exc", connectivity=Sparse(0.1), weight="50 pA", delay="1.5 ms")],
+... )
+>>> Network.from_toml(net.to_toml()).sha256 == net.sha256
+True
+"""
+
+from __future__ import annotations
+
+from arcuate.spec.network import Network, Record, synapse_weight_unit, to_steps
+from arcuate.spec.population import (
+    Neuron,
+    Noise,
+    Population,
+    check_parameters,
+    izh2003,
+    izh2007,
+    lif,
+    parameter_order,
+    theta,
+)
+from arcuate.spec.projection import (
+    Dense,
+    Edges,
+    FixedInDegree,
+    LowRank,
+    Projection,
+    Sparse,
+    Synapse,
+    delta,
+    double_exponential,
+    exponential,
+)
+from arcuate.spec.readout import RLS, Center, Delta, Feedback, Filter, Input, Readout, TwoBank
+from arcuate.spec.values import (
+    Distribution,
+    Exponential,
+    FrozenDict,
+    LogNormal,
+    LogUniform,
+    Normal,
+    Quantity,
+    Uniform,
+    Values,
+)
+
+__all__ = [
+    "RLS",
+    "Center",
+    "Delta",
+    "Dense",
+    "Distribution",
+    "Edges",
+    "Exponential",
+    "Feedback",
+    "Filter",
+    "FixedInDegree",
+    "FrozenDict",
+    "Input",
+    "LogNormal",
+    "LogUniform",
+    "LowRank",
+    "Network",
+    "Neuron",
+    "Noise",
+    "Normal",
+    "Population",
+    "Projection",
+    "Quantity",
+    "Readout",
+    "Record",
+    "Sparse",
+    "Synapse",
+    "TwoBank",
+    "Uniform",
+    "Values",
+    "check_parameters",
+    "delta",
+    "double_exponential",
+    "exponential",
+    "izh2003",
+    "izh2007",
+    "lif",
+    "parameter_order",
+    "synapse_weight_unit",
+    "theta",
+    "to_steps",
+]
