@@ -14,6 +14,7 @@ TORCH       := torch==2.13.0
 CONSTRAINTS := constraints/py311.txt
 MODEL       ?= what_when_reservoir
 OUT         ?= out/$(MODEL)
+RUN_FLAGS   ?= --quick
 BENCH       ?= spiking --workloads W1 --against brian2 --quick
 
 .PHONY: help run test bench docs lint format types layers spelling pytest notebooks coverage clean
@@ -45,7 +46,7 @@ $(VENV)/.test-stamp: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch-stamp
 # ---- the two commands
 run: $(VENV)/.run-stamp ## reproduce the what/when experiment: figures and report.html in out/
 	@echo "==> reproducing $(MODEL) into $(OUT)"
-	@$(BIN)/arcuate reproduce $(MODEL) --out "$(OUT)"
+	@$(BIN)/arcuate reproduce $(MODEL) $(RUN_FLAGS) --force --out "$(OUT)"
 	@echo "==> open $(OUT)/report.html"
 
 test: lint types layers spelling pytest docs notebooks ## every check, as continuous integration runs them
