@@ -1,0 +1,3 @@
+"""Neurons, synapses, learning rules and noise, each written once, and the language they are written in."""
+
+from __future__ import annotations

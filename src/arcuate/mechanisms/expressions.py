@@ -18,15 +18,14 @@ import builtins
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from arcuate.errors import ExpressionError, NonFiniteError, UnitsError, check_array, unknown
+from arcuate.mechanisms._tree import CONDITIONS, TEMPLATES, Node, dimension_of, emit, evaluate, extent, leaves
 from arcuate.units import UNITS, Dimension
 
 __all__ = ["CONSTANTS", "FUNCTIONS", "Expression", "Program", "check_name", "parse", "parse_program"]
@@ -46,18 +45,9 @@ MAX_TEXT, MAX_NESTING, MAX_DEPTH, MAX_SIZE, MAX_POWER, MAX_NAME = 10_000, 50, 10
 _UNIT_NAMES = frozenset(UNITS) - {"1"}
 _BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_CONDITIONS = frozenset({*_COMPARE.values(), "and", "or", "not"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)(.*)", re.ASCII)
 _FORBIDDEN = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist})
-
-
-class Node(NamedTuple):
-    """One operation of an expression: a word, its operands, and a number or a name for a leaf."""
-
-    op: str
-    args: tuple[Node, ...] = ()
-    value: Any = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +115,7 @@ class Expression:
         }
         with np.errstate(all="ignore"):
             try:
-                result = np.asarray(_evaluate(self._tree, values))
+                result = np.asarray(evaluate(self._tree, values))
             except ValueError as error:
                 shapes = ", ".join(f"{name} {values[name].shape}" for name in sorted(values))
                 raise ExpressionError.of(
@@ -173,7 +163,7 @@ class Expression:
         for name in sorted(self.names - set(names)):
             raise unknown(f"{self.where}: {self.text!r}", name, names, kind="name")
         try:
-            return _dimension(self._tree, names) or Dimension()
+            return dimension_of(self._tree, names) or Dimension()
         except UnitsError as error:
             raise UnitsError.of(where=self.where, name=self.text, bound=error.bound or "") from None
 
@@ -204,9 +194,9 @@ class Expression:
         >>> parse("a + b**2 > 1", where="Neuron").emit("numba", lambda name: f"{name}[i]")
         '((a[i] + (b[i] * b[i])) > 1.0)'
         """
-        if target not in ("numba", "brian"):
+        if target not in TEMPLATES:
             raise ExpressionError.of(name="target", value=target, bound="must be 'numba' or 'brian'")
-        return _emit(self._tree, _NUMBA if target == "numba" else _BRIAN, rename)
+        return emit(self._tree, target, rename)
 
 
 @dataclass(frozen=True)
@@ -331,8 +321,8 @@ def parse(text: str, *, where: str, units: bool = False) -> Expression:
         raise ExpressionError.of(
             where=where, name="expression", value=text, bound="is not an expression", fix=_HELP
         ) from error
-    names = frozenset(leaf.value for leaf in _leaves(node) if leaf.op == "name")
-    return Expression(text, names, node.op in _CONDITIONS, where, node)
+    names = frozenset(leaf.value for leaf in leaves(node) if leaf.op == "name")
+    return Expression(text, names, node.op in CONDITIONS, where, node)
 
 
 def parse_program(text: str, *, where: str) -> Program:
@@ -468,7 +458,7 @@ class _Reader:
     def read(self, tree: ast.expr) -> Node:
         """Read the whole expression."""
         node = self.node(tree, 1)
-        size, depth = _extent(node)
+        size, depth = extent(node)
         if size > MAX_SIZE or depth > MAX_DEPTH:
             raise self.refuse(
                 f"must have at most {MAX_SIZE} operations, nested at most {MAX_DEPTH} deep",
@@ -520,9 +510,9 @@ class _Reader:
 
     def power(self, base: Node, exponent: Node) -> Node:
         """Read a power; one with a whole exponent is a product, with exponent 0.5 a square root."""
-        if not any(leaf.op in ("name", "unit") for leaf in _leaves(exponent)):
+        if not any(leaf.op in ("name", "unit") for leaf in leaves(exponent)):
             with np.errstate(all="ignore"):
-                number = float(_evaluate(exponent, {}))
+                number = float(evaluate(exponent, {}))
             if number == 0 or not abs(number) <= MAX_POWER:
                 raise self.refuse(f"has an exponent that is 0 or beyond +-{MAX_POWER}", "use exp(b*log(a))")
             if number.is_integer():
@@ -548,14 +538,14 @@ class _Reader:
     def number(self, tree: ast.expr, level: int) -> Node:
         """Read an operand that must be a number."""
         node = self.node(tree, level + 1)
-        if node.op in _CONDITIONS:
+        if node.op in CONDITIONS:
             raise self.refuse("uses a condition as a number", "write where(condition, 1, 0)")
         return node
 
     def condition(self, tree: ast.expr, level: int) -> Node:
         """Read an operand that must be a condition."""
         node = self.node(tree, level + 1)
-        if node.op not in _CONDITIONS:
+        if node.op not in CONDITIONS:
             raise self.refuse("uses a number as a condition", "write x != 0")
         return node
 
@@ -565,121 +555,3 @@ def _construct(tree: ast.AST) -> str:
     words = {"NamedExpr": "walrus assignment", "IfExp": "if ... else", "Mod": "%", "FloorDiv": "//"}
     kind = type(tree.op if isinstance(tree, (ast.BinOp, ast.UnaryOp)) else tree).__name__
     return words.get(kind, re.sub(r"(?<!^)(?=[A-Z])", " ", kind).lower())
-
-
-def _leaves(node: Node) -> Iterator[Node]:
-    """Numbers, names and units of a tree, from left to right."""
-    if not node.args:
-        yield node
-    for arg in node.args:
-        yield from _leaves(arg)
-
-
-def _extent(node: Node) -> tuple[int, int]:
-    """Operations and depth of the source that a tree becomes, where powers and choices repeat operands."""
-    if not node.args:
-        return 1, 1
-    sizes, depths = zip(*map(_extent, node.args), strict=True)
-    copies, levels = 1, 1
-    if node.op == "power":
-        copies, levels = abs(node.value), abs(node.value)
-    elif node.op in ("min", "max", "clip"):
-        copies, levels = 3, 3
-    return 1 + min(copies * sum(sizes), 10**9), levels + max(depths)
-
-
-def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
-    """Compute a tree with NumPy."""
-    if node.op == "name":
-        return values[node.value]
-    if node.op in ("number", "unit"):
-        return np.float64(UNITS[node.value][0] if node.op == "unit" else node.value)
-    args = [_evaluate(arg, values) for arg in node.args]
-    if node.op == "power":
-        product = reduce(np.multiply, args * abs(node.value))
-        return product if node.value > 0 else 1.0 / product
-    return _NUMPY[node.op](*args)
-
-
-_NUMPY: dict[str, Callable[..., Any]] = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "pow": np.power, "neg": np.negative,
-    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
-    "==": np.equal, "!=": np.not_equal,
-    "and": lambda *args: reduce(np.logical_and, args),
-    "or": lambda *args: reduce(np.logical_or, args),
-    "not": np.logical_not, "where": np.where,
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
-    "abs": np.abs, "floor": np.floor,
-    "min": lambda a, b: np.where((a < b) | (a != a), a, b),
-    "max": lambda a, b: np.where((a > b) | (a != a), a, b),
-    "clip": lambda x, low, high: np.where(x < low, low, np.where(x > high, high, x)),
-}  # fmt: skip
-
-_SAME = {
-    "neg": "(-{0})", "not": "(not {0})", "pow": "({0} ** {1})",
-    **{op: f"({{0}} {op} {{1}})" for op in ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=")},
-}  # fmt: skip
-_NUMBA = {
-    **_SAME,
-    **{name: f"math.{name}({{0}})" for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
-    "abs": "abs({0})",
-    "floor": "np.floor({0})",
-    "where": "({1} if {0} else {2})",
-    "min": "({0} if (({0} < {1}) or ({0} != {0})) else {1})",
-    "max": "({0} if (({0} > {1}) or ({0} != {0})) else {1})",
-    "clip": "({1} if ({0} < {1}) else ({2} if ({0} > {2}) else {0}))",
-}
-_BRIAN = {
-    **_SAME,
-    **{name: f"{name}({{0}})" for name in ("exp", "log", "sqrt", "tanh", "sin", "cos", "abs")},
-    "floor": "arc_floor({0})",
-    "where": "arc_where({0}, {1}, {2})",
-    "min": "arc_min({0}, {1})",
-    "max": "arc_max({0}, {1})",
-    "clip": "arc_clip({0}, {1}, {2})",
-}
-
-
-def _emit(node: Node, templates: Mapping[str, str], rename: Callable[[str], str]) -> str:
-    """Write a tree as source."""
-    if node.op == "name":
-        return rename(node.value)
-    if node.op in ("number", "unit"):
-        return repr(UNITS[node.value][0] if node.op == "unit" else node.value)
-    args = [_emit(arg, templates, rename) for arg in node.args]
-    if node.op in ("and", "or"):
-        return "(" + f" {node.op} ".join(args) + ")"
-    if node.op == "power":
-        product = " * ".join(args * abs(node.value))
-        product = f"({product})" if abs(node.value) > 1 else product
-        return product if node.value > 0 else f"(1.0 / {product})"
-    return templates[node.op].format(*args)
-
-
-def _dimension(node: Node, names: Mapping[str, Dimension]) -> Dimension | None:
-    """Dimension of a tree; None for a literal zero, which fits any."""
-    if node.op == "name":
-        return names[node.value]
-    if node.op == "unit":
-        return UNITS[node.value][1]
-    if node.op == "number":
-        return Dimension() if node.value else None
-    args = [_dimension(arg, names) for arg in node.args]
-    if node.op == "*":
-        return None if None in args else (args[0] or Dimension()) * (args[1] or Dimension())
-    if node.op == "/":
-        return None if args[0] is None else args[0] / (args[1] or Dimension())
-    if node.op in ("power", "sqrt"):
-        return None if args[0] is None else args[0] ** (Fraction(1, 2) if node.op == "sqrt" else node.value)
-    if node.op in ("neg", "abs"):
-        return args[0]
-    if node.op in ("+", "-", "min", "max", "clip", "where") or node.op in _COMPARE.values():
-        known = [arg for arg in args[node.op == "where" :] if arg is not None]
-        for other in known[1:]:
-            if other != known[0]:
-                raise UnitsError.of(bound=f"combines {known[0]} and {other} by {node.op!r}")
-        return Dimension() if node.op in _CONDITIONS else next(iter(known), None)
-    for arg in args:
-        if arg is not None and arg != Dimension():
-            raise UnitsError.of(bound=f"gives {node.op!r} a quantity in {arg}; it takes plain numbers")
-    return Dimension()
