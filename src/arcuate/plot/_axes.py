@@ -11,7 +11,6 @@ from arcuate.errors import SpecError, unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette without its yellow, which is too light for lines."""
@@ -132,6 +131,13 @@ def tidy(ax: Axes, *, legend: bool = True) -> Axes:
     return ax
 
 
-def legend_above(ax: Axes, *, columns: int = 3) -> Legend:
-    """Draw the legend over the axes, where it hides nothing."""
-    return ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+def legend_above(ax: Axes, *, columns: int = 3) -> Axes:
+    """Draw the legend over the axes, where it hides nothing, if there is something to name."""
+    if ax.get_legend_handles_labels()[1]:
+        legend = ax.legend(
+            frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=columns
+        )
+        for line in legend.get_lines():
+            if line.get_linestyle() == "None":
+                line.set(markersize=5, alpha=1.0)
+    return ax

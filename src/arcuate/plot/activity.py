@@ -101,8 +101,7 @@ def raster(
     ax.yaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     tidy(ax, legend=False)
     if len(shown) > 1:
-        for handle in legend_above(ax, columns=6).get_lines():
-            handle.set(markersize=5, alpha=1.0)
+        legend_above(ax, columns=6)
     return ax
 
 

@@ -75,6 +75,7 @@ def prediction_by_block(result: Any, *, ax: Axes | None = None) -> Axes:
         ax.text(middle, 1.01, blocks[block], transform=above, ha="center", fontsize="small")
         if block:
             ax.axvline(shift + times[0] - gap / 2, color=GRAY, linewidth=0.8)
+    ax.set_xlim(-gap / 2, n_blocks * (span + gap) - gap / 2)
     _block_ticks(ax, times, n_blocks, span + gap)
     tidy(ax, legend=False)
     ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
