@@ -148,10 +148,14 @@ def restore(saved: Mapping[str, Any]) -> np.random.Generator:
     try:
         if saved["bit_generator"] != "Philox":
             raise ValueError("another generator")
-        words = {name: np.array(saved[name], dtype=np.uint64) for name in _SIZES}
+        words = {
+            name: np.array([operator.index(word) for word in saved[name]], dtype=np.uint64) for name in _SIZES
+        }
         if any(words[name].shape != (size,) for name, size in _SIZES.items()):
             raise ValueError("words of another size")
-        if not 0 <= saved["buffer_pos"] <= 4 or not 0 <= saved["uinteger"] < 2**32:
+        if not 0 <= saved["buffer_pos"] <= 4 or saved["has_uint32"] not in (0, 1):
+            raise ValueError("position out of range")
+        if not 0 <= saved["uinteger"] < 2**32:
             raise ValueError("position out of range")
         bits = np.random.Philox(key=0)
         position = {name: operator.index(saved[name]) for name in ("buffer_pos", "has_uint32", "uinteger")}
