@@ -1,0 +1,67 @@
+"""Engines: what runs a plan. All give the same numbers; they differ in speed and in what they can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arcuate.errors import CapabilityError, unknown
+
+ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp")
+"""Names of the engines; ``"brian2"`` is Brian2 with its NumPy target."""
+
+
+def get_engine(name: str) -> Any:
+    """Give the engine of a name.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`ENGINES`.
+
+    Returns
+    -------
+    Engine
+        With ``name``, ``capabilities()``, ``explain(network)`` and ``start(plan)``.
+
+    Raises
+    ------
+    UnknownNameError
+        For another name, with the nearest one.
+
+    Examples
+    --------
+    >>> get_engine("numba").name
+    'numba'
+    """
+    if name == "numba":
+        from arcuate.engines.numba_engine import NumbaEngine
+
+        return NumbaEngine()
+    if name in ENGINES:
+        from arcuate.engines.brian_engine import BrianEngine
+
+        return BrianEngine(name)
+    raise unknown("simulate", name, list(ENGINES), kind="engine")
+
+
+def check_capabilities(engine: Any, network: Any) -> None:
+    """Refuse a network that an engine cannot run.
+
+    Parameters
+    ----------
+    engine : Engine
+        As :func:`get_engine` gives it.
+    network : Network
+        The specification.
+
+    Raises
+    ------
+    CapabilityError
+        Naming the first feature that the engine lacks.
+    """
+    obstacles = engine.explain(network)
+    if obstacles:
+        raise CapabilityError.of(
+            where=f"Engine {engine.name!r}", name="network", value=network.name, bound=obstacles[0],
+            fix='use engine="numba", which runs every specification',
+        )  # fmt: skip

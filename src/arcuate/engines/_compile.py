@@ -1,0 +1,61 @@
+"""Turn kernel source into a compiled function, with a cache on disk that later processes share."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from arcuate._jit import cache_dir, compiled
+
+_HEADER = """\
+import math
+
+import numpy as np
+
+from arcuate.engines._kernels import *
+
+"""
+
+
+@cache
+def load_kernel(text: str) -> Callable[..., Any]:
+    """Compile a kernel, or take it from the cache.
+
+    The source was written by the emitter from parsed expressions; nothing in it is text of a user.
+
+    Parameters
+    ----------
+    text : str
+        Source of one function named ``kernel``.
+
+    Returns
+    -------
+    callable
+        The compiled function; Numba compiles at the first call unless its cache has it.
+    """
+    source = _HEADER + text
+    digest = hashlib.sha256(source.encode()).hexdigest()[:24]
+    path = cache_dir() / "kernels" / f"kernel_{digest}.py"
+    if not path.is_file() or path.read_text() != source:
+        _write(path, source)
+    spec = importlib.util.spec_from_file_location(f"arcuate_kernel_{digest}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load the kernel {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return compiled(module.kernel)
+
+
+def _write(path: Path, source: str) -> None:
+    """Write beside and rename, so that two processes can do it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "w") as file:
+        file.write(source)
+    os.replace(name, path)

@@ -1,0 +1,143 @@
+"""Turn the values of a specification (numbers, quantities, arrays, distributions, expressions) into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import numpy as np
+
+from arcuate import rng
+from arcuate.engines.plan import Array
+from arcuate.errors import SpecError
+from arcuate.mechanisms.expressions import parse
+from arcuate.spec import Distribution, Values
+
+
+class Resolver:
+    """Draws and evaluates the values of one owner, all of the same length.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the plan.
+    owner : str
+        Population or projection; the first part of the streams' names.
+    n : int
+        Length of a value that differs from element to element.
+    known : mapping of str to float
+        Names that expressions may use besides the owner's own values.
+    """
+
+    def __init__(self, seed: int, owner: str, n: int, known: Mapping[str, float]) -> None:
+        self.seed, self.owner, self.n = seed, owner, n
+        self.namespace: dict[str, Array] = {key: np.asarray(float(value)) for key, value in known.items()}
+
+    def draw(self, group: str, values: Mapping[str, Any]) -> dict[str, Array]:
+        """Resolve a group of values that may name one another.
+
+        Parameters
+        ----------
+        group : str
+            Second part of the streams' names: ``"parameters"``, ``"latents"``, ``"initial"``.
+        values : mapping
+            Values by name, in SI.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Each () or (n,), in the order given; also added to the namespace.
+
+        Raises
+        ------
+        SpecError
+            If values define one another in a circle, or a value is not finite.
+        """
+        texts = {key: parse(value, where=self.owner, units=True) for key, value in values.items() if isinstance(value, str)}
+        graph = {key: set(texts[key].names) & set(values) if key in texts else set() for key in values}
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            circle = " -> ".join(error.args[1])
+            raise SpecError.of(
+                where=self.owner, name=error.args[1][0], value=circle, bound="values must not define one another",
+                fix="give one of them a number",
+            ) from error  # fmt: skip
+        for key in order:
+            value = values[key]
+            if key in texts:
+                array = np.asarray(texts[key].evaluate(self.namespace), dtype=float)
+            elif isinstance(value, Distribution):
+                array = value.sample(rng.stream(self.seed, f"{self.owner}/{group}/{key}"), self.n)
+            elif isinstance(value, Values):
+                array = value.array
+            else:
+                array = np.asarray(float(value))
+            self._check(key, array)
+            self.namespace[key] = array
+        return {key: self.namespace[key] for key in values}
+
+    def _check(self, key: str, array: Array) -> None:
+        if array.shape not in ((), (self.n,)):
+            raise SpecError.of(
+                where=self.owner, name=key, value=f"{array.shape[0]} values", bound=f"must be 1 or {self.n} values"
+            )
+        if not np.isfinite(array).all():
+            place = int(np.flatnonzero(~np.isfinite(np.atleast_1d(array)))[0])
+            raise SpecError.of(
+                where=self.owner, name=key, value=float(np.atleast_1d(array)[place]),
+                bound=f"must be finite; element {place} is not",
+            )  # fmt: skip
+
+    def one(self, group: str, key: str, value: Any) -> Array:
+        """Resolve a single value.
+
+        Parameters
+        ----------
+        group, key : str
+            Parts of the stream's name.
+        value : number, text, array or Distribution
+            The value, in SI.
+
+        Returns
+        -------
+        ndarray, () or (n,)
+        """
+        return self.draw(group, {key: value})[key]
+
+    def full(self, group: str, key: str, value: Any) -> Array:
+        """Resolve a single value to one number for each element.
+
+        Parameters
+        ----------
+        group, key : str
+            Parts of the stream's name.
+        value : number, text, array or Distribution
+            The value, in SI.
+
+        Returns
+        -------
+        ndarray, (n,)
+        """
+        return np.broadcast_to(self.one(group, key, value), (self.n,)).copy()
+
+    def constants(self, texts: Mapping[str, str]) -> dict[str, Array]:
+        """Evaluate a mechanism's constants one after the other.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            Expressions over everything resolved so far.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        from arcuate.engines._programs import expression
+
+        for key, text in texts.items():
+            array = np.asarray(expression(text).evaluate(self.namespace), dtype=float)
+            self._check(key, array)
+            self.namespace[key] = array
+        return {key: self.namespace[key] for key in texts}

@@ -1,0 +1,84 @@
+"""A small writer of kernel source, and the names that a plan's parts go by in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from arcuate.engines.plan import Plan
+
+
+class Source:
+    """Lines of a function body with their indentation, and the arguments that they use."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._depth = 1
+        self._used: dict[str, None] = {}
+
+    def line(self, text: str) -> None:
+        """Append one line at the present depth."""
+        self._lines.append("    " * self._depth + text)
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Indent what is written inside."""
+        self._depth += 1
+        yield
+        self._depth -= 1
+
+    def use(self, *arguments: str) -> None:
+        """Note names that the kernel must be given."""
+        self._used.update(dict.fromkeys(arguments))
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names used so far, in a fixed order."""
+        return tuple(sorted(self._used))
+
+    def text(self) -> str:
+        """The whole function."""
+        head = f"def kernel(n0, n1, {', '.join(self.arguments)}):"
+        return "\n".join([head, *self._lines]) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """Short identifiers for the parts of a plan, by kind."""
+
+    population: Mapping[str, str]
+    current: Mapping[str, str]
+    projection: Mapping[str, str]
+    input: Mapping[str, str]
+    feature: Mapping[str, str]
+    readout: Mapping[str, str]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Names:
+        """Number the parts in the order of the plan."""
+
+        def numbered(letter: str, parts: Mapping[str, object]) -> dict[str, str]:
+            return {name: f"{letter}{k}" for k, name in enumerate(parts)}
+
+        return cls(
+            population=numbered("p", plan.populations),
+            current=numbered("c", plan.currents),
+            projection=numbered("j", plan.projections),
+            input=numbered("x", plan.inputs),
+            feature=numbered("f", plan.features),
+            readout=numbered("o", plan.readouts),
+        )
+
+    def source(self, name: str) -> str:
+        """Identifier of a spike source: a population or a spike input."""
+        return self.population[name] if name in self.population else self.input[name]
+
+    def any(self, site: str) -> str:
+        """Identifier of a recorded site: a population, a synaptic current or a feature bank."""
+        for table in (self.population, self.current, self.feature):
+            if site in table:
+                return table[site]
+        raise KeyError(site)

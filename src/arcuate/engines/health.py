@@ -1,0 +1,100 @@
+"""Find the first number that left the finite ones, and say where, when and what usually causes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arcuate.errors import NonFiniteError
+
+if TYPE_CHECKING:
+    from arcuate.engines.numba_engine import NumbaRun
+    from arcuate.engines.plan import Array
+
+
+def check_finite(
+    run: NumbaRun, backup: Mapping[str, Array], first: int, last: int, arguments: Mapping[str, Any]
+) -> None:
+    """Raise if the state after a block of steps is not finite.
+
+    The state at the block's start is kept, so that the block can be run again step by step: the error
+    names the very step, at the cost of one copy of the state for each block.
+
+    Parameters
+    ----------
+    run : NumbaRun
+        The run, whose state is that after step last - 1.
+    backup : mapping
+        State before step `first`.
+    first, last : int
+        The block.
+    arguments : mapping
+        Kernel arguments of the block.
+
+    Raises
+    ------
+    NonFiniteError
+        Naming population, variable, neuron, time and the usual cause.
+    """
+    if _first_bad(run) is None:
+        return
+    for key, value in run.moving.items():
+        np.copyto(value, backup[key])
+    quiet = dict(arguments)
+    for n in range(first, last):
+        _rewind(quiet, n)
+        run._run_block(n, n + 1, quiet, None)
+        bad = _first_bad(run)
+        if bad is not None:
+            raise _error(run, bad, n)
+    raise AssertionError("the block went wrong once and not when it was repeated")
+
+
+def _rewind(arguments: dict[str, Any], n: int) -> None:
+    """Let the repeated step write over the spike buffers and find its place in the schedules."""
+    for key, value in arguments.items():
+        if key.endswith("_count") and not key.endswith("_ring_count"):
+            value[0] = 0
+    if "record_next" in arguments:
+        arguments["record_next"][0] = np.searchsorted(arguments["record_steps"], n)
+    for key in [k for k in arguments if k.endswith("_sample_steps")]:
+        o = key.removesuffix("_sample_steps")
+        arguments[f"{o}_next"][0] = np.searchsorted(arguments[key], n)
+        arguments[f"{o}_snapshot_next"][0] = np.searchsorted(
+            arguments[f"{o}_snapshot_samples"], arguments[f"{o}_next"][0]
+        )
+
+
+def _first_bad(run: NumbaRun) -> tuple[str, str, int] | None:
+    from arcuate.engines.numba_engine import _public_names
+
+    for name, key in _public_names(run.plan, run._names).items():
+        values = run.moving[key]
+        if not np.isfinite(values).all():
+            part, variable = name.rsplit("/", 1)
+            return part, variable, int(np.flatnonzero(~np.isfinite(values))[0])
+    return None
+
+
+def _error(run: NumbaRun, bad: tuple[str, str, int], step: int) -> NonFiniteError:
+    part, variable, index = bad
+    plan = run.plan
+    value = float(np.ravel(run.moving[_key(run, part, variable)])[index])
+    if part in plan.readouts:
+        cause, fix = "a learning rate too large for the size of the features", "lower the rule's learning rate"
+    elif part in plan.currents:
+        cause, fix = "weights that grow without bound or are not finite", "check the weights onto this population"
+    else:
+        cause, fix = "a time step too long for the dynamics, or an input far too large", "halve dt, or scale the input down"
+    return NonFiniteError.of(
+        where=f"{part!r}, variable {variable!r}, neuron {index}, step {step}, t = {step * plan.dt * 1e3:g} ms",
+        name=variable, value=value, bound=f"must stay finite; usual cause: {cause}", fix=fix,
+    )  # fmt: skip
+
+
+def _key(run: NumbaRun, part: str, variable: str) -> str:
+    from arcuate.engines.numba_engine import _public_names
+
+    return _public_names(run.plan, run._names)[f"{part}/{variable}"]

@@ -1,0 +1,132 @@
+"""From an engine's raw arrays to a Recording."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arcuate.engines.plan import Array, Plan
+from arcuate.engines.result import RawRun
+from arcuate.errors import ArcuateWarning
+
+if TYPE_CHECKING:
+    from arcuate.recording import Recording
+
+SATURATED = 500.0
+"""Mean rate of a population, Hz, above which it is reported as saturated."""
+
+
+def to_recording(plan: Plan, raw: RawRun, *, source: str) -> Recording:
+    """Build the recording of a piece of a run.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was run.
+    raw : RawRun
+        What the engine gave back.
+    source : str
+        Name of the engine.
+
+    Returns
+    -------
+    Recording
+    """
+    from arcuate.recording import Recording
+
+    spikes = {}
+    for name, (neuron, step) in raw.spikes.items():
+        spikes[name] = {"time": step * plan.dt, "neuron": neuron, "n": plan.populations[name].n}
+        if plan.trials is not None:
+            spikes[name]["trial"] = np.searchsorted(plan.trial_start, step, side="right") - 1
+    states: dict[str, dict[str, Any]] = {}
+    for (site, variable), values in raw.states.items():
+        unit = plan.populations[site].model.variables[variable].unit
+        neurons = next(n for s, v, n in plan.record.states if (s, v) == (site, variable))
+        states.setdefault(site, {})[variable] = _dense(plan, raw.state_steps, values, unit=unit, index=neurons)
+    keep = plan.record.readouts
+    for name, readout in plan.readouts.items():
+        steps = raw.sample_steps[name]
+        if "z" in keep and steps.size:
+            labels = np.arange(readout.n_outputs)
+            states[f"{name}/output"] = {"z": _dense(plan, steps, raw.outputs[name], unit="1", index=labels)}
+        if "features" in keep and steps.size:
+            labels = np.arange(readout.n_units)
+            states[f"{name}/features"] = {"r": _dense(plan, steps, raw.features[name], unit="1", index=labels)}
+    seconds = (raw.stop - raw.first) * plan.dt
+    return Recording.build(
+        source=source, seed=plan.seed, spec_json=plan.network.to_json(), spec_sha256=plan.network.sha256,
+        spikes=spikes, states=states, weights=_weights(plan, raw), events=_events(plan, raw),
+        outcome=_outcome(plan, raw, seconds), dt=plan.dt, start=raw.first * plan.dt, duration=seconds,
+    )  # fmt: skip
+
+
+def _dense(plan: Plan, steps: Array, values: Array, *, unit: str, index: Array) -> tuple[Array, tuple[str, ...], dict[str, Any], str]:
+    """Rows cut into trials where every trial has the same samples, else one long trial."""
+    trials = plan.trials
+    if trials is not None and steps.size:
+        trial = trials.trial_at(steps)
+        numbers, counts = np.unique(trial, return_counts=True)
+        phase = (steps - plan.trial_start[trial]).reshape(-1)
+        if (counts == counts[0]).all():
+            grid = phase.reshape(numbers.size, counts[0])
+            if (grid == grid[0]).all():
+                coords: dict[str, Any] = {"time": grid[0] * plan.dt, "unit": index}
+                coords |= {key: ("trial", column[numbers]) for key, column in trials.coords().items()}
+                shape = (numbers.size, counts[0], values.shape[1])
+                return values.reshape(shape), ("trial", "time", "unit"), coords, unit
+    return values, ("time", "unit"), {"time": steps * plan.dt, "unit": index}, unit
+
+
+def _weights(plan: Plan, raw: RawRun) -> dict[str, dict[str, Any]]:
+    """Snapshots of the read-outs' weights, the last one taken at the end of the piece."""
+    table = {}
+    for name, readout in plan.readouts.items():
+        if "weights" not in plan.record.readouts:
+            continue
+        last = raw.final[f"{name}/weights"][None]
+        snapshots = np.concatenate([raw.weights[name], last])
+        post, pre = np.divmod(np.arange(readout.n_outputs * readout.n_units), readout.n_units)
+        table[name] = {
+            "weight": snapshots.reshape(len(snapshots), -1),
+            "pre": pre,
+            "post": post,
+            "time": np.append(raw.weight_steps[name], raw.stop) * plan.dt,
+        }
+    return table
+
+
+def _events(plan: Plan, raw: RawRun) -> dict[str, Array] | None:
+    if plan.trials is None:
+        return None
+    table = plan.trials.events()
+    inside = (table["step"] >= raw.first) & (table["step"] < raw.stop)
+    return {key: column[inside] for key, column in table.items()}
+
+
+def _outcome(plan: Plan, raw: RawRun, seconds: float) -> dict[str, Any]:
+    """Status, rates and what a reader should know: silence, saturation, weights at their bounds."""
+    rates, notes = {}, []
+    for name, (neuron, _) in raw.spikes.items():
+        rates[name] = neuron.size / plan.populations[name].n / seconds
+        if neuron.size == 0 and seconds >= 0.1:
+            notes.append(f"population {name!r} did not fire")
+        elif rates[name] > SATURATED:
+            notes.append(f"population {name!r} fires at {rates[name]:.0f} Hz, which is more than neurons do")
+    for name, readout in plan.readouts.items():
+        rule, weights = readout.spec.rule, raw.final[f"{name}/weights"]
+        low, high = getattr(rule, "w_min", -np.inf), getattr(rule, "w_max", np.inf)
+        if np.isfinite([low, high]).any() and ((weights <= low) | (weights >= high)).all():
+            notes.append(f"every weight of read-out {name!r} is at a bound")
+    for note in notes:
+        warnings.warn(note, ArcuateWarning, stacklevel=4)
+    return {
+        "status": "ok",
+        "notes": notes,
+        "rates_hz": rates,
+        "wall_s": raw.wall,
+        "memory_bytes": sum(plan.memory.values()),
+        **raw.facts,
+    }

@@ -1,0 +1,304 @@
+"""Run a specification: one call for a whole run, or a simulation that advances piece by piece."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from arcuate.errors import EngineError, SpecError, check_int
+from arcuate.units import to_si
+
+if TYPE_CHECKING:
+    from arcuate.engines.plan import Array, Plan
+    from arcuate.recording import Recording
+    from arcuate.spec import Network, Record
+
+ProgressOption = bool | Callable[[int, int], None] | None
+
+MAX_THREADS = 1024
+
+
+def simulate(
+    network: Network,
+    duration: str | float | None = None,
+    *,
+    seed: int | None = None,
+    engine: str = "numba",
+    inputs: Mapping[str, Any] | None = None,
+    targets: Mapping[str, Any] | None = None,
+    gates: Mapping[str, Any] | None = None,
+    record: Record | None = None,
+    threads: int = 1,
+    progress: ProgressOption = None,
+    memory_limit: int | None = None,
+) -> Recording:
+    """Run a network and return what was recorded.
+
+    Parameters
+    ----------
+    network : Network
+        The specification.
+    duration : str or quantity, optional
+        Length of the run, such as ``"2 s"``; that of the network's task by default.
+    seed : int, optional
+        Seed of every random number. None draws one, which the recording keeps.
+    engine : str
+        ``"numba"``, ``"brian2"`` (NumPy target), ``"brian2-cython"`` or ``"brian2-cpp"``.
+    inputs : mapping of str to array, optional
+        Values of the inputs, (n_steps, n_channels); the task's by default.
+    targets, gates : mapping of str to array, optional
+        Teachers (n_samples, n_outputs) and attention gates (n_samples,) of read-outs; the task's by
+        default.
+    record : Record, optional
+        What to keep, in place of ``network.record``. It never changes the dynamics.
+    threads : int
+        Threads that the engine may use; the numbers do not depend on it.
+    progress : bool or callable, optional
+        A bar appears after two seconds in a terminal or a notebook; False never shows one. A callable
+        gets (steps done, steps in all).
+    memory_limit : int, optional
+        Bytes that the run may need; 80 % of what is free by default.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    SpecError
+        If an argument, or a value of the network, is not valid.
+    CapabilityError
+        If the engine cannot run the network; names the feature.
+    MemoryLimitError
+        If the run would not fit; raised before anything is allocated.
+    NonFiniteError
+        If a state variable leaves the finite numbers.
+
+    Examples
+    --------
+    >>> import arcuate as arc
+    >>> net = arc.Network(
+    ...     name="one",
+    ...     dt="0.1 ms",
+    ...     populations=[arc.Population(name="exc", n=1, neuron=arc.lif(), bias="0.5 nA")],
+    ... )
+    >>> rec = arc.simulate(net, "100 ms", seed=1)
+    >>> int(rec.spikes("exc").sizes["spike"])
+    6
+    """
+    run = Simulation(
+        network, duration, seed=seed, engine=engine, inputs=inputs, targets=targets, gates=gates, record=record,
+        threads=threads, memory_limit=memory_limit,
+    )  # fmt: skip
+    return run.advance(progress=progress)
+
+
+class Simulation:
+    """A run that advances piece by piece and can be saved in between.
+
+    The pieces together are the same, bit for bit, as one run of the whole length.
+
+    Parameters
+    ----------
+    network : Network
+        The specification.
+    duration : str or quantity, optional
+        Length that inputs and schedules are planned for; that of the network's task by default.
+    seed, engine, inputs, targets, gates, record, threads, memory_limit
+        As in :func:`simulate`.
+
+    Attributes
+    ----------
+    plan : Plan
+        The arrays that the engine runs.
+
+    Examples
+    --------
+    >>> import arcuate as arc
+    >>> net = arc.Network(
+    ...     name="one",
+    ...     dt="0.1 ms",
+    ...     populations=[arc.Population(name="exc", n=1, neuron=arc.lif(), bias="0.5 nA")],
+    ... )
+    >>> sim = arc.Simulation(net, "100 ms", seed=1)
+    >>> first, second = sim.advance("40 ms"), sim.advance("60 ms")
+    >>> first.spikes("exc").sizes["spike"] + second.spikes("exc").sizes["spike"]
+    6
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        duration: str | float | None = None,
+        *,
+        seed: int | None = None,
+        engine: str = "numba",
+        inputs: Mapping[str, Any] | None = None,
+        targets: Mapping[str, Any] | None = None,
+        gates: Mapping[str, Any] | None = None,
+        record: Record | None = None,
+        threads: int = 1,
+        memory_limit: int | None = None,
+    ) -> None:
+        from arcuate.engines import check_capabilities, get_engine
+        from arcuate.engines.build import build_plan
+        from arcuate.spec import Network
+
+        if not isinstance(network, Network):
+            raise SpecError.of(
+                where="simulate", name="network", value=network, bound="must be a Network",
+                fix='load one with arcuate.load_model("what_when_reservoir")',
+            )  # fmt: skip
+        check_int(threads, where="simulate", name="threads", low=1, high=MAX_THREADS)
+        self._engine = get_engine(engine)
+        check_capabilities(self._engine, network)
+        if record is not None:
+            network = network.replace(record=record)
+        self._given = {"inputs": inputs or {}, "targets": targets or {}, "gates": gates or {}}
+        self.plan: Plan = build_plan(
+            network, seed=seed, duration=duration, memory_limit=memory_limit, **self._given
+        )
+        self._run = self._engine.start(self.plan, threads=threads)
+
+    @property
+    def time(self) -> float:
+        """Time simulated so far, s."""
+        return float(self._run.step * self.plan.dt)
+
+    @property
+    def remaining(self) -> float:
+        """Time left of what was planned, s."""
+        return float((self.plan.n_steps - self._run.step) * self.plan.dt)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """Copy of everything that moves, such as ``state["exc/v"]``, in SI."""
+        state: dict[str, Array] = self._run.state()
+        return state
+
+    def advance(self, duration: str | float | None = None, *, progress: ProgressOption = None) -> Recording:
+        """Run the next piece.
+
+        Parameters
+        ----------
+        duration : str or quantity, optional
+            Length of the piece; whatever is left by default.
+        progress : bool or callable, optional
+            As in :func:`simulate`.
+
+        Returns
+        -------
+        Recording
+            Of this piece; times count from the start of the run.
+
+        Raises
+        ------
+        EngineError
+            If the piece reaches beyond what was planned.
+        """
+        from arcuate.engines.to_recording import to_recording
+
+        if duration is None:
+            n_steps = self.plan.n_steps - self._run.step
+        else:
+            seconds = to_si(duration, "s", where="advance", name="duration", low=0.0, low_open=True)
+            n_steps = max(1, int(seconds / self.plan.dt + 0.5))
+        if n_steps < 1:
+            raise EngineError.of(
+                where="advance", name="duration", value=duration, bound="nothing is left of the planned run",
+                fix="plan a longer one: Simulation(network, duration)",
+            )  # fmt: skip
+        with _progress(progress, n_steps, self.plan.network.name) as report:
+            raw = self._run.advance(n_steps, progress=report)
+        return to_recording(self.plan, raw, source=self._engine.name)
+
+    def checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Save the state, so that another process can go on with the same bits.
+
+        Parameters
+        ----------
+        path : path
+            File to write; an existing one is not overwritten.
+
+        Raises
+        ------
+        FileFormatError
+            If the file exists or cannot be written.
+        CapabilityError
+            If the engine cannot be saved.
+        """
+        from arcuate.engines.checkpoint import write_checkpoint
+
+        write_checkpoint(path, self._engine, self.plan, self._run)
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        network: Network,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        targets: Mapping[str, Any] | None = None,
+        gates: Mapping[str, Any] | None = None,
+        threads: int = 1,
+        memory_limit: int | None = None,
+    ) -> Simulation:
+        """Go on from a checkpoint.
+
+        Parameters
+        ----------
+        path : path
+            File that :meth:`checkpoint` wrote.
+        network : Network
+            The same specification; another one is refused.
+        inputs, targets, gates : mapping, optional
+            The same arrays as before; they are not in the file.
+        threads, memory_limit
+            As in :func:`simulate`.
+
+        Returns
+        -------
+        Simulation
+
+        Raises
+        ------
+        FileFormatError
+            If the file is not a checkpoint, is damaged, or belongs to another specification.
+        """
+        from arcuate.engines.checkpoint import read_checkpoint
+
+        saved = read_checkpoint(path, network)
+        simulation = cls(
+            network, f"{saved.n_steps * network.dt!r} s", seed=saved.seed, engine=saved.engine, inputs=inputs,
+            targets=targets, gates=gates, threads=threads, memory_limit=memory_limit,
+        )  # fmt: skip
+        saved.restore(simulation.plan, simulation._run)
+        return simulation
+
+
+class _progress:
+    """A bar after two seconds where somebody looks, a callable, or nothing."""
+
+    def __init__(self, option: ProgressOption, total: int, title: str) -> None:
+        self.option, self.total, self.title, self.done = option, total, title, 0
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[int], None] | None:
+        if self.option is False:
+            return None
+        if callable(self.option):
+            return self._call
+        from tqdm.auto import tqdm
+
+        shown = None if self.option is None else False
+        self._bar = tqdm(total=self.total, desc=self.title, unit="step", unit_scale=True, delay=2.0, disable=shown)
+        return self._bar.update  # type: ignore[no-any-return]
+
+    def _call(self, steps: int) -> None:
+        self.done += steps
+        self.option(self.done, self.total)  # type: ignore[operator, misc]
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
