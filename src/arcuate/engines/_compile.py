@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -48,6 +49,7 @@ def load_kernel(text: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load the kernel {path}")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Numba finds a cached kernel's globals by the name of its module
     spec.loader.exec_module(module)
     return compiled(module.kernel)
 

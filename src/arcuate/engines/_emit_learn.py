@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -128,23 +129,28 @@ def emit_readout(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) ->
         _keep(src, names, plan, readout)
         if readout.spec.rule is not None:
             _learn(src, o, readout)
-        _trial_end(src, o, readout)
+        _trial_end(src, names, plan, readout)
         src.line(f"{o}_next[0] += 1")
 
 
 def _gather(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
     """Features into one vector, less their running mean if the read-out is centered."""
-    o, offset = names.readout[readout.name], 0
-    mean = ""
+    o = names.readout[readout.name]
     if readout.spec.center is not None:
         src.use(f"{o}_mean")
-        mean = f" - {o}_mean[{{0}} + i]"
-    for name in readout.features:
-        f, feature = names.feature[name], plan.features[name]
-        output = f"{f}_{feature.model.output}"
+    for f, output, offset, mean in _banks(names, plan, readout):
         src.use(output, f"{f}_n")
         src.line(f"for i in range({f}_n):")
-        src.line(f"    {o}_x[{offset} + i] = {output}[i]{mean.format(offset)}")
+        src.line(f"    {o}_x[{offset} + i] = {output}[i]{mean}")
+
+
+def _banks(names: Names, plan: Plan, readout: ReadoutPlan) -> Iterator[tuple[str, str, int, str]]:
+    """Each feature bank: identifier, output array, place in the vector, and what centers it."""
+    o, offset = names.readout[readout.name], 0
+    for name in readout.features:
+        f, feature = names.feature[name], plan.features[name]
+        mean = f" - {o}_mean[{offset} + i]" if readout.spec.center is not None else ""
+        yield f, f"{f}_{feature.model.output}", offset, mean
         offset += feature.n
 
 
@@ -194,12 +200,9 @@ def _keep(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
     src.line(f"    {o}_outputs[q, k] = {o}_z[k]")
     if "features" in plan.record.readouts:
         src.use(f"{o}_features")
-        offset = 0
-        for name in readout.features:
-            f, feature = names.feature[name], plan.features[name]
+        for f, output, offset, _ in _banks(names, plan, readout):
             src.line(f"for i in range({f}_n):")
-            src.line(f"    {o}_features[q, {offset} + i] = {f}_{feature.model.output}[i]")
-            offset += feature.n
+            src.line(f"    {o}_features[q, {offset} + i] = {output}[i]")
 
 
 def _learn(src: Source, o: str, readout: ReadoutPlan) -> None:
@@ -233,16 +236,18 @@ def _learn(src: Source, o: str, readout: ReadoutPlan) -> None:
             )
 
 
-def _trial_end(src: Source, o: str, readout: ReadoutPlan) -> None:
+def _trial_end(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
     """After the last sample of a trial: consolidate the identities, then move the running mean."""
     two_bank, center = isinstance(readout.spec.rule, TwoBank), readout.spec.center is not None
     if not (two_bank or center):
         return
+    o = names.readout[readout.name]
     src.use(f"{o}_ends", f"{o}_trial")
     if center:
         src.use(f"{o}_trial_sum", f"{o}_trial_samples", f"{o}_mean", f"{o}_tau_trials")
-        src.line(f"for i in range({o}_x.shape[0]):")
-        src.line(f"    {o}_trial_sum[i] += {o}_x[i] + {o}_mean[i]")
+        for f, output, offset, _ in _banks(names, plan, readout):
+            src.line(f"for i in range({f}_n):")
+            src.line(f"    {o}_trial_sum[{offset} + i] += {output}[i]")
         src.line(f"{o}_trial_samples[0] += 1.0")
     src.line(f"if {o}_ends[{o}_s]:")
     with src.block():

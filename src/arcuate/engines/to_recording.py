@@ -117,8 +117,10 @@ def _outcome(plan: Plan, raw: RawRun, seconds: float) -> dict[str, Any]:
             notes.append(f"population {name!r} fires at {rates[name]:.0f} Hz, which is more than neurons do")
     for name, readout in plan.readouts.items():
         rule, weights = readout.spec.rule, raw.final[f"{name}/weights"]
-        low, high = getattr(rule, "w_min", -np.inf), getattr(rule, "w_max", np.inf)
-        if np.isfinite([low, high]).any() and ((weights <= low) | (weights >= high)).all():
+        low, high = getattr(rule, "w_min", None), getattr(rule, "w_max", None)
+        at_low = weights <= low if low is not None else np.zeros(weights.shape, bool)
+        at_high = weights >= high if high is not None else np.zeros(weights.shape, bool)
+        if (at_low | at_high).all():
             notes.append(f"every weight of read-out {name!r} is at a bound")
     for note in notes:
         warnings.warn(note, ArcuateWarning, stacklevel=4)

@@ -48,7 +48,7 @@ def _move_mean(states: Array, mean: Array, trial: int, tau_trials: float, work: 
     work[:] = 0.0
     for s in range(states.shape[0]):
         for i in range(work.shape[0]):
-            work[i] += (states[s, i] - mean[i]) + mean[i]  # the engine sums what it has: x + mean
+            work[i] += states[s, i]
     for i in range(work.shape[0]):
         work[i] /= states.shape[0]
     center_update(mean, work, center_decay(trial, tau_trials))
