@@ -349,9 +349,7 @@ def what_update(
         q = 0.0
         for i in range(eligibility.shape[0]):
             q += v[k, i] * eligibility[i]
-        delta[k] = -q
-        if k == outcome:
-            delta[k] = 1.0 - q
+        delta[k] = (1.0 if k == outcome else 0.0) - q
         if c + total > 0.0:
             step = learning_rate / (c + total) * delta[k]
             for i in range(eligibility.shape[0]):

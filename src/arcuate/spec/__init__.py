@@ -10,7 +10,7 @@ Examples
 ...     name="pair",
 ...     dt="0.1 ms",
 ...     populations=[Population(name="exc", n=80, neuron=lif(tau_m="20 ms"))],
-...     projections=[Projection(pre="exc", post="exc", connectivity=Sparse(0.1), weight="50 pA", delay="1.5 ms")],
+...     projections=[Projection(pre="exc", post="exc", connectivity=Sparse(0.1), weight="50 pA")],
 ... )
 >>> Network.from_toml(net.to_toml()).sha256 == net.sha256
 True
@@ -18,7 +18,9 @@ True
 
 from __future__ import annotations
 
-from arcuate.spec.network import Network, Record, synapse_weight_unit, to_steps
+from arcuate.spec.distributions import Distribution, Exponential, LogNormal, LogUniform, Normal, Uniform
+from arcuate.spec.fit import synapse_weight_unit
+from arcuate.spec.network import Network
 from arcuate.spec.population import (
     Neuron,
     Noise,
@@ -31,6 +33,7 @@ from arcuate.spec.population import (
     theta,
 )
 from arcuate.spec.projection import (
+    Connectivity,
     Dense,
     Edges,
     FixedInDegree,
@@ -42,22 +45,14 @@ from arcuate.spec.projection import (
     double_exponential,
     exponential,
 )
-from arcuate.spec.readout import RLS, Center, Delta, Feedback, Filter, Input, Readout, TwoBank
-from arcuate.spec.values import (
-    Distribution,
-    Exponential,
-    FrozenDict,
-    LogNormal,
-    LogUniform,
-    Normal,
-    Quantity,
-    Uniform,
-    Values,
-)
+from arcuate.spec.readout import RLS, Center, Delta, Feedback, Filter, Input, Readout, Rule, TwoBank
+from arcuate.spec.record import Record, to_steps
+from arcuate.spec.values import FrozenDict, Quantity, Values
 
 __all__ = [
     "RLS",
     "Center",
+    "Connectivity",
     "Delta",
     "Dense",
     "Distribution",
@@ -80,6 +75,7 @@ __all__ = [
     "Quantity",
     "Readout",
     "Record",
+    "Rule",
     "Sparse",
     "Synapse",
     "TwoBank",

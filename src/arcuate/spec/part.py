@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from arcuate.errors import SpecError, unknown
-from arcuate.spec.values import Distribution, FrozenDict, Quantity, Values
+from arcuate.spec.distributions import Distribution
+from arcuate.spec.values import FrozenDict, Quantity, Values
 
 __all__ = ["Part", "canonical_json", "freeze", "plain", "tagged"]
 
@@ -110,7 +111,7 @@ class Part:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return self._digest() == other._digest()  # type: ignore[attr-defined]
+        return self._digest() == other._digest()
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._digest()))

@@ -13,17 +13,9 @@ from arcuate.errors import SpecError, UnitsError, check_choice, check_int, unkno
 from arcuate.mechanisms.expressions import parse
 from arcuate.mechanisms.neurons import MODELS, PRESETS, NeuronModel, Parameter
 from arcuate.mechanisms.noise import MODES, noise_unit
+from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part
-from arcuate.spec.values import (
-    Distribution,
-    FrozenDict,
-    Quantity,
-    Values,
-    check_bounds,
-    quantity,
-    same_unit,
-    value_from,
-)
+from arcuate.spec.values import FrozenDict, Quantity, Values, check_bounds, quantity, same_unit
 from arcuate.units import dimension
 
 __all__ = [
@@ -73,9 +65,9 @@ def check_name(value: Any, *, where: str, name: str = "name", link: bool = False
     'exc'
     """
     pattern = _LINK if link else _NAME
-    if isinstance(value, str) and len(value) <= (2 * _LONGEST_NAME + 2) and pattern.match(value):
-        if all(len(side) <= _LONGEST_NAME for side in value.split("->")):
-            return value
+    short = isinstance(value, str) and all(len(side) <= _LONGEST_NAME for side in value.split("->"))
+    if short and pattern.match(value):
+        return value
     raise SpecError.of(
         where=where,
         name=name,
@@ -283,16 +275,13 @@ def check_parameters(model: NeuronModel, values: Mapping[str, float | np.ndarray
 
 
 def _check_parameter(parameter: Parameter, value: Any, *, where: str, name: str) -> None:
-    """Check a number, an array, or what can be known of a distribution against the bounds."""
+    """Check a number, an array, or what is known of a distribution against the bounds."""
     if isinstance(value, Distribution):
-        low, high = value.support
-        value = np.asarray([edge for edge in (low, high) if np.isfinite(edge)])
-        if not value.size:
-            return
-        if isinstance(value, np.ndarray) and low == 0.0 and not np.isfinite(high):
-            return
+        if not np.isfinite(value.support).all():
+            return  # what is drawn is checked in the plan
+        value = np.asarray(value.support)
     check_bounds(
-        value.array if isinstance(value, Values) else value,
+        np.asarray(value, dtype=float),
         parameter.unit,
         where=where,
         name=name,
@@ -331,8 +320,8 @@ def read_parameters(
 
     Examples
     --------
-    >>> read_parameters({}, SYNAPSES["exponential"].parameters, where="Synapse", per_neuron=False)
-    {'tau_syn': 10 ms}
+    >>> read_parameters({}, MODELS["theta"].parameters, where="Neuron", per_neuron=True)
+    {'tau': 1 s}
     """
     if not isinstance(given, Mapping):
         raise SpecError.of(

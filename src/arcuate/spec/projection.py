@@ -10,9 +10,10 @@ import numpy as np
 
 from arcuate.errors import SpecError, check_array, check_choice, check_int, check_real, unknown
 from arcuate.mechanisms.synapses import SYNAPSES, SynapseModel
+from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
 from arcuate.spec.population import MAX_COUNT, check_flag, check_name, names_in, read_parameters
-from arcuate.spec.values import Distribution, FrozenDict, Values, check_bounds, quantity, value_from
+from arcuate.spec.values import FrozenDict, Values, check_bounds, quantity
 
 __all__ = [
     "Dense",
@@ -327,7 +328,7 @@ class LowRank(Connectivity):
 
     Examples
     --------
-    >>> from arcuate.spec.values import Normal
+    >>> from arcuate.spec import Normal
     >>> LowRank(1, Normal(0, 1), Normal(0, 1)).rank
     1
     """
@@ -411,8 +412,8 @@ class Projection(Part):
 
     Examples
     --------
-    >>> Projection(pre="exc", post="inh", connectivity=Sparse(0.1), weight=0.5, delay="1.5 ms").delay == 0.0015
-    True
+    >>> Projection(pre="exc", post="inh", connectivity=Sparse(0.1), weight=0.5, delay="1.5 ms").delay
+    1.5 ms
     """
 
     pre: str
@@ -541,5 +542,5 @@ class Projection(Part):
                     name=key,
                     value=value.shape,
                     bound="must be a number, a distribution or an expression for this connectivity",
-                    fix="use Edges(pre, post) with one element per edge, or Dense() with shape (n_pre, n_post)",
+                    fix="use Edges(pre, post) with one element each, or Dense() with shape (n_pre, n_post)",
                 )

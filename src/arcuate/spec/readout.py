@@ -10,10 +10,11 @@ import numpy as np
 
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.mechanisms.synapses import FILTERS, FilterModel
+from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
 from arcuate.spec.population import check_flag, check_name, read_parameters
 from arcuate.spec.projection import Synapse, delta
-from arcuate.spec.values import Distribution, Values, quantity, value_from
+from arcuate.spec.values import Values, quantity
 from arcuate.units import dimension
 
 __all__ = ["RLS", "Center", "Delta", "Feedback", "Filter", "Input", "Readout", "Rule", "TwoBank"]
@@ -390,8 +391,8 @@ class TwoBank(Rule):
     c_when, c_what : float
         Constants of the normalization, >= 0.
     eligibility : str
-        ``"cue"``: mean of x over `cue_window` after the cue. ``"event"``: mean of x weighted by the teacher.
-        ``"trace"``: mean weighted by an exponential of `trace_tau` that ends at the event. ``"post"``: mean over
+        What e is the mean of x over: ``"cue"``, `cue_window` after the cue; ``"event"``, weighted by the
+        teacher; ``"trace"``, weighted by an exponential of `trace_tau` that ends at the event; ``"post"``,
         `post_window` after the event. Without an event the last three leave no eligibility.
     when_window, cue_window, post_window : (start, stop)
         Windows after the cue, after the cue, and after the event.
@@ -469,8 +470,9 @@ class Readout(Part):
         Current of the outputs.
     rule : Delta, RLS, TwoBank or None
         Online rule.
-    initial_weight : value
-        A number, a distribution, or an array of shape (n_outputs, n_features).
+    initial_weight : float or array
+        One number, or an array of shape (n_rows, n_features); the two-bank rule has a row for "when"
+        before those of the outputs.
 
     Raises
     ------
@@ -504,13 +506,6 @@ class Readout(Part):
         rule = None if self.rule is None else tagged(self.rule, RULES, Rule, where=where, name="rule")
         weight = _weight(self.initial_weight, where=where, name="initial_weight")
         n = check_int(self.n_outputs, where=where, name="n_outputs", high=MAX_CHANNELS)
-        if isinstance(weight, Values) and (len(weight.shape) != 2 or weight.shape[0] != n):
-            raise SpecError.of(
-                where=where,
-                name="initial_weight",
-                value=weight.shape,
-                bound=f"must have shape ({n}, n_features)",
-            )
         self._set(
             source=_names(self.source, where=where, name="source"),
             n_outputs=n,
@@ -529,18 +524,29 @@ class Readout(Part):
                 fix="use Delta or RLS for a read-out with feedback",
             )
 
+    @property
+    def n_rows(self) -> int:
+        """Rows of the weights: the outputs, after one row for "when" under the two-bank rule."""
+        return self.n_outputs + isinstance(self.rule, TwoBank)
+
     def _check_weight(self, where: str) -> None:
-        """Refuse starting weights that have a unit or lie outside the bounds of the rule."""
+        """Refuse starting weights of the wrong form or outside the bounds of the rule."""
         weight = self.initial_weight
-        if getattr(weight, "unit", "1") != "1":
+        if isinstance(weight, Distribution) or getattr(weight, "unit", "1") != "1":
             raise SpecError.of(
-                where=where, name="initial_weight", value=weight, bound="must be without a unit"
+                where=where, name="initial_weight", value=weight, bound="must be a plain number or an array"
             )
-        edges = np.asarray(weight.support if isinstance(weight, Distribution) else weight, dtype=float)
-        edges = edges[np.isfinite(edges)]
+        array = np.asarray(weight, dtype=float)
+        if array.ndim and (array.ndim != 2 or array.shape[0] != self.n_rows):
+            raise SpecError.of(
+                where=where,
+                name="initial_weight",
+                value=array.shape,
+                bound=f"must have shape ({self.n_rows}, n_features)",
+            )
         for name, outside in (("w_min", np.less), ("w_max", np.greater)):
             bound = getattr(self.rule, name, None)
-            if bound is not None and edges.size and outside(edges, bound).any():
+            if bound is not None and outside(array, bound).any():
                 sign = ">=" if name == "w_min" else "<="
                 raise SpecError.of(
                     where=where,
