@@ -12,14 +12,47 @@ Examples
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES: tuple[str, ...] = ("errors", "units", "rng")
-_NAMES: dict[str, str] = {}
+_MODULES: tuple[str, ...] = (
+    "analysis", "datasets", "engines", "errors", "plot", "readout", "recording", "rng", "spec", "study", "tasks",
+    "units",
+)  # fmt: skip
+_NAMES: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "Center", "Delta", "Dense", "Edges", "Exponential", "Feedback", "Filter", "FixedInDegree", "Input",
+            "LogNormal", "LogUniform", "LowRank", "Network", "Neuron", "Noise", "Normal", "Population",
+            "Projection", "RLS", "Readout", "Record", "Sparse", "Synapse", "TwoBank", "Uniform", "delta",
+            "double_exponential", "exponential", "izh2003", "izh2007", "lif", "theta",
+        ),
+        "spec",
+    ),
+    "Recording": "recording",
+    "Simulation": "simulate",
+    "Verification": "verify",
+    "list_models": "models",
+    "load_model": "models",
+    "simulate": "simulate",
+    "verify": "verify",
+}  # fmt: skip
 
 __all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+class _Package(ModuleType):
+    """Keeps the functions ``simulate`` and ``verify`` when the modules of the same names are imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _NAMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
