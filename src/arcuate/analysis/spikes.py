@@ -6,6 +6,7 @@ the keywords `neuron`, `n_neurons` and `duration`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["filtered_rates", "isi_cv", "rates", "summary"]
 
 Floats = NDArray[np.float64]
+_PAIRS = 1 << 21  # spikes times samples at a time, so that memory stays small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,12 +335,11 @@ def _sample(train: _Spikes, grid: Floats, model: str, tau: Floats, dt: float | N
     first = np.searchsorted(grid, train.time - slack, side="left")
     last = np.searchsorted(grid, train.time + 40.0 * tau.max(), side="right")
     length = np.maximum(last - first, 0)
-    budget = 1 << 21  # spike-sample pairs at a time
-    edges = np.searchsorted(np.cumsum(length), np.arange(0, length.sum() + budget, budget), side="left")
-    for begin, end in zip(edges[:-1], np.append(edges[1:-1], length.size), strict=True):
+    pairs = np.cumsum(length)
+    cuts = np.searchsorted(pairs, np.arange(_PAIRS, pairs[-1] if pairs.size else 0, _PAIRS))
+    edges = np.unique([0, *cuts.tolist(), length.size])
+    for begin, end in itertools.pairwise(edges.tolist()):
         spikes = np.repeat(np.arange(begin, end), length[begin:end])
-        if not spikes.size:
-            continue
         offset = np.arange(spikes.size) - np.repeat(
             np.cumsum(length[begin:end]) - length[begin:end], length[begin:end]
         )
