@@ -357,20 +357,11 @@ def trials_to_criterion(
             value=f"shape {labels.shape}",
             bound=f"must be {rows.shape[1:]}, one per trial",
         )
-    if kind == "latency":
-        width = 10 if window is None else window
-        limit = seconds("20 ms" if bound is None else bound, where=where, name="bound")
-    else:
-        if target is None:
-            raise SpecError.of(
-                where=where, name="target", value=None, bound='is needed for kind="probability"'
-            )
-        width = 20 if window is None else window
-        limit = check_real(0.1 if bound is None else bound, where=where, name="bound", low=0.0)
+    if kind == "probability":
         rows = rows - _like(target, rows.shape, where)
+    width, limit, statistic = _criterion(kind, window, bound, where)
     starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
     stops = np.r_[starts[1:], labels.size]
-    statistic = "median" if kind == "latency" else "mean"
     trials = np.array(
         [
             [
@@ -400,7 +391,18 @@ def _pairs(starts: NDArray[Any], stops: NDArray[Any]) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def _like(target: ArrayLike, shape: tuple[int, ...], where: str) -> Floats:
+def _criterion(kind: str, window: int | None, bound: Any, where: str) -> tuple[int, float, str]:
+    """Width of the window, bound and statistic of a criterion."""
+    if kind == "latency":
+        limit = seconds("20 ms" if bound is None else bound, where=where, name="bound")
+        return 10 if window is None else window, limit, "median"
+    limit = check_real(0.1 if bound is None else bound, where=where, name="bound", low=0.0)
+    return 20 if window is None else window, limit, "mean"
+
+
+def _like(target: ArrayLike | None, shape: tuple[int, ...], where: str) -> Floats:
+    if target is None:
+        raise SpecError.of(where=where, name="target", value=None, bound='is needed for kind="probability"')
     array = as_real(target, where=where, name="target")
     if array.shape not in (shape, shape[1:]):
         raise SpecError.of(
