@@ -31,8 +31,13 @@ from arcuate.engines.result import RawRun
 from arcuate.errors import CapabilityError, EngineError, MissingExtraError, NonFiniteError, check_choice
 from arcuate.spec import Delta, LowRank, Network
 
-TARGETS: Mapping[str, str] = {"numpy": "numpy", "cython": "cython", "cpp": "cpp_standalone"}
-"""Targets by the name that the engine gives them, and Brian2's own names."""
+TARGETS: Mapping[str, str] = {
+    "brian2": "numpy",
+    "brian2-numpy": "numpy",
+    "brian2-cython": "cython",
+    "brian2-cpp": "cpp_standalone",
+}
+"""Names of the engine and the target of Brian2 that each stands for."""
 
 FLAGS = ("-w", "-O2", "-ffp-contract=off", "-std=c++17")
 """Compiler flags: no fast-math, no fused multiply-add, so that results do not depend on the machine."""
@@ -46,18 +51,19 @@ class BrianEngine:
 
     Parameters
     ----------
-    target : str
-        ``"numpy"`` (no compiler), ``"cython"`` or ``"cpp"`` (C++ standalone).
+    name : str
+        ``"brian2"`` or ``"brian2-numpy"`` (needs no compiler), ``"brian2-cython"``, or ``"brian2-cpp"``
+        (C++ standalone).
 
     Examples
     --------
-    >>> BrianEngine("numpy").name
-    'brian2-numpy'
+    >>> BrianEngine("brian2-cpp").target
+    'cpp_standalone'
     """
 
-    def __init__(self, target: str = "numpy") -> None:
-        self.target = check_choice(target, tuple(TARGETS), where="BrianEngine", name="target")
-        self.name = f"brian2-{self.target}"
+    def __init__(self, name: str = "brian2") -> None:
+        self.name = check_choice(name, tuple(TARGETS), where="BrianEngine", name="name")
+        self.target = TARGETS[self.name]
 
     def capabilities(self) -> frozenset[str]:
         """Features of a specification that this engine can run.
@@ -82,12 +88,12 @@ class BrianEngine:
             One sentence for each obstacle; empty if there is none.
         """
         obstacles = []
-        for projection in network.projections:
+        for projection in network.projections.values():
             if isinstance(projection.connectivity, LowRank):
                 obstacles.append(
                     f"Projection {projection.name!r} is low-rank; Brian2 has only synapses one by one"
                 )
-        for readout in network.readouts:
+        for readout in network.readouts.values():
             if readout.rule is not None and not isinstance(readout.rule, Delta):
                 rule = type(readout.rule).__name__
                 obstacles.append(
@@ -122,7 +128,7 @@ class BrianEngine:
         if obstacles:
             raise CapabilityError.of(where=self.name, bound="; ".join(obstacles), fix='use engine="numba"')
         check_installation(self.target)
-        return BrianRun(plan, self.target)
+        return BrianRun(plan, self.name)
 
 
 class BrianRun:
@@ -139,8 +145,8 @@ class BrianRun:
         a test runs a network whose order of operations is wrong on purpose.
     """
 
-    def __init__(self, plan: Plan, target: str) -> None:
-        self.plan, self.target, self.step = plan, target, 0
+    def __init__(self, plan: Plan, name: str) -> None:
+        self.plan, self.name, self.step = plan, name, 0
         self.amend: list[Callable[[Description], None]] = []
         self._final: dict[str, Array] = {}
 
@@ -194,7 +200,7 @@ class BrianRun:
         for change in self.amend:
             change(job)
         start = time.perf_counter()
-        out = run_job(job, self.target)
+        out = run_job(job, TARGETS[self.name], where=self.name)
         whole = time.perf_counter() - start
         self.step = n_steps
         self._final = _final(job, out)
@@ -203,12 +209,12 @@ class BrianRun:
             progress(n_steps)
         facts: dict[str, str | int | float] = {
             "load_s": whole - float(out["wall"]), "order": "strict", "threads": 1,
-            "brian2": metadata.version("brian2"), "target": self.target, "flags": " ".join(FLAGS),
+            "brian2": metadata.version("brian2"), "target": TARGETS[self.name], "flags": " ".join(FLAGS),
         }  # fmt: skip
         return _result(job, out, self._final, facts)
 
     def _cannot(self, bound: str) -> CapabilityError:
-        return CapabilityError.of(where=f"brian2-{self.target}", bound=bound, fix='use engine="numba"')
+        return CapabilityError.of(where=self.name, bound=bound, fix='use engine="numba"')
 
 
 def check_installation(target: str, *, folder: Path | None = None) -> None:
@@ -217,7 +223,7 @@ def check_installation(target: str, *, folder: Path | None = None) -> None:
     Parameters
     ----------
     target : str
-        Key of `TARGETS`.
+        Target of Brian2: ``"numpy"``, ``"cython"`` or ``"cpp_standalone"``.
     folder : Path, optional
         Working folder to look at instead of the present one.
 
@@ -253,8 +259,8 @@ def check_installation(target: str, *, folder: Path | None = None) -> None:
         )  # fmt: skip
     if target != "numpy" and os.name == "posix" and not (shutil.which("g++") or os.environ.get("CXX")):
         raise EngineError.of(
-            where=f"brian2-{target}", name="g++", bound="needs a C++ compiler and found none",
-            fix='install g++, or use engine="brian2-numpy"',
+            where=f"Brian2, {target}", name="g++", bound="needs a C++ compiler and found none",
+            fix='install g++, or use engine="brian2"',
         )  # fmt: skip
 
 
@@ -263,7 +269,7 @@ def _release(version: str) -> tuple[int, int]:
     return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
 
 
-def run_job(job: Description, target: str) -> dict[str, Array]:
+def run_job(job: Description, target: str, *, where: str) -> dict[str, Array]:
     """Run a description in a process of its own and read its answer.
 
     Parameters
@@ -271,7 +277,9 @@ def run_job(job: Description, target: str) -> dict[str, Array]:
     job : Description
         The network.
     target : str
-        Key of `TARGETS`.
+        Target of Brian2.
+    where : str
+        Name of the engine, for messages.
 
     Returns
     -------
@@ -282,7 +290,7 @@ def run_job(job: Description, target: str) -> dict[str, Array]:
     EngineError
         If the process fails.
     """
-    spec = {**job.spec(), "target": TARGETS[target], "flags": list(FLAGS), "cache": str(cache_dir() / "brian2")}
+    spec = {**job.spec(), "target": target, "flags": list(FLAGS), "cache": str(cache_dir() / "brian2")}
     with tempfile.TemporaryDirectory(prefix="arcuate-brian2-") as name:
         folder = Path(name)
         (folder / "job.json").write_text(json.dumps(spec, allow_nan=False), encoding="utf-8")
@@ -290,7 +298,7 @@ def run_job(job: Description, target: str) -> dict[str, Array]:
         (folder / "work").mkdir()
         status, said = _execute(folder)
         if status:
-            raise _failure(folder, target, status, said)
+            raise _failure(folder, where, status, said)
         with np.load(folder / "out.npz", allow_pickle=False) as answer:
             return {key: answer[key] for key in answer.files}
 
@@ -323,7 +331,7 @@ def _execute(folder: Path) -> tuple[int, str]:
     return process.returncode, said
 
 
-def _failure(folder: Path, target: str, status: int, said: str) -> EngineError:
+def _failure(folder: Path, where: str, status: int, said: str) -> EngineError:
     reason = folder / "error.txt"
     if reason.exists():
         text = reason.read_text(encoding="utf-8")
@@ -332,7 +340,7 @@ def _failure(folder: Path, target: str, status: int, said: str) -> EngineError:
     else:
         text = ([line for line in said.splitlines() if line.strip()] or ["no message"])[-1]
     return EngineError.of(
-        where=f"brian2-{target}", bound=f"Brian2 failed: {' '.join(text.split())[:300]}", fix='use engine="numba"'
+        where=where, bound=f"Brian2 failed: {' '.join(text.split())[:300]}", fix='use engine="numba"'
     )
 
 
