@@ -69,7 +69,7 @@ def _check_projection(network: Network, projection: Projection) -> None:
     where = f"Projection {projection.name!r}"
     pre, post = _population(network, projection.pre, where), _population(network, projection.post, where)
     same = projection.pre == projection.post
-    projection.connectivity.check_sizes(pre.n, post.n, same=same, where=where)
+    projection.connectivity._fit_sizes(pre.n, post.n, same=same, where=where)
     unit = synapse_weight_unit(projection.synapse, post)
     weight = projection.weight
     if isinstance(weight, str):
@@ -133,7 +133,7 @@ def _check_input(network: Network, drive: Input) -> None:
                 where=where,
                 name="weight",
                 value=drive.weight,
-                bound=f"times unit {drive.unit!r} must be {'a plain number' if unit == '1' else f'in {unit}'}",
+                bound=f"times {drive.unit!r} must be {'a plain number' if unit == '1' else f'in {unit}'}",
                 fix=f'give the weight in {unit}, or unit="{unit}"' if unit != "1" else "drop the unit",
             )
     size = sum(target.n for target in targets)

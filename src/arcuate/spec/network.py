@@ -149,7 +149,7 @@ class Network(Part):
         """
         draft = thaw(self)
         for path, value in {**(changes or {}), **fields_}.items():
-            put(self, draft, path, value)
+            put(self, draft, path, value=value)
             old = draft.values["sources"] if path != "sources" else {}
             for source in [key for key in old if key == path or key.startswith(f"{path}.")]:
                 del old[source]

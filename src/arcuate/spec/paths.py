@@ -249,7 +249,7 @@ def get_path(network: Part, path: str) -> Any:
     return node
 
 
-def put(network: Part, draft: Draft, path: str, value: Any) -> None:
+def put(network: Part, draft: Draft, path: str, *, value: Any) -> None:
     """Set one value in a draft.
 
     Parameters
@@ -274,7 +274,7 @@ def put(network: Part, draft: Draft, path: str, value: Any) -> None:
     --------
     >>> from arcuate.spec import Sparse
     >>> draft = thaw(Sparse(0.1))
-    >>> put(Sparse(0.1), draft, "p", 0.2)
+    >>> put(Sparse(0.1), draft, "p", value=0.2)
     >>> rebuild(draft).p
     0.2
     """

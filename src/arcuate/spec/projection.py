@@ -136,7 +136,7 @@ def double_exponential(
 class Connectivity(Part):
     """Base of the ways to choose which neurons are connected."""
 
-    def check_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
+    def _fit_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
         """Refuse what does not fit the two populations."""
 
 
@@ -220,7 +220,7 @@ class FixedInDegree(Connectivity):
             allow_self=check_flag(self.allow_self, where="FixedInDegree", name="allow_self"),
         )
 
-    def check_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
+    def _fit_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
         available = n_pre - 1 if same and not self.allow_self else n_pre
         if self.k > available:
             raise SpecError.of(
@@ -287,7 +287,7 @@ class Edges(Connectivity):
         """Number of synapses."""
         return len(self.pre)
 
-    def check_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
+    def _fit_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
         for name, size in (("pre", n_pre), ("post", n_post)):
             array = getattr(self, name)
             if array.size and array.max() >= size:
@@ -355,7 +355,7 @@ class LowRank(Connectivity):
             sides[name] = value
         self._set(rank=rank, **sides)
 
-    def check_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
+    def _fit_sizes(self, n_pre: int, n_post: int, *, same: bool, where: str) -> None:
         for name, size in (("left", n_post), ("right", n_pre)):
             value = getattr(self, name)
             if isinstance(value, Values) and value.shape[0] != size:

@@ -132,6 +132,8 @@ class Values:
         One or two axes of numbers, in multiples of `unit`; or of texts such as ``"20 ms"``.
     unit : str
         Unit of the numbers, such as ``"ms"``.
+    where, name : str
+        For the message.
 
     Raises
     ------
