@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arcuate.analysis._inputs import as_real, as_times, seconds
 from arcuate.errors import FitError, SpecError, check_choice, check_int, check_real
+from arcuate.mechanisms import eligibility
 from arcuate.readout._base import (
     EMPTY,
     Array,
@@ -22,8 +23,6 @@ from arcuate.readout._base import (
 )
 
 __all__ = ["TwoBankPredictor", "eligibility_weights", "prediction_targets"]
-
-_SLACK = 1e-9  # s; times are read off a decimal grid
 
 
 def prediction_targets(teacher: ArrayLike, outcome: ArrayLike, *, n_outcomes: int) -> Floats:
@@ -135,32 +134,28 @@ def eligibility_weights(
     [[0.0, 0.0, 1.0, 1.0]]
     """
     where = "eligibility_weights"
-    check_choice(kind, ("cue", "event", "trace", "post"), where=where, name="eligibility")
-    grid = as_real(times, where=where, name="times", error=FitError).astype(np.float64, copy=False)
-    if kind == "cue":
-        return _within(grid, cue_window, where=where, name="cue_window")
-    if kind == "event":
-        if teacher is None:
-            raise FitError.of(where=where, name="teacher", value=None, bound='is needed for "event"')
-        pulse = as_real(teacher, where=where, name="teacher", error=FitError).astype(np.float64, copy=False)
-        return np.maximum(pulse, 0.0)
-    if latency is None:
-        raise FitError.of(
-            where=where,
-            name="latency",
-            value=None,
-            bound=f'is needed for "{kind}": when the outcome comes, in s',
-        )
-    event = np.asarray(latency, dtype=np.float64).reshape(-1, 1)
-    lag = np.where(np.isnan(event), -np.inf, grid - event)
-    if kind == "post":
-        return _within(lag, post_window, where=where, name="post_window")
-    scale = seconds(trace_tau, where=where, name="trace_tau", low_open=True)
-    return np.where(lag <= _SLACK, np.exp(np.minimum(lag, 0.0) / scale), 0.0)
+    check_choice(kind, eligibility.ELIGIBILITIES, where=where, name="eligibility")
+    needed, value = {"event": ("teacher", teacher)}.get(kind, ("latency", latency))
+    if kind != "cue" and value is None:
+        raise FitError.of(where=where, name=needed, value=None, bound=f'is needed for "{kind}"')
+    event = None
+    if latency is not None:
+        event = np.asarray(latency, dtype=np.float64).reshape(-1, 1)
+    if teacher is not None:
+        teacher = as_real(teacher, where=where, name="teacher", error=FitError)
+    return eligibility.eligibility_weights(
+        kind,
+        as_real(times, where=where, name="times", error=FitError).astype(np.float64, copy=False),
+        cue_window=_window(cue_window, where=where, name="cue_window"),
+        post_window=_window(post_window, where=where, name="post_window"),
+        trace_tau=seconds(trace_tau, where=where, name="trace_tau", low_open=True),
+        latency=event,
+        teacher=teacher,
+    )
 
 
-def _within(times: Floats, window: tuple[Any, Any], *, where: str, name: str) -> Floats:
-    """1 at times in a half-open window, else 0."""
+def _window(window: tuple[Any, Any], *, where: str, name: str) -> tuple[float, float]:
+    """Start and stop of a window, s."""
     if isinstance(window, str) or len(window) != 2:
         raise SpecError.of(
             where=where, name=name, value=window, bound='must be two times, such as ("0 ms", "300 ms")'
@@ -168,7 +163,14 @@ def _within(times: Floats, window: tuple[Any, Any], *, where: str, name: str) ->
     low, high = (seconds(edge, where=where, name=name) for edge in window)
     if not low < high:
         raise SpecError.of(where=where, name=name, value=window, bound="must start before it stops")
-    return np.asarray((times >= low - _SLACK) & (times < high - _SLACK), dtype=np.float64)
+    return low, high
+
+
+def _events(latency: ArrayLike | None, outcome: NDArray[np.int64]) -> ArrayLike | None:
+    """Latencies of the trials in which something came, NaN for the others."""
+    if latency is None or np.shape(latency) not in ((), outcome.shape):
+        return latency
+    return np.where(outcome >= 0, np.asarray(latency, dtype=np.float64), np.nan)
 
 
 class TwoBankPredictor(Estimator):
@@ -318,7 +320,8 @@ class TwoBankPredictor(Estimator):
         outcome : array_like of int, (n_trials,)
             Index of the outcome; -1 for an omission. Needed.
         latency : array_like, (n_trials,), s, optional
-            When the outcome comes; needed for the eligibilities "trace" and "post".
+            When the outcome comes; needed for the eligibilities "trace" and "post". An omission trial
+            leaves no eligibility in them.
         gate : array_like, (n_samples,) or (n_trials, n_samples), optional
             Attention gate of the when-bank.
         times : array_like, (n_samples,) or (n_trials, n_samples), s, optional
@@ -504,9 +507,10 @@ class TwoBankPredictor(Estimator):
         known = count if fresh else self.what_coef_.shape[0]
         index = _outcomes(outcome, states.shape[0], known, where=where)
         grid = self._grid(states.shape, times)
-        eligible = self._eligible(grid, y, latency)
+        eligible = self._eligible(grid, y, _events(latency, index))
         gates = as_gate(gate, states.shape, where=where)
-        gates = gates * _within(grid, self.when_window, where=where, name="when_window")
+        low, high = _window(self.when_window, where=where, name="when_window")
+        gates = gates * ((grid >= low - eligibility.SLACK) & (grid < high - eligibility.SLACK))
         n_trials, n_samples, n_units = states.shape
         if fresh:
             weights, mean, first = np.zeros((1 + self._count(index), n_units)), np.zeros(n_units), 0
