@@ -151,6 +151,7 @@ def _population(population: Population, resolver: Resolver, seed: int, n_steps: 
     values = resolver.draw("parameters", population.neuron.parameters)
     check_parameters(model, values, where=f"Population {population.name!r}")
     values |= resolver.constants(model.constants)
+    values |= {key: resolver.namespace[key] for key in ("dt", "dt_ms")}
     start = {key: variable.initial for key, variable in model.variables.items()} | dict(population.neuron.initial)
     initial = {}
     for key in model.variables:
