@@ -354,6 +354,8 @@ def _reset(src: Source, names: Names, plan: Plan, population: PopulationPlan) ->
         touched = [v for v in population.model.variables if v in reset.assigned | reset.reads]
         for variable in touched:
             src.line(f"{variable} = {p}_{variable}[i]")
+            place = list(plan.populations).index(population.name), list(population.model.variables).index(variable)
+            _overflow(src, *place, variable)
         _load(src, p, population.values, reset.reads)
         for target, value in reset.statements:
             src.line(f"{target} = {value.emit('numba', str)}")
@@ -372,6 +374,14 @@ def _reset(src: Source, names: Names, plan: Plan, population: PopulationPlan) ->
             for variable in feature.model.variables:
                 if variable in jump.assigned:
                     src.line(f"{f}_{variable}[i] = {f}_{variable}_")
+
+
+def _overflow(src: Source, population: int, variable: int, name: str) -> None:
+    """Note the first infinity that a reset would hide, since infinity is above every threshold."""
+    src.use("trouble")
+    src.line(f"if trouble[0] == 0 and not math.isfinite({name}):")
+    for place, value in enumerate(("1", str(population), str(variable), "i")):
+        src.line(f"    trouble[{place}] = {value}")
 
 
 def _record(src: Source, names: Names, plan: Plan) -> None:

@@ -38,15 +38,17 @@ def check_finite(
     NonFiniteError
         Naming population, variable, neuron, time and the usual cause.
     """
-    if _first_bad(run) is None:
+    trouble = arguments["trouble"]
+    if trouble[0] == 0 and _first_bad(run) is None:
         return
     for key, value in run.moving.items():
         np.copyto(value, backup[key])
     quiet = dict(arguments)
+    trouble[0] = 0
     for n in range(first, last):
         _rewind(quiet, n)
-        run._run_block(n, n + 1, quiet, None)
-        bad = _first_bad(run)
+        run.run_block(n, n + 1, quiet)
+        bad = _hidden_by_reset(run, trouble) or _first_bad(run)
         if bad is not None:
             raise _error(run, bad, n)
     raise AssertionError("the block went wrong once and not when it was repeated")
@@ -68,33 +70,33 @@ def _rewind(arguments: dict[str, Any], n: int) -> None:
 
 
 def _first_bad(run: NumbaRun) -> tuple[str, str, int] | None:
-    from arcuate.engines.numba_engine import _public_names
-
-    for name, key in _public_names(run.plan, run._names).items():
-        values = run.moving[key]
-        if not np.isfinite(values).all():
+    for name, key in run.public.items():
+        finite = np.isfinite(run.moving[key])
+        if not finite.all():
             part, variable = name.rsplit("/", 1)
-            return part, variable, int(np.flatnonzero(~np.isfinite(values))[0])
+            return part, variable, int(np.flatnonzero(~finite)[0])
     return None
+
+
+def _hidden_by_reset(run: NumbaRun, trouble: Array) -> tuple[str, str, int] | None:
+    if trouble[0] == 0:
+        return None
+    population = list(run.plan.populations.values())[trouble[1]]
+    return population.name, list(population.model.variables)[trouble[2]], int(trouble[3])
 
 
 def _error(run: NumbaRun, bad: tuple[str, str, int], step: int) -> NonFiniteError:
     part, variable, index = bad
     plan = run.plan
-    value = float(np.ravel(run.moving[_key(run, part, variable)])[index])
+    value = float(np.ravel(run.moving[run.public[f"{part}/{variable}"]])[index])
+    value = value if not np.isfinite(value) else np.inf  # a reset has put it back since
     if part in plan.readouts:
         cause, fix = "a learning rate too large for the size of the features", "lower the rule's learning rate"
     elif part in plan.currents:
-        cause, fix = "weights that grow without bound or are not finite", "check the weights onto this population"
+        cause, fix = "weights that grow without bound", "check the weights onto this population"
     else:
         cause, fix = "a time step too long for the dynamics, or an input far too large", "halve dt, or scale the input down"
     return NonFiniteError.of(
-        where=f"{part!r}, variable {variable!r}, neuron {index}, step {step}, t = {step * plan.dt * 1e3:g} ms",
+        where=f"{part!r}, neuron {index}, step {step}, t = {step * plan.dt * 1e3:g} ms",
         name=variable, value=value, bound=f"must stay finite; usual cause: {cause}", fix=fix,
     )  # fmt: skip
-
-
-def _key(run: NumbaRun, part: str, variable: str) -> str:
-    from arcuate.engines.numba_engine import _public_names
-
-    return _public_names(run.plan, run._names)[f"{part}/{variable}"]

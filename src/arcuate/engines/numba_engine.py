@@ -95,6 +95,7 @@ class NumbaRun:
         self._wanted = source.arguments
         self._constants = _constants(plan, self._names)
         self.moving = _moving(plan, self._names)
+        self.public = _public_names(plan, self._names)
         self.facts: dict[str, str | int | float] = {"load_s": time.perf_counter() - start, "order": "strict"}
 
     def state(self) -> dict[str, Array]:
@@ -105,7 +106,7 @@ class NumbaRun:
         dict of str to ndarray
             ``"exc/v"``, ``"readout/weights"`` and the like.
         """
-        return {name: np.array(self.moving[key]) for name, key in _public_names(self.plan, self._names).items()}
+        return {name: np.array(self.moving[key]) for name, key in self.public.items()}
 
     def advance(self, n_steps: int, *, progress: Progress | None = None) -> RawRun:
         """Run the next steps.
@@ -136,12 +137,12 @@ class NumbaRun:
                 fix="plan a longer run",
             )  # fmt: skip
         collector = _Collector(self.plan, self._names, self.step, stop)
-        fixed = {**self._constants, **self.moving, **collector.arguments()}
+        fixed = {**self._constants, **self.moving, **collector.arguments(), "trouble": np.zeros(4, np.int64)}
         start = time.perf_counter()
         backup = {key: value.copy() for key, value in self.moving.items()}
         for first, last, noise in self._blocks(stop):
             arguments = {**fixed, **noise, "n_noise": first}
-            self._run_block(first, last, arguments, collector)
+            self.run_block(first, last, arguments, collector)
             check_finite(self, backup, first, last, arguments)
             for key, value in self.moving.items():
                 np.copyto(backup[key], value)
@@ -150,8 +151,20 @@ class NumbaRun:
                 progress(last - first)
         return collector.result(self.state(), time.perf_counter() - start, {**self.facts, "threads": self.threads})
 
-    def _run_block(self, first: int, last: int, arguments: Mapping[str, Any], collector: _Collector | None) -> None:
-        """Steps first to last - 1; a full spike buffer is emptied in between."""
+    def run_block(
+        self, first: int, last: int, arguments: Mapping[str, Any], collector: _Collector | None = None
+    ) -> None:
+        """Run steps first to last - 1; a full spike buffer is emptied in between.
+
+        Parameters
+        ----------
+        first, last : int
+            The block.
+        arguments : mapping
+            Kernel arguments by name.
+        collector : _Collector, optional
+            What takes the spikes out of full buffers.
+        """
         values = [arguments[key] for key in self._wanted]
         n = first
         while n < last:
