@@ -54,7 +54,7 @@ def gaussian_pulse(times: ArrayLike, latency: ArrayLike, *, width: Any = "30 ms"
 
 
 def signal_to_noise(states: ArrayLike, *, times: ArrayLike) -> xr.DataArray:
-    """Signal to trial noise along the trial: |mean(t) - grand mean|^2 / trial variance(t).
+    """Signal to trial noise along the trial: ``|mean(t) - grand mean|^2 / trial variance(t)``.
 
     Parameters
     ----------

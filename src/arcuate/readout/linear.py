@@ -238,7 +238,7 @@ class Delta(_Sequential):
     Parameters
     ----------
     learning_rate : float
-        Step size, > 0. Stable below 2 / mean |x|^2 (plain) or below 2 (normalized).
+        Step size, > 0. Stable below ``2 / mean(|x|^2)`` (plain) or below 2 (normalized).
     normalization : float or None
         The constant c, >= 0; None for the plain rule.
     center_tau : float or None

@@ -218,7 +218,7 @@ class TwoBankPredictor(Estimator):
     online_when_ : ndarray, (n_trials, n_samples)
         z while the weights moved, each before its own update. It follows the teacher: do not score it.
     modulator_when_ : ndarray, (n_trials, n_samples)
-        Gate times |s - z|.
+        Gate times ``|s - z|``.
     modulator_what_ : ndarray, (n_trials, n_outcomes)
         1[k = outcome] - q_k, which acts after the trial.
     mean_ : ndarray, (n_units,)
@@ -231,7 +231,7 @@ class TwoBankPredictor(Estimator):
     Notes
     -----
     With eligibility of fixed length q_k converges to the probability p of outcome k, and varies about
-    it by eta / (2 - eta) p (1 - p), where eta = eta_what |e|^2 / (c_what + |e|^2).
+    it by ``eta / (2 - eta) p (1 - p)``, where ``eta = eta_what |e|^2 / (c_what + |e|^2)``.
 
     References
     ----------
