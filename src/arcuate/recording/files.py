@@ -8,6 +8,7 @@ meets it. Within the file every numeric array carries fletcher32 sums. Nothing i
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -63,14 +64,14 @@ def write_tree(tree: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bo
         )
     partial = target.parent / f".{secrets.token_hex(8)}.partial"
     try:
-        tree.to_netcdf(partial, engine="h5netcdf", format="NETCDF4", encoding=_encoding(tree))
+        _write(tree, partial)
         _seal(partial)
         if digest_tree(read_tree(partial)) != digest_tree(tree):
             raise OSError("what was read back differs from what was written")
         _publish(partial, target, overwrite=overwrite)
     except RecordingError:
         raise
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, FileFormatError) as error:
         free = shutil.disk_usage(target.parent).free if target.parent.is_dir() else 0
         raise RecordingError.of(
             where="Recording.save",
@@ -81,6 +82,72 @@ def write_tree(tree: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bo
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+class _Shield(io.RawIOBase):
+    """A file that keeps its first error to itself: HDF5 can crash the process when a write fails."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return os.lseek(self.file, offset, whence)
+
+    def tell(self) -> int:
+        return os.lseek(self.file, 0, os.SEEK_CUR)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        length = self.tell() if size is None else size
+        try:
+            os.ftruncate(self.file, length)
+        except OSError as error:
+            self.error = self.error or error
+        return length
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        piece = os.read(self.file, len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def write(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        done = 0
+        try:
+            while done < len(view) and self.error is None:
+                done += os.write(self.file, view[done:])
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self.file)
+        super().close()
+
+
+def _write(tree: xr.DataTree, path: Path) -> None:
+    shield = _Shield(path)
+    try:
+        tree.to_netcdf(shield, engine="h5netcdf", format="NETCDF4", encoding=_encoding(tree))
+    except (OSError, RuntimeError, ValueError) as error:
+        if shield.error is None:
+            raise
+        raise shield.error from error
+    finally:
+        shield.close()
+    if shield.error is not None:
+        raise shield.error
 
 
 def _target(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -211,8 +278,8 @@ def read_tree(path: str | os.PathLike[str]) -> xr.DataTree:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise _refuse(path, "must be the path of a file")
     source = Path(path).expanduser()
-    sealed = _check_bytes(source)
-    _check_contents(source, sealed=sealed)
+    _check_bytes(source)
+    _check_contents(source)
     try:
         with xr.open_datatree(source, engine="h5netcdf", mask_and_scale=False, decode_times=False) as lazy:
             tree = lazy.load()
@@ -225,8 +292,8 @@ def read_tree(path: str | os.PathLike[str]) -> xr.DataTree:
     return tree
 
 
-def _check_bytes(path: Path) -> bool:
-    """Check that a regular file is whole; return whether it carries a seal."""
+def _check_bytes(path: Path) -> None:
+    """Check that a regular file is whole, before the HDF5 library meets it."""
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
@@ -241,8 +308,8 @@ def _check_bytes(path: Path) -> bool:
             end = stream.read()
             if start != _HDF5:
                 raise _refuse(path, "is no netCDF-4 file")
-            if not end.startswith(_MARK):
-                return False
+            if not (end.startswith(_MARK) and end.endswith(b"\n")):
+                raise _refuse(path, _without_seal(stream))
             if _sha256(stream, info.st_size - _SEAL_BYTES) != end[len(_MARK) : -1]:
                 raise _refuse(path, "was altered or damaged after it was written: its sha256 does not match")
     except FileNotFoundError as error:
@@ -251,10 +318,20 @@ def _check_bytes(path: Path) -> bool:
         if isinstance(error, FileFormatError):
             raise
         raise _refuse(path, f"cannot be opened: {error}") from error
-    return True
 
 
-def _check_contents(path: Path, *, sealed: bool) -> None:
+def _without_seal(stream: IO[bytes]) -> str:
+    """Say what a netCDF file without a seal probably is."""
+    stream.seek(0)
+    before = b""
+    while piece := stream.read(_CHUNK):
+        if SCHEMA.encode() in before + piece:
+            return "lacks its closing checksum: it was cut short, or changed by another program"
+        before = piece[-len(SCHEMA) :]
+    return "is another program's netCDF file, not a Recording"
+
+
+def _check_contents(path: Path) -> None:
     """Look at the header alone: whose file, which version, and that it declares no more than it holds."""
     import h5py
 
@@ -267,7 +344,7 @@ def _check_contents(path: Path, *, sealed: bool) -> None:
     except FileFormatError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise _refuse(path, "is cut short or damaged, or another program's file") from error
+        raise _refuse(path, f"cannot be read: {str(error)[:200]}") from error
     if attrs.get("schema") != SCHEMA:
         raise _refuse(
             path, f"is another program's file: its schema is {attrs.get('schema')!r}, not {SCHEMA!r}"
@@ -278,8 +355,6 @@ def _check_contents(path: Path, *, sealed: bool) -> None:
         raise _refuse(
             path, f"has schema version {attrs.get('schema_version')!r}: {error.bound}", error.fix or ""
         ) from error
-    if not sealed:
-        raise _refuse(path, "lacks its closing checksum: it was cut short, or changed by another program")
 
 
 def _text(value: Any) -> str:

@@ -251,7 +251,7 @@ def _root(trees: Sequence[xr.DataTree], dim: str) -> dict[Any, Any]:
 
 
 def _join_outcomes(outcomes: Sequence[dict[str, Any]], trees: Sequence[xr.DataTree]) -> dict[str, Any]:
-    """Keep what agrees; the first status that is not "ok"; add up wall time; weigh rates by duration."""
+    """Keep what agrees; the first status that is not "ok"; all notes; sum of wall times; mean of rates."""
     joined: dict[str, Any] = {}
     for key in dict.fromkeys(key for outcome in outcomes for key in outcome):
         values = [outcome[key] for outcome in outcomes if key in outcome]
@@ -261,7 +261,11 @@ def _join_outcomes(outcomes: Sequence[dict[str, Any]], trees: Sequence[xr.DataTr
             joined[key] = sum(values)
         elif all(value == values[0] for value in values):
             joined[key] = values[0]
-        elif key == "rates" and len(values) == len(trees) and all(isinstance(v, dict) for v in values):
+        elif key == "notes" and all(isinstance(v, list) for v in values):
+            joined[key] = list(dict.fromkeys(str(note) for notes in values for note in notes))
+        elif (
+            key.startswith("rates") and len(values) == len(trees) and all(isinstance(v, dict) for v in values)
+        ):
             joined[key] = _mean_rates(values, [float(tree.attrs.get("duration_s", 0.0)) for tree in trees])
         else:
             joined[key] = values
