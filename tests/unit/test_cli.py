@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import os
 import re
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import arcuate.models
@@ -217,7 +220,7 @@ class TestOthers:
     def test_verify_prints_the_verdict_and_exits_with_it(
         self, runner: CliRunner, tiny: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import arcuate.verify as verify_module
+        verify_module = importlib.import_module("arcuate.verify")
 
         class Verdict:
             def __init__(self, identical: bool) -> None:
@@ -380,10 +383,7 @@ class TestSettings:
 
 
 class TestProgress:
-    def test_nothing_is_shown_in_the_first_two_seconds(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.setattr(console_module.time, "monotonic", iter([0.0, 0.0, 1.9]).__next__)
+    def test_short_work_shows_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
         with Progress("work") as progress:
             progress(1, 2)
         assert capsys.readouterr() == ("", "")
@@ -391,15 +391,31 @@ class TestProgress:
     def test_without_a_terminal_a_line_with_the_time_left_every_ten_seconds(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(
-            console_module.time, "monotonic", iter([0.0, 0.0, 5.0, 20.0, 25.0, 40.0]).__next__
-        )
+        times = iter([0.0, 0.0, 5.0, 20.0, 25.0, 40.0, 60.0])
+        monkeypatch.setattr(console_module.time, "monotonic", times.__next__)
         with Progress("work") as progress:
-            for done in (1, 4, 5, 8):
+            for done in (1, 4, 5, 8, 0):
                 progress(done, 16, "seed 3")
         out, err = capsys.readouterr()
         assert out == ""
-        assert err.splitlines() == ["seed 3: 25 %, about 60 s left", "seed 3: 50 %, about 40 s left"]
+        assert err.splitlines() == [
+            "seed 3: 25 %, about 60 s left",
+            "seed 3: 50 %, about 40 s left",
+            "seed 3: 60 s so far",
+        ]
+
+    def test_on_a_terminal_a_bar_that_is_gone_afterwards(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        screen = io.StringIO()
+        terminal = Console(file=screen, force_terminal=True, width=100)
+        monkeypatch.setattr(console_module, "console", lambda **_: terminal)
+        with Progress("work") as progress:
+            progress(8, 16, "seed 3")
+            progress._bar.refresh()
+            shown = screen.getvalue()
+        assert "seed 3" in shown
+        assert "50%" in shown
+        assert "left" in shown
+        assert screen.getvalue().endswith("\x1b[2K")  # the line is cleared
 
 
 def arcuate_process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -461,7 +477,8 @@ class TestProcess:
         answer = arcuate_process("run", tiny, "--duration", "50 ms", env=environment)
         assert answer.returncode == 0, answer.stderr
         assert answer.stdout.isascii()
-        assert "exc" in answer.stdout
+        assert "tiny on numba" in answer.stdout
+        assert max(len(line) for line in answer.stdout.splitlines()[1:]) <= 20
 
     def test_ctrl_c_at_once_leaves_no_traceback(self, tiny: str) -> None:
         process = subprocess.Popen(

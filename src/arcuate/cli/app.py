@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arcuate.cli.console import Group, Progress, console, say, show_table
+from arcuate.cli.console import Group, Progress, say, show_table
 
 if TYPE_CHECKING:
     from arcuate.recording import Recording
@@ -36,7 +36,7 @@ Settings = Annotated[
 Duration = Annotated[
     str | None, typer.Option(metavar="TIME", help='Such as "10 s"; default the length of the task.')
 ]
-Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
+Seed = Annotated[str, typer.Option(metavar="NUMBER", help="Seed of every random number.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 
 
@@ -66,21 +66,22 @@ def run(
     settings: Settings = None,
     engine: Annotated[str, typer.Option(help="numba, brian2, brian2-cython or brian2-cpp.")] = "numba",
     duration: Duration = None,
-    seed: Seed = 0,
+    seed: Seed = "0",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save the Recording (NetCDF, .nc).")
     ] = None,
     force: Force = False,
 ) -> None:
     """Simulate a model and say what came out."""
-    from arcuate.cli.settings import check_output_file, find_network
+    from arcuate.cli.settings import check_output_file, find_network, parse_seed
     from arcuate.simulate import simulate
 
+    number = parse_seed(seed)
     check_output_file(out, force=force)
     network = find_network(model, settings or ())
     with Progress(f"running {network.name}") as progress:
-        rec = simulate(network, duration, seed=seed, engine=engine, progress=progress)
-    _show_recording(rec, network.name, engine, seed)
+        rec = simulate(network, duration, seed=number, engine=engine, progress=progress)
+    _show_recording(rec, network.name, engine, number)
     if out is not None:
         say(f"saved {rec.save(out, overwrite=force)}")
 
@@ -152,20 +153,19 @@ def verify(
     ] = "numba,brian2",
     settings: Settings = None,
     duration: Duration = None,
-    seed: Seed = 0,
+    seed: Seed = "0",
 ) -> None:
     """Run a model on two engines and compare.
 
     Exits with 0 only if every spike is the same.
     """
-    from arcuate.cli.settings import find_network
+    from arcuate.cli.settings import find_network, parse_seed
     from arcuate.verify import verify as compare
 
-    names = _words(engines)
+    names, number = _words(engines), parse_seed(seed)
     network = find_network(model, settings or ())
-    with Progress(f"{network.name} on {engines}") as progress:
-        progress(0, 0)
-        result = compare(network, names, duration=duration, seed=seed)
+    with Progress(f"{network.name} on {engines}"):
+        result = compare(network, names, duration=duration, seed=number)
     say(str(result))
     raise typer.Exit(0 if result.identical else 1)
 
@@ -178,7 +178,7 @@ def models() -> None:
     rows = []
     for name in list_models():
         network = load_model(name)
-        neurons = sum(population.n for population in network.populations)
+        neurons = sum(population.n for population in network.populations.values())
         checked = (model_folder(name) / "reproduce.py").is_file() and "/" not in name
         rows.append((name, str(neurons), network.description, "yes" if checked else ""))
     show_table(("model", "neurons", "what it is", "reproduce"), rows)
@@ -219,8 +219,7 @@ def bench_spiking(
     from arcuate.study.reproduction import as_columns
 
     measure = _benchmarks()
-    with Progress("measuring") as progress:
-        progress(0, 0)
+    with Progress("measuring"):
         table = measure(_words(workloads), _words(against), quick)
     show_table(*as_columns(table))
 
@@ -244,6 +243,3 @@ def _benchmarks() -> Any:
 def _words(text: str) -> tuple[str, ...]:
     """Return words separated by commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-__all__ = ["app", "console"]

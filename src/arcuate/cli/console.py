@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 _SAY_EVERY = 10.0
-_FIRST_AFTER = 2.0
 
 
 class _Output:
@@ -129,8 +128,8 @@ def say(text: str, *, error: bool = False, style: str = "") -> None:
 class Progress:
     """Progress with remaining time: a bar on a terminal, else a line every ten seconds.
 
-    Nothing is shown of work that takes less than two seconds. It is called as
-    ``progress(done, total, label)``; a call with ``total`` zero only shows that something goes on.
+    It is called as ``progress(done, total, label)``; until the first call, and with ``total`` zero, a bar
+    only shows that something goes on. What it drew on a terminal is gone when it ends.
 
     Parameters
     ----------
@@ -151,6 +150,22 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._start = self._said = time.monotonic()
+        screen = console(error=True)
+        if screen.is_terminal:
+            from rich import progress
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                progress.TaskProgressColumn(),
+                progress.TimeElapsedColumn(),
+                progress.TextColumn("left", style="dim"),
+                progress.TimeRemainingColumn(),
+                console=screen,
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._title, total=None)
+            self._bar.start()
         return self
 
     def __exit__(
@@ -169,33 +184,17 @@ class Progress:
         label : str, optional
             What is being done now; default the title.
         """
-        now = time.monotonic()
-        if now - self._start < _FIRST_AFTER:
-            return
         text = label or self._title
-        if console(error=True).is_terminal:
-            self._draw(done, total, text)
-        elif now - self._said >= _SAY_EVERY:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total or None, description=text)
+            return
+        now = time.monotonic()
+        if now - self._said >= _SAY_EVERY:
             self._said = now
             say(f"{text}: {self._remaining(done, total, now)}", error=True)
 
-    def _draw(self, done: float, total: float, text: str) -> None:
-        if self._bar is None:
-            from rich import progress
-
-            self._bar = progress.Progress(
-                progress.TextColumn("{task.description}", markup=False),
-                progress.BarColumn(),
-                progress.TaskProgressColumn(),
-                progress.TimeRemainingColumn(),
-                console=console(error=True),
-                transient=True,
-            )
-            self._task = self._bar.add_task(text, total=total or None, start=True)
-            self._bar.start()
-        self._bar.update(self._task, completed=done, total=total or None, description=text)
-
     def _remaining(self, done: float, total: float, now: float) -> str:
+        """Return how far it is and how long it will take at the same pace."""
         if not 0 < done <= total:
             return f"{now - self._start:.0f} s so far"
         left = (now - self._start) * (total - done) / done

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from arcuate.spec import Network
 
 _LONGEST = 2000
+_LONGEST_SEED = 60
 
 
 def find_network(text: str, settings: Sequence[str] = ()) -> Network:
@@ -89,6 +90,36 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
             raise SpecError.of(where="--set", name=path, value=value, bound="must be set once")
         changes[path] = _value(path, value)
     return changes
+
+
+def parse_seed(text: str) -> int:
+    """Read a seed.
+
+    Parameters
+    ----------
+    text : str
+        A whole number, 0 or more.
+
+    Returns
+    -------
+    int
+        The seed.
+
+    Raises
+    ------
+    SpecError
+        If the text is something else.
+
+    Examples
+    --------
+    >>> parse_seed("7")
+    7
+    """
+    from arcuate.rng import check_seed
+
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_SEED:
+        raise SpecError.of(where="--seed", name="seed", value=text, bound="must be a whole number, 0 or more")
+    return check_seed(int(text))
 
 
 def _value(path: str, text: str) -> Any:

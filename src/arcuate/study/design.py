@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcuate.errors import SpecError, check_int, unknown
+from arcuate.errors import SpecError, check_int
 from arcuate.units import is_quantity_text, parse_quantity
 
 if TYPE_CHECKING:
@@ -135,10 +135,9 @@ class Design:
                 bound="must name at least one field",
                 fix='write {"seed": range(8)} to vary the seed alone',
             )
-        known = {*network.paths(), SEED}
         for path in values:
-            if path not in known:
-                raise unknown(where, str(path), sorted(known), kind="field")
+            if path != SEED:
+                network.get(path)
         axes = {path: _axis(where, path, axis) for path, axis in values.items()}
         count = math.prod(len(axis) for axis in axes.values())
         if count > LIMIT and (not allow_large or count > sys.maxsize):
