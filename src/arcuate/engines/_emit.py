@@ -172,7 +172,9 @@ def _load_current(src: Source, c: str, current: CurrentPlan) -> None:
     for variable in current.model.variables:
         src.use(f"{c}_{variable}")
         src.line(f"{c}_{variable}_ = {c}_{variable}[i]")
-    wanted = program(current.model.updates[current.method]).reads | expression(current.output).names
+    wanted = program(current.model.updates[current.method]).reads
+    if current.output:  # a delta synapse adds to v alone
+        wanted |= expression(current.output).names
     for key in sorted(wanted & set(current.values)):
         src.line(f"{c}_{key}_ = {_value(src, c, key, current.values[key].shape)}")
 
