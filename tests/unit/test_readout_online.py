@@ -58,14 +58,14 @@ def weights(rec: Any, n_outputs: int) -> np.ndarray:
 
 @pytest.mark.parametrize("eligibility", ["cue", "post"])
 def test_two_bank_rule_online_and_offline(eligibility: str):
-    rec = learn(arc.TwoBank(eligibility=eligibility, w_min=-0.005))
+    rec = learn(arc.TwoBank(eligibility=eligibility, w_min=-0.002))
     X, s, outcome, latency = teacher(rec)
     assert (outcome == -1).any()
     model = readout.TwoBankPredictor(
-        eligibility=eligibility, w_min=-0.005, n_outcomes=2, center_tau=3, keep_weights=True
+        eligibility=eligibility, w_min=-0.002, n_outcomes=2, center_tau=3, keep_weights=True
     ).fit(X, s, outcome=outcome, latency=latency)
     online = weights(rec, 3)
-    assert online.min() == -0.005
+    assert online.min() == -0.002
     np.testing.assert_allclose(model.when_weights_, online[:8, 0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(model.what_weights_, online[:8, 1:], rtol=0, atol=1e-12)
     np.testing.assert_allclose(model.when_coef_, online[-1, 0], rtol=0, atol=1e-12)
@@ -99,7 +99,7 @@ def test_single_bank_rules_online_and_offline(rule: Any, model: Any):
 
 
 def test_filtered_rates_of_the_recording_are_the_features_of_the_engine():
-    rec = learn(arc.TwoBank(eligibility="cue", w_min=-0.005))
+    rec = learn(arc.TwoBank(eligibility="cue", w_min=-0.002))
     states = rec.states("out/features")
     times = states["start"].values[:, None] + states["time"].values
     order = np.argsort(times.ravel())
