@@ -162,7 +162,7 @@ class TestJudge:
 
     def test_a_figure_that_nobody_expects_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(UnknownNameError, match="error"):
-            judge(str(write(tmp_path, self.TEXT)), {"eror": {0: 1.0}})
+            judge(str(write(tmp_path, self.TEXT)), {"errors": {0: 1.0}})
 
     @pytest.mark.parametrize("value", ["fast", None, {0: "fast"}, [1.0, 2.0]])
     def test_a_value_that_is_no_number_is_named(self, tmp_path: Path, value: Any) -> None:
