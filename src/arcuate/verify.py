@@ -138,7 +138,7 @@ def verify(
     >>> print(verify(net, duration="50 ms"))  # doctest: +SKIP
     identical: 6 spikes
     """
-    from arcuate.engines import get_engine
+    from arcuate.engines import check_capabilities, get_engine
     from arcuate.engines.build import build_plan
 
     names = (engines,) if isinstance(engines, str) else tuple(engines)
@@ -148,6 +148,8 @@ def verify(
             fix='use engines=("numba", "brian2")',
         )  # fmt: skip
     chosen = [get_engine(name) for name in names]
+    for engine in chosen:
+        check_capabilities(engine, network)
     plan = watched(
         build_plan(network, seed=seed, duration=duration, inputs=inputs, targets=targets, gates=gates)
     )

@@ -6,7 +6,8 @@ Slots of the step contract and where Brian2 runs them::
     S6 end      S7 after_end
 
 The update of a population is one ``run_regularly`` in the slot ``groups``, so statements run in the order
-in which they are written, on every target. Every name carries the prefix of its part, as in the Numba
+in which they are written, on every target; an integration ``method`` would do the same but needs differential
+equations that say something else. Every name carries the prefix of its part, as in the Numba
 kernel, so nothing can collide with Brian2's own names.
 """
 
@@ -113,7 +114,7 @@ class Description:
                 self.arrays[f"{name}/{key}"] = np.asarray(parts[key])
         synapses = {
             "name": name, "source": source, "target": target, "order": order, "model": parts["model"],
-            "on_pre": parts.get("on_pre"), "i": f"{name}/i", "j": f"{name}/j", "delay": f"{name}/delay",
+            "on_pre": parts.get("on_pre"), "when": "synapses" if "on_pre" in parts else "end", "i": f"{name}/i", "j": f"{name}/j", "delay": f"{name}/delay",
             "values": {},
         }  # fmt: skip
         self.synapses.append(synapses)
@@ -159,7 +160,19 @@ def emit(text: Expression, prefix: str, suffix: str = "") -> str:
 
 
 def _statements(text: Program, prefix: str) -> list[str]:
-    return [f"{prefix}_{target} = {emit(value, prefix)}" for target, value in text.statements]
+    """Assignments of a program.
+
+    Brian2 rewrites ``x = x + ...`` into ``x += ...`` by computer algebra, which changes the order of the
+    operations; a statement that reads its own target therefore goes through a name of its own.
+    """
+    lines = []
+    for number, (target, value) in enumerate(text.statements):
+        name = f"{prefix}_{target}"
+        if target in value.names:
+            lines += [f"{prefix}__{number} = {emit(value, prefix)}", f"{name} = {prefix}__{number}"]
+        else:
+            lines.append(f"{name} = {emit(value, prefix)}")
+    return lines
 
 
 def _input(job: Description, drive: InputPlan, order: int) -> None:

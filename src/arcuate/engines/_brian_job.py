@@ -183,10 +183,10 @@ class Job:
         for variable, key in spec["values"].items():
             setattr(synapses, variable, self.arrays[key])
         if spec["on_pre"] is not None:
-            synapses.pre.when, synapses.pre.order = "synapses", spec["order"]
+            synapses.pre.when, synapses.pre.order = spec["when"], spec["order"]
             synapses.pre.delay = self.arrays[spec["delay"]] * self.dt * second
         for updater in synapses.summed_updaters.values():
-            updater.when, updater.order = "end", spec["order"]
+            updater.when, updater.order = spec["when"], spec["order"]
         self.objects[spec["name"]] = synapses
 
     def _monitor(self, spec: dict[str, Any]) -> None:

@@ -173,11 +173,12 @@ def _learn_lines(job: Description, group: dict[str, Any], readout: ReadoutPlan, 
             lines.append(f"{o}_w{k} = arc_where({o}_active > 0.5, {o}_new{k}, {o}_w{k})")
     if readout.spec.center is not None:
         lines += [
-            f"{o}_trial_sum = arc_where({o}_due > 0.5, {o}_trial_sum + ({o}_x + {o}_mean), {o}_trial_sum)",
+            f"{o}_trial_sum = arc_where({o}_due > 0.5, {o}_trial_sum + {o}_r, {o}_trial_sum)",
             f"{o}_trial_samples = arc_where({o}_due > 0.5, {o}_trial_samples + 1.0, {o}_trial_samples)",
             f"{o}_fresh = {o}_fresh_at(t)",
             f"{o}_now = {o}_trial_sum/arc_max({o}_trial_samples, 1.0)",
-            f"{o}_mean = arc_where({o}_fresh > 0.0, {o}_mean + {o}_fresh*({o}_now - {o}_mean), {o}_mean)",
+            f"{o}_moved = {o}_mean + {o}_fresh*({o}_now - {o}_mean)",
+            f"{o}_mean = arc_where({o}_fresh > 0.0, {o}_moved, {o}_mean)",
             f"{o}_trial_sum = arc_where({o}_fresh > 0.0, 0.0, {o}_trial_sum)",
             f"{o}_trial_samples = arc_where({o}_fresh > 0.0, 0.0, {o}_trial_samples)",
         ]
