@@ -89,9 +89,8 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]], *, title: st
 
     Examples
     --------
-    >>> show_table(["a"], [[1.5]])  # doctest: +ELLIPSIS
-    <BLANKLINE>
-     a...
+    >>> show_table(["rate"], [[1.5]])  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+    rate ... 1.5
     """
     from rich import box
     from rich.markup import escape

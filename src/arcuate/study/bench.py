@@ -1,0 +1,196 @@
+"""Measure speed as a ratio to a peer, both in one interleaved run: ours, theirs, ours, theirs, ..."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arcuate.engines import get_engine
+from arcuate.engines.build import build_plan
+from arcuate.engines.plan import Plan
+from arcuate.errors import EngineError, check_choice
+from arcuate.study.workloads import WORKLOADS, sines
+
+__all__ = ["PEERS", "run_benchmarks"]
+
+PEERS: dict[str, tuple[str, ...]] = {"brian2": ("cpp_standalone", "cython")}
+"""Peers, and the ways in which each is run."""
+
+SEED = 1
+
+
+def run_benchmarks(workloads: Sequence[str], against: Sequence[str], quick: bool = False) -> dict[str, list[Any]]:
+    """Time workloads with this package and with its peers.
+
+    Run times are CPU seconds of one thread per second of model time, without compilation; "to first
+    spike" is CPU seconds of a new process from its start to its first results, compilation included.
+
+    Parameters
+    ----------
+    workloads : sequence of str
+        Names in :data:`arcuate.study.workloads.WORKLOADS`.
+    against : sequence of str
+        Names in :data:`PEERS`.
+    quick : bool
+        Shorter and fewer runs.
+
+    Returns
+    -------
+    dict of str to list
+        A table, one row for each workload and peer: medians of both, the median ratio (above 1 means
+        that this package is faster) with its range over the pairs, and the spikes of both.
+
+    Raises
+    ------
+    UnknownNameError
+        For a workload or a peer that is not there.
+    EngineError
+        If a peer cannot be run.
+    """
+    for name in workloads:
+        check_choice(name, tuple(WORKLOADS), where="bench", name="workload")
+    for name in against:
+        check_choice(name, tuple(PEERS), where="bench", name="peer")
+    pairs, seconds = (3, 0.5) if quick else (7, 2.0)
+    rows: list[dict[str, Any]] = []
+    for workload in workloads:
+        for peer in against:
+            for target in PEERS[peer]:
+                rows += _compare(workload, peer, target, pairs=pairs, seconds=seconds)
+    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
+
+
+def _compare(workload: str, peer: str, target: str, *, pairs: int, seconds: float) -> list[dict[str, Any]]:
+    network = WORKLOADS[workload]()
+    n_steps = int(round(seconds / network.dt))
+    total = (pairs + 1) * n_steps
+    teacher = {"out": sines(total, network.dt)}
+    plan = build_plan(network, seed=SEED, duration=f"{total * network.dt!r} s", targets=teacher)
+    run = get_engine("numba").start(plan)
+
+    def ours() -> tuple[float, int]:
+        start = time.process_time()
+        raw = run.advance(n_steps)
+        return time.process_time() - start, sum(neuron.size for neuron, _ in raw.spikes.values())
+
+    with tempfile.TemporaryDirectory() as folder, _Peer(plan, target, seconds, Path(folder)) as theirs:
+        ours(), theirs.run()
+        measured = np.array([[*ours(), *theirs.run()] for _ in range(pairs)])
+        build = theirs.build_cpu
+    ratio = measured[:, 2] / measured[:, 0]
+    common = {"workload": workload, "peer": f"{peer} {target}"}
+    spikes = f"{measured[:, 1].mean() / seconds:.0f} / {measured[:, 3].mean() / seconds:.0f}"
+    first = _first_spike(workload)
+    return [
+        {
+            **common, "what": "run (CPU s per s)", "ours": _digits(np.median(measured[:, 0]) / seconds),
+            "theirs": _digits(np.median(measured[:, 2]) / seconds), "ratio": _digits(np.median(ratio)),
+            "range": f"{ratio.min():.2f}-{ratio.max():.2f}", "spikes per s": spikes,
+        },
+        {
+            **common, "what": "to first spike, cold (CPU s)", "ours": _digits(first[0]), "theirs": _digits(build),
+            "ratio": _digits(build / first[0]), "range": "", "spikes per s": "",
+        },
+        {
+            **common, "what": "to first spike, kernel cached (CPU s)", "ours": _digits(first[1]),
+            "theirs": _digits(build), "ratio": _digits(build / first[1]), "range": "", "spikes per s": "",
+        },
+    ]  # fmt: skip
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}"
+
+
+_FIRST = """
+import arcuate as arc
+from arcuate.study.workloads import WORKLOADS, sines
+network = WORKLOADS[{workload!r}]()
+arc.simulate(network, "20 ms", seed=1, targets={{"out": sines(200, network.dt)}}, progress=False)
+"""
+
+
+def _first_spike(workload: str) -> tuple[float, float]:
+    """CPU seconds of two new processes: with an empty cache, then with the cache that the first left."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "ARCUATE_CACHE": folder}
+        times = []
+        for _ in range(2):
+            before = _children()
+            subprocess.run([sys.executable, "-c", _FIRST.format(workload=workload)], env=environment, check=True)
+            times.append(_children() - before)
+    return times[0], times[1]
+
+
+def _children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+class _Peer:
+    """A peer in a process of its own; a line in, CPU seconds and spikes of the next run out."""
+
+    def __init__(self, plan: Plan, target: str, seconds: float, folder: Path) -> None:
+        self._arrays = folder / "network.npz"
+        np.savez(self._arrays, **_arrays(plan, seconds))
+        self._command = [sys.executable, "-m", "arcuate.study._bench_brian2", str(self._arrays), target, str(folder)]
+        self._process: subprocess.Popen[str] | None = None
+        self.build_cpu = 0.0
+
+    def __enter__(self) -> _Peer:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            cwd=self._arrays.parent,
+        )  # fmt: skip
+        self.build_cpu = float(self._answer()["build_cpu"])
+        return self
+
+    def run(self) -> tuple[float, int]:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise EngineError.of(where="bench", name="peer", bound="is not running")
+        process.stdin.write("run\n")
+        process.stdin.flush()
+        answer = self._answer()
+        return float(answer["cpu"]), int(answer["spikes"])
+
+    def _answer(self) -> dict[str, float]:
+        stream = self._process.stdout if self._process is not None else None
+        for line in stream or ():
+            if line.startswith("{"):
+                answer: dict[str, float] = json.loads(line)
+                return answer
+        raise EngineError.of(
+            where="bench", name="peer", value=" ".join(self._command[2:5:2]), bound="stopped without an answer",
+            fix="arcuate doctor shows whether Brian2 and the compiler work",
+        )  # fmt: skip
+
+    def __exit__(self, *error: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def _arrays(plan: Plan, seconds: float) -> dict[str, Any]:
+    """The plan's one population, projection and read-out as plain arrays."""
+    (population,), (projection,), (readout,) = (
+        tuple(parts.values()) for parts in (plan.populations, plan.projections, plan.readouts)
+    )
+    pre, _ = projection.edges()
+    full: Callable[[Any], Any] = lambda value: np.broadcast_to(value, population.n)  # noqa: E731
+    values = {key: full(population.values[key]) for key in "abcd"}
+    return {
+        **values, "bias": full(population.bias), "v": population.initial["v"], "u": population.initial["u"],
+        "pre": pre, "post": projection.index, "weight": projection.weight, "dt_ms": plan.dt * 1e3,
+        "seconds": seconds, "feedback": readout.feedback[population.name], "target": readout.target,
+    }  # fmt: skip
