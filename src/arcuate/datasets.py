@@ -401,6 +401,8 @@ def _read_npz(stream: IO[bytes], file: Path, limit: int) -> dict[str, np.ndarray
         raise _refuse(
             "datasets.read", file, f"is damaged or no archive of arrays: {str(error)[:100]}"
         ) from error
+    if not arrays:
+        raise _refuse("datasets.read", file, "holds no array")
     return arrays
 
 

@@ -175,6 +175,18 @@ def test_pieces_that_do_not_follow_are_refused(second: Callable[[], Recording], 
     assert name in str(caught.value)
 
 
+def test_pieces_that_end_within_a_trial_are_refused() -> None:
+    v = np.zeros((1, 4, 2))
+    dims = ("trial", "time", "unit")
+    cut = build(states={"s": {"v": (v, dims, {"time": TIME, "start": [0.0]}, "V")}})
+    running = build(states={"s": {"v": (v, dims, {"time": TIME + 0.4}, "V")}})
+    with pytest.raises(RecordingError, match="within a trial"):
+        Recording.concatenate([cut, running])
+    other = build(states={"s": {"v": (v, dims, {"time": TIME + 0.4, "start": [0.5]}, "V")}})
+    with pytest.raises(RecordingError, match="must start at 0 s"):
+        Recording.concatenate([cut, other])
+
+
 def test_pieces_of_other_networks_are_refused() -> None:
     a, b = (build(spec_sha256=text) for text in ("aa", "bb"))
     for dim in ("time", "trial"):

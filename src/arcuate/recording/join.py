@@ -153,6 +153,7 @@ def _join_states(parts: Sequence[xr.Dataset], offsets: Sequence[int], *, dim: st
     if dim == "time":
         # a piece in which no sample fell adds nothing
         parts = [p for p in parts if all(p.sizes.values())] or parts[:1]
+        _check_cuts(parts, name)
         trials = [tuple(p["trial"].values.tolist()) for p in parts]
         if "time" in parts[0].dims and len(set(trials)) == 1:
             along = "time"
@@ -181,6 +182,26 @@ def _join_states(parts: Sequence[xr.Dataset], offsets: Sequence[int], *, dim: st
         labels = joined["stimulus"].values
         joined = joined.assign_coords(repeat=("trial", schema.repeats(labels)))
     return joined
+
+
+def _check_cuts(parts: Sequence[xr.Dataset], name: str) -> None:
+    """Refuse pieces that end within a trial: some are cut into trials, others run on."""
+    cut = ["start" in part.coords for part in parts]
+    if any(cut) and not all(cut):
+        raise _refuse(
+            name,
+            "cut into trials in some pieces only",
+            "must be cut alike: a piece ends within a trial",
+            "end each piece where a trial ends, or record continuously",
+        )
+    if all(cut):
+        seen: dict[int, float] = {}
+        for part in parts:
+            for trial, start in zip(
+                part["trial"].values.tolist(), part["start"].values.tolist(), strict=True
+            ):
+                if seen.setdefault(trial, start) != start:
+                    raise _refuse(f"{name}.trial", trial, f"must start at {seen[trial]:g} s in all pieces")
 
 
 def _join_weights(parts: Sequence[xr.Dataset], offsets: Sequence[int], *, dim: str, name: str) -> xr.Dataset:  # noqa: ARG001
