@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -67,7 +68,7 @@ class Dimension(NamedTuple):
             if dimension(name) == self:
                 return name
         parts = [
-            f"{base}**{power}" if power != 1 else base
+            f"{base}**{float(power):g}" if power != 1 else base
             for base, power in zip(self._fields, self, strict=True)
             if power
         ]
@@ -367,19 +368,22 @@ def format_si(value: float, unit: str) -> str:
     for power, name in [*fitting[-1:], *(pair for pair in powers if pair[0] == 0)]:
         if text := _digits(value, power):
             return f"{text} {name}"
-    tens = int(_unit(unit)[0])
-    return f"{_digits(value, tens) or repr(float(value))} {unit}"
+    tens = _unit(unit)[0]
+    text = _digits(value, int(tens)) if tens.denominator == 1 else ""
+    return f"{text} {unit}" if text else f"{float(value)!r} {dim}"
 
 
 def _digits(value: float, power: int) -> str:
     """Shortest decimal text that, times a power of ten, is exactly the value; empty if there is none."""
     scaled = float(value) / float(f"1e{power}") if power >= 0 else float(value) * float(f"1e{-power}")
+    if not math.isfinite(scaled):
+        return ""
     texts = (f"{scaled:.{digits}g}" for digits in range(1, 18))
     for text in texts:
         mantissa, _, exponent = text.partition("e")
         if _scale(mantissa, exponent, Fraction(power)) == value:
             plain = 1e-4 <= abs(scaled) < 1e6
-            return np.format_float_positional(float(text), trim="-") if plain else text
+            return f"{Decimal(text):f}" if plain else text
     return ""
 
 

@@ -18,6 +18,7 @@ import builtins
 import keyword
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -474,7 +475,7 @@ class _Reader:
             case ast.Constant(value=bool() | str() | bytes() | None) | ast.Constant(value=complex()):
                 raise self.refuse("contains a value that is not a real number")
             case ast.Constant(value=int() | float() as value):
-                if not math.isfinite(float(value)):
+                if not abs(value) <= sys.float_info.max:
                     raise self.refuse("contains a number that is too large")
                 return Node("number", (), float(value))
             case ast.Name(id=name):
