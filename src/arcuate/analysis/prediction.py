@@ -27,6 +27,8 @@ __all__ = [
     "amplitude_vs_probability",
     "bootstrap_interval",
     "criterion_trial",
+    "outcome_share",
+    "predicted_outcomes",
     "prediction_amplitude",
     "timing_error",
     "trials_to_criterion",
@@ -63,6 +65,10 @@ class LineFit:
     ----------
     slope, intercept, r_squared : float
         Of the line through the means over seeds.
+    pooled_r_squared : float
+        Of the same line, over the points of all seeds.
+    slopes, r_squares : tuple of float
+        Of the line of each seed.
     slope_interval, intercept_interval : Interval or None
         Over seeds; None for a single one.
     """
@@ -70,6 +76,9 @@ class LineFit:
     slope: float
     intercept: float
     r_squared: float
+    pooled_r_squared: float
+    slopes: tuple[float, ...]
+    r_squares: tuple[float, ...]
     slope_interval: Interval | None
     intercept_interval: Interval | None
 
@@ -80,7 +89,7 @@ def timing_error(probe: ArrayLike, latency: ArrayLike, *, times: ArrayLike) -> F
     Parameters
     ----------
     probe : array_like, (..., n_trials, n_samples)
-        Output of the weights frozen at trial start.
+        Output of the weights frozen at trial start; of several outcomes, their sum.
     latency : array_like, (n_trials,) or (), s
         When the outcome comes, or on an omission trial would have come.
     times : array_like, (n_samples,) or (n_trials, n_samples), s
@@ -127,19 +136,21 @@ def timing_error(probe: ArrayLike, latency: ArrayLike, *, times: ArrayLike) -> F
     return np.asarray(grid[np.arange(grid.shape[0]), peak] - true)
 
 
-def prediction_amplitude(when: ArrayLike, what: ArrayLike) -> Floats:
-    """Amplitude of the predicted outcomes: peak of the when-output (0 if below) times the what-output.
+def predicted_outcomes(when: ArrayLike, what: ArrayLike) -> Floats:
+    """Predictions of a two-bank read-out, o_k(t) = max(z(t), 0) q_k.
 
     Parameters
     ----------
     when : array_like, (n_trials, n_samples)
-        Probe of the when-bank.
+        Probe of the when-bank, z.
     what : array_like, (n_trials, n_outcomes)
-        Probe of the what-bank.
+        Probe of the what-bank, q.
 
     Returns
     -------
-    ndarray, (n_trials, n_outcomes)
+    ndarray, (n_trials, n_samples, n_outcomes)
+        What a single-bank read-out gives directly. The predicted time is that of the largest sum over
+        outcomes.
 
     Raises
     ------
@@ -148,11 +159,11 @@ def prediction_amplitude(when: ArrayLike, what: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> from arcuate.analysis import prediction_amplitude
-    >>> prediction_amplitude([[0.0, 0.5, 0.25]], [[0.5, 0.25]]).tolist()
-    [[0.25, 0.125]]
+    >>> from arcuate.analysis import predicted_outcomes
+    >>> predicted_outcomes([[-1.0, 0.5]], [[0.5, 0.25]]).tolist()
+    [[[0.0, 0.0], [0.25, 0.125]]]
     """
-    where = "prediction_amplitude"
+    where = "predicted_outcomes"
     z, q = as_real(when, where=where, name="when"), as_real(what, where=where, name="what")
     if z.ndim != 2 or q.ndim != 2 or z.shape[0] != q.shape[0] or z.shape[1] == 0:
         raise SpecError.of(
@@ -161,7 +172,84 @@ def prediction_amplitude(when: ArrayLike, what: ArrayLike) -> Floats:
             value=f"shapes {z.shape}, {q.shape}",
             bound="must be (n_trials, n_samples) and (n_trials, n_outcomes)",
         )
-    return np.asarray(np.maximum(z.max(axis=1), 0.0)[:, None] * q)
+    return np.asarray(np.maximum(z, 0.0)[:, :, None] * q[:, None, :])
+
+
+def _outputs(probe: ArrayLike, where: str) -> NDArray[Any]:
+    output = as_real(probe, where=where, name="probe")
+    if output.ndim != 3 or 0 in output.shape:
+        raise SpecError.of(
+            where=where,
+            name="probe",
+            value=f"shape {output.shape}",
+            bound="must be (n_trials, n_samples, n_outcomes)",
+            fix="use predicted_outcomes(when, what) for a two-bank read-out",
+        )
+    return output
+
+
+def prediction_amplitude(probe: ArrayLike) -> Floats:
+    """Amplitude of each predicted outcome: its value where it is largest in size.
+
+    Parameters
+    ----------
+    probe : array_like, (n_trials, n_samples, n_outcomes)
+        Probe outputs of a single-bank read-out, or :func:`predicted_outcomes` of two banks.
+
+    Returns
+    -------
+    ndarray, (n_trials, n_outcomes)
+        With its sign.
+
+    Raises
+    ------
+    SpecError
+        If the shape is another or a value is not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import prediction_amplitude
+    >>> prediction_amplitude([[[0.0, 0.1], [0.5, -0.2], [0.2, 0.0]]]).tolist()
+    [[0.5, -0.2]]
+    """
+    output = _outputs(probe, "prediction_amplitude")
+    peak = np.argmax(np.abs(output), axis=1)
+    return np.asarray(np.take_along_axis(output, peak[:, None, :], axis=1)[:, 0, :])
+
+
+def outcome_share(probe: ArrayLike) -> Floats:
+    """Probability that a single-bank read-out gives each outcome: its share at the predicted time.
+
+    Least squares shrinks the whole pulse when the latency changes; the share takes that out, which is
+    the reading that is kindest to such a read-out. The two-bank read-out has q for this.
+
+    Parameters
+    ----------
+    probe : array_like, (n_trials, n_samples, n_outcomes)
+        Probe outputs.
+
+    Returns
+    -------
+    ndarray, (n_trials, n_outcomes)
+        Output over the sum of outputs, at the sample where the sum is largest; 0 where the sum is not
+        positive, which is no prediction.
+
+    Raises
+    ------
+    SpecError
+        If the shape is another or a value is not finite.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import outcome_share
+    >>> outcome_share([[[0.0, 0.0], [0.3, 0.1]]]).round(3).tolist()
+    [[0.75, 0.25]]
+    """
+    output = _outputs(probe, "outcome_share")
+    peak = np.argmax(output.sum(axis=2), axis=1)
+    value = output[np.arange(output.shape[0]), peak].astype(np.float64)
+    total = value.sum(axis=1, keepdims=True)
+    return np.divide(value, total, out=np.zeros_like(value), where=total > 0)
 
 
 def amplitude_vs_probability(
@@ -223,19 +311,27 @@ def amplitude_vs_probability(
     x = p - p.mean()
     slopes = rows @ x / (x @ x)
     intercepts = rows.mean(axis=1) - slopes * p.mean()
-    mean = rows.mean(axis=0)
     slope, intercept = float(slopes.mean()), float(intercepts.mean())
-    spread = float(np.sum((mean - mean.mean()) ** 2))
-    residual = float(np.sum((mean - intercept - slope * p) ** 2))
+    line = intercept + slope * p
+    own = intercepts[:, None] + slopes[:, None] * p
     options: dict[str, Any] = {"statistic": "mean", "level": level, "n_resamples": n_resamples, "seed": seed}
     several = rows.shape[0] > 1
     return LineFit(
         slope=slope,
         intercept=intercept,
-        r_squared=1.0 - residual / spread if spread > 0 else math.nan,
+        r_squared=_r_squared(rows.mean(axis=0), line),
+        pooled_r_squared=_r_squared(rows, line),
+        slopes=tuple(slopes.tolist()),
+        r_squares=tuple(_r_squared(row, fit) for row, fit in zip(rows, own, strict=True)),
         slope_interval=bootstrap_interval(slopes, **options) if several else None,
         intercept_interval=bootstrap_interval(intercepts, **options) if several else None,
     )
+
+
+def _r_squared(values: Floats, line: Floats) -> float:
+    """Share of the variance that a line explains; NaN for constant values."""
+    spread = float(np.sum((values - values.mean()) ** 2))
+    return 1.0 - float(np.sum((values - line) ** 2)) / spread if spread > 0 else math.nan
 
 
 def criterion_trial(values: ArrayLike, *, window: int, bound: float, statistic: str = "median") -> float:

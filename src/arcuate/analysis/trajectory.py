@@ -145,7 +145,7 @@ def time_decoding(
     times: ArrayLike,
     latencies: Any = ("200 ms", "300 ms", "500 ms", "700 ms", "1000 ms"),
     width: Any = "30 ms",
-    alpha: float = 1.0,
+    alpha: float = 10.0,
     n_folds: int = 5,
     seed: int = 0,
 ) -> xr.Dataset:

@@ -12,6 +12,8 @@ from arcuate.analysis import (
     bootstrap_interval,
     criterion_trial,
     gaussian_pulse,
+    outcome_share,
+    predicted_outcomes,
     prediction_amplitude,
     timing_error,
     trials_to_criterion,
@@ -36,10 +38,21 @@ def test_timing_error_with_a_grid_for_each_trial():
     np.testing.assert_allclose(timing_error(output, [0.4, 0.4], times=grid), [0.0, 0.003], atol=1e-12)
 
 
-def test_amplitude_is_the_rectified_peak_times_the_estimate():
+def test_two_banks_predict_the_product_and_its_peak_is_the_amplitude():
     when = np.array([[0.1, 0.9, 0.2], [-0.3, -0.1, -0.2]])
-    what = np.array([[0.8, 0.2], [0.5, 0.5]])
-    np.testing.assert_allclose(prediction_amplitude(when, what), [[0.72, 0.18], [0.0, 0.0]])
+    what = np.array([[0.8, -0.2], [0.5, 0.5]])
+    outputs = predicted_outcomes(when, what)
+    np.testing.assert_allclose(outputs[0, :, 0], [0.08, 0.72, 0.16])
+    np.testing.assert_allclose(prediction_amplitude(outputs), [[0.72, -0.18], [0.0, 0.0]])
+
+
+def test_share_is_taken_where_the_sum_peaks_and_takes_out_the_size_of_the_pulse():
+    pulse = gaussian_pulse(TIMES, [0.4, 0.7, 0.5])
+    shares = np.array([[0.8, 0.2], [0.55, 0.45], [0.0, 1.0]])
+    outputs = np.array([1.0, 0.3, 0.01])[:, None, None] * pulse[:, :, None] * shares[:, None, :]
+    outputs[0, 0, 0] = -5.0  # away from the predicted time
+    np.testing.assert_allclose(outcome_share(outputs), shares, atol=1e-12)
+    np.testing.assert_array_equal(outcome_share(0 * outputs), 0)
 
 
 def brute_force(errors, window, bound, statistic):
@@ -122,9 +135,14 @@ def test_line_over_seeds_is_that_of_polyfit_with_an_interval():
     assert fit.slope == pytest.approx(slope, rel=1e-9)
     assert fit.intercept == pytest.approx(intercept, abs=1e-9)
     assert fit.r_squared == pytest.approx(np.corrcoef(p, mean)[0, 1] ** 2, rel=1e-9)
+    whole = np.corrcoef(np.tile(p, 12), amplitude.ravel())[0, 1] ** 2
+    assert fit.pooled_r_squared == pytest.approx(whole, rel=1e-9)
+    own = [np.corrcoef(p, row)[0, 1] ** 2 for row in amplitude]
+    np.testing.assert_allclose(fit.r_squares, own, rtol=1e-9)
     assert fit.slope_interval is not None
     assert fit.slope_interval.low < fit.slope < fit.slope_interval.high
     slopes = [np.polyfit(p, row, 1)[0] for row in amplitude]
+    np.testing.assert_allclose(fit.slopes, slopes, rtol=1e-9)
     assert fit.slope_interval.estimate == pytest.approx(np.mean(slopes), rel=1e-9)
     sem = np.std(slopes) / np.sqrt(12)
     assert fit.slope_interval.high - fit.slope_interval.low == pytest.approx(3.92 * sem, rel=0.15)

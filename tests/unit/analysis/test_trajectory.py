@@ -49,7 +49,7 @@ def test_peaks_are_where_they_were_put():
 
 def test_a_time_code_is_decoded_to_the_grid():
     latencies = ("200 ms", "500 ms", "800 ms")
-    result = time_decoding(coded(0.02), times=TIMES, latencies=latencies)
+    result = time_decoding(coded(0.02), times=TIMES, latencies=latencies, alpha=1.0)
     assert result.error.shape == (15, 3)
     np.testing.assert_allclose(result.latency, [0.2, 0.5, 0.8])
     assert np.rint(result.median_error / 0.01).max() <= 1  # steps of the grid
