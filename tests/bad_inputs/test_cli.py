@@ -179,8 +179,9 @@ class TestOutput:
         refused(invoke("reproduce", "tiny", "--out", "place", "--force"), "place", "folder")
         assert Path("place").read_text(encoding="utf-8") == "mine"
 
-    def test_a_folder_that_is_not_there(self, invoke: Invoke) -> None:
-        refused(invoke("run", "tiny", "--duration", "1 s", "--out", "no/such/run.nc"), "folder that exists")
+    def test_a_file_in_place_of_a_folder_above(self, invoke: Invoke) -> None:
+        Path("place").write_text("mine", encoding="utf-8")
+        refused(invoke("run", "tiny", "--duration", "1 s", "--out", "place/deep/run.nc"), "place is a file")
 
 
 class TestFiles:

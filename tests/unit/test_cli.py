@@ -128,7 +128,7 @@ class TestRun:
     def test_it_saves_the_recording_with_what_was_set(
         self, runner: CliRunner, tiny: str, tmp_path: Path
     ) -> None:
-        out = tmp_path / "run.nc"
+        out = tmp_path / "new" / "folder" / "run.nc"
         arguments = ["run", tiny, "--duration", "50 ms", "--out", str(out)]
         changes = [
             "--set",

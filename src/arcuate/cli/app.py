@@ -83,6 +83,7 @@ def run(
         rec = simulate(network, duration, seed=number, engine=engine, progress=progress)
     _show_recording(rec, network.name, engine, number)
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         say(f"saved {rec.save(out, overwrite=force)}")
 
 

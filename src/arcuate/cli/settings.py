@@ -148,7 +148,7 @@ def check_output_file(path: Path | None, *, force: bool) -> None:
     Raises
     ------
     FileFormatError
-        If it exists and `force` is false, if it is a folder, or its folder does not exist.
+        If it exists and `force` is false, if it is a folder, or a file stands where its folder should.
 
     Examples
     --------
@@ -168,7 +168,11 @@ def check_output_file(path: Path | None, *, force: bool) -> None:
             bound="must not exist yet",
             fix="name another file, or add --force to replace it",
         )
-    if not path.parent.is_dir():
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir():
         raise FileFormatError.of(
-            where="output", name="out", value=str(path), bound="must lie in a folder that exists"
+            where="output",
+            name="out",
+            value=str(path),
+            bound=f"cannot be made, because {nearest.name} is a file",
         )
