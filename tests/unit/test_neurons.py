@@ -206,5 +206,5 @@ def test_presets_are_within_bounds_and_named_after_their_model() -> None:
 
 def test_check_parameters_names_the_element_that_breaks_a_relation() -> None:
     values = {"v_reset": np.array([-65e-3, -40e-3]), "v_thresh": np.array([-50e-3, -50e-3])}
-    with pytest.raises(ValueError, match="v_reset = .*-40 mV"):
+    with pytest.raises(ValueError, match=r"v_reset = .*-40 mV"):
         check_parameters(MODELS["lif"], values, where="Population 'exc'")

@@ -18,20 +18,11 @@ True
 
 from __future__ import annotations
 
+from arcuate.spec.checks import check_parameters, parameter_order
 from arcuate.spec.distributions import Distribution, Exponential, LogNormal, LogUniform, Normal, Uniform
 from arcuate.spec.fit import synapse_weight_unit
 from arcuate.spec.network import Network
-from arcuate.spec.population import (
-    Neuron,
-    Noise,
-    Population,
-    check_parameters,
-    izh2003,
-    izh2007,
-    lif,
-    parameter_order,
-    theta,
-)
+from arcuate.spec.population import Neuron, Noise, Population, izh2003, izh2007, lif, theta
 from arcuate.spec.projection import (
     Connectivity,
     Dense,

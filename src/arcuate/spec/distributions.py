@@ -31,7 +31,7 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 #: A number and one word: a quantity, even if nobody knows its unit.
-_LIKE_QUANTITY = re.compile(r"\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*/?[A-Za-z]+\s*\Z", re.ASCII)
+_LIKE_QUANTITY = re.compile(r"\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*[A-Za-z]+\s*\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def value_from(value: Any, unit: str | None, *, where: str, name: str) -> Any:
     """
     if isinstance(value, Mapping):
         value = _from_table(value, where=where, name=name)
-    elif isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) > 0 and not hasattr(value, "dim"):
+    elif isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and _is_plain(value)):
         value = Values(value, where=where, name=name)
     if isinstance(value, (Distribution, Values)):
         if unit is not None and not same_unit(value.unit, unit):
@@ -315,6 +315,11 @@ def value_from(value: Any, unit: str | None, *, where: str, name: str) -> Any:
     if isinstance(value, str) and not (is_quantity_text(value) or _LIKE_QUANTITY.match(value)):
         return value
     return quantity(value, unit, where=where, name=name)
+
+
+def _is_plain(array: np.ndarray) -> bool:
+    """Whether an array has axes and no unit of another package."""
+    return array.ndim > 0 and not hasattr(array, "dim")
 
 
 def _from_table(table: Mapping[str, Any], *, where: str, name: str) -> Distribution | Values:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arcuate.errors import SpecError, UnitsError, unknown
+from arcuate.spec.checks import check_expression
 from arcuate.spec.distributions import Distribution
 from arcuate.spec.paths import all_paths, has_path
-from arcuate.spec.population import Population, check_expression
+from arcuate.spec.population import Population
 from arcuate.spec.projection import LowRank, Projection
 from arcuate.spec.readout import RLS, Input, Readout, TwoBank
 from arcuate.spec.record import to_steps

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from arcuate.errors import SpecError
+from arcuate.spec.checks import check_name
 from arcuate.spec.files import read_json, read_toml, split_sources, write_toml
 from arcuate.spec.fit import check_fit, rounding_notes
 from arcuate.spec.part import Part, canonical_json, freeze, plain
 from arcuate.spec.paths import get_path, is_value, leaves, put, rebuild, thaw
-from arcuate.spec.population import Population, check_name
+from arcuate.spec.population import Population
 from arcuate.spec.projection import Projection
 from arcuate.spec.readout import Input, Readout
 from arcuate.spec.record import Record

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from arcuate.errors import SpecError, check_array, check_choice, check_int, check_real, unknown
+from arcuate.mechanisms.expressions import check_name as check_variable
 from arcuate.mechanisms.synapses import SYNAPSES, SynapseModel
+from arcuate.spec.checks import MAX_COUNT, check_flag, check_name, names_in, read_parameters
 from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
-from arcuate.spec.population import MAX_COUNT, check_flag, check_name, names_in, read_parameters
 from arcuate.spec.values import FrozenDict, Values, check_bounds, quantity
 
 __all__ = [
@@ -478,7 +479,7 @@ class Projection(Part):
             raise SpecError.of(where=where, name=which, value=given, bound="must be a table of name to value")
         found = {}
         for key, value in given.items():
-            check_name(key, where=where, name=which)
+            check_variable(key, where=f"{where}, {which}", units=True)
             if key in ("p", "k", "n_pre", "n_post"):
                 raise SpecError.of(
                     where=where, name=f"{which}.{key}", value=value, bound="has a meaning already"

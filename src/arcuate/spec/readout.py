@@ -10,9 +10,9 @@ import numpy as np
 
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.mechanisms.synapses import FILTERS, FilterModel
+from arcuate.spec.checks import check_flag, check_name, read_parameters
 from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
-from arcuate.spec.population import check_flag, check_name, read_parameters
 from arcuate.spec.projection import Synapse, delta
 from arcuate.spec.values import Values, quantity
 from arcuate.units import dimension

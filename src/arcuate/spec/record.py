@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from arcuate.errors import SpecError, check_array, check_choice
+from arcuate.spec.checks import check_flag, check_name
 from arcuate.spec.part import Part
-from arcuate.spec.population import check_flag, check_name
 from arcuate.spec.values import FrozenDict, quantity
 
 __all__ = ["Record", "to_steps"]

@@ -73,7 +73,10 @@ class Quantity(float):
     @property
     def text(self) -> str:
         """The quantity as text that reads back as the same float."""
-        return format_si(float(self), self.unit)
+        text = format_si(float(self), self.unit)
+        if parse_quantity(text)[0] == float(self):
+            return text
+        return f"{float(self)!r} {self.unit}"
 
     def __repr__(self) -> str:
         return self.text
