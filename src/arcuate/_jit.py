@@ -79,10 +79,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Examples
     --------
-    >>> def double(x):
-    ...     return 2.0 * x
-    >>> double(1.5)  # compiled(double) gives the same
-    3.0
+    >>> import numpy as np
+    >>> from arcuate.mechanisms.plasticity import predict
+    >>> output = np.empty(1)
+    >>> compiled(predict)(np.array([[1.0, 2.0]]), np.array([3.0, 4.0]), output)
+    >>> output
+    array([11.])
     """
     folder = str(cache_dir())  # before Numba is imported
     import numba
