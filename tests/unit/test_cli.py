@@ -255,7 +255,7 @@ class TestOthers:
             asked.append((workloads, against, quick))
             return {"workload": ["W1"], "ratio": [4.25]}
 
-        monkeypatch.setattr("arcuate.cli.app._benchmarks", lambda: fake)
+        monkeypatch.setattr(importlib.import_module("arcuate.study.bench"), "run_benchmarks", fake)
         result = runner.invoke(
             app, ["bench", "spiking", "--workloads", "W1,W2", "--against", "brian2", "--quick"]
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -163,7 +163,7 @@ def verify(
     from arcuate.cli.settings import find_network, parse_seed
     from arcuate.verify import verify as compare
 
-    names, number = _words(engines), parse_seed(seed)
+    names, number = _words(engines, "engines"), parse_seed(seed)
     network = find_network(model, settings or ())
     with Progress(f"{network.name} on {engines}"):
         result = compare(network, names, duration=duration, seed=number)
@@ -217,30 +217,20 @@ def bench_spiking(
     quick: Annotated[bool, typer.Option("--quick", help="Shorter runs.")] = False,
 ) -> None:
     """Time the spiking workloads beside their peers, in one run."""
+    from arcuate.study.bench import run_benchmarks
     from arcuate.study.reproduction import as_columns
 
-    measure = _benchmarks()
+    names, peers = _words(workloads, "workloads"), _words(against, "against")
     with Progress("measuring"):
-        table = measure(_words(workloads), _words(against), quick)
+        table = run_benchmarks(names, peers, quick)
     show_table(*as_columns(table))
 
 
-def _benchmarks() -> Any:
-    """Return ``run_benchmarks(workloads, against, quick) -> table``."""
-    import importlib
+def _words(text: str, name: str) -> tuple[str, ...]:
+    """Return words separated by commas, at least one."""
+    from arcuate.errors import SpecError
 
-    from arcuate.errors import CapabilityError
-
-    try:
-        return importlib.import_module("arcuate.study.bench").run_benchmarks
-    except ModuleNotFoundError as error:
-        if error.name != "arcuate.study.bench":
-            raise
-        raise CapabilityError.of(
-            where="bench", name="spiking", value="missing", bound="is not part of this installation"
-        ) from error
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """Return words separated by commas."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise SpecError.of(where=f"--{name}", name=name, value=text, bound="must name at least one")
+    return words
