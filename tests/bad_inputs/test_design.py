@@ -66,7 +66,7 @@ BAD: dict[str, tuple[Any, type[Exception], list[str]]] = {
 def test_it_is_refused_with_name_value_and_way_out(net: Network, row: str) -> None:
     values, kind, words = BAD[row]
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(kind) as caught:
             Design.grid(net, values)
@@ -74,7 +74,7 @@ def test_it_is_refused_with_name_value_and_way_out(net: Network, row: str) -> No
     finally:
         tracemalloc.stop()
     message = str(caught.value)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert peak < 20e6
     assert len(message.splitlines()) <= 4
     assert [word for word in words if word not in message] == []

@@ -235,10 +235,10 @@ class TestRaster:
 
     def test_a_million_spikes_are_quick_and_a_vector_file_stays_small(self) -> None:
         rec = recording(500_000, n=300)
-        start = time.perf_counter()
+        start = time.process_time()
         ax = plot.raster(rec)
         draw(ax)
-        assert time.perf_counter() - start < 5.0
+        assert time.process_time() - start < 5.0
         assert len(draw(ax, "svg")) < 2_000_000
 
 
