@@ -78,9 +78,13 @@ def lif_pair(delay: str = "0 ms", **neuron: Any) -> arc.Network:
         ],
         projections=[
             arc.Projection(
-                pre="pre", post="post", connectivity=arc.Dense(), weight="0.1 nA", delay=delay,
+                pre="pre",
+                post="post",
+                connectivity=arc.Dense(),
+                weight="0.1 nA",
+                delay=delay,
                 synapse=arc.exponential("5 ms"),
             )
         ],
         record=arc.Record(states={"post": ["v"]}, every="0.1 ms"),
-    )  # fmt: skip
+    )

@@ -19,16 +19,54 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES: tuple[str, ...] = (
-    "analysis", "datasets", "engines", "errors", "plot", "readout", "recording", "rng", "spec", "study", "tasks",
+    "analysis",
+    "datasets",
+    "engines",
+    "errors",
+    "plot",
+    "readout",
+    "recording",
+    "rng",
+    "spec",
+    "study",
+    "tasks",
     "units",
-)  # fmt: skip
+)
 _NAMES: dict[str, str] = {
     **dict.fromkeys(
         (
-            "Center", "Delta", "Dense", "Edges", "Exponential", "Feedback", "Filter", "FixedInDegree", "Input",
-            "LogNormal", "LogUniform", "LowRank", "Network", "Neuron", "Noise", "Normal", "Population",
-            "Projection", "RLS", "Readout", "Record", "Sparse", "Synapse", "TwoBank", "Uniform", "delta",
-            "double_exponential", "exponential", "izh2003", "izh2007", "lif", "theta",
+            "Center",
+            "Delta",
+            "Dense",
+            "Edges",
+            "Exponential",
+            "Feedback",
+            "Filter",
+            "FixedInDegree",
+            "Input",
+            "LogNormal",
+            "LogUniform",
+            "LowRank",
+            "Network",
+            "Neuron",
+            "Noise",
+            "Normal",
+            "Population",
+            "Projection",
+            "RLS",
+            "Readout",
+            "Record",
+            "Sparse",
+            "Synapse",
+            "TwoBank",
+            "Uniform",
+            "delta",
+            "double_exponential",
+            "exponential",
+            "izh2003",
+            "izh2007",
+            "lif",
+            "theta",
         ),
         "spec",
     ),
@@ -39,7 +77,7 @@ _NAMES: dict[str, str] = {
     "load_model": "models",
     "simulate": "simulate",
     "verify": "verify",
-}  # fmt: skip
+}
 
 __all__ = ["__version__", *_MODULES, *_NAMES]
 

@@ -88,9 +88,17 @@ def simulate(
     6
     """
     run = Simulation(
-        network, duration, seed=seed, engine=engine, inputs=inputs, targets=targets, gates=gates, record=record,
-        threads=threads, memory_limit=memory_limit,
-    )  # fmt: skip
+        network,
+        duration,
+        seed=seed,
+        engine=engine,
+        inputs=inputs,
+        targets=targets,
+        gates=gates,
+        record=record,
+        threads=threads,
+        memory_limit=memory_limit,
+    )
     return run.advance(progress=progress)
 
 
@@ -147,9 +155,12 @@ class Simulation:
 
         if not isinstance(network, Network):
             raise SpecError.of(
-                where="simulate", name="network", value=network, bound="must be a Network",
+                where="simulate",
+                name="network",
+                value=network,
+                bound="must be a Network",
                 fix='load one with arcuate.load_model("what_when_reservoir")',
-            )  # fmt: skip
+            )
         check_int(threads, where="simulate", name="threads", low=1, high=MAX_THREADS)
         self._engine = get_engine(engine)
         check_capabilities(self._engine, network)
@@ -206,9 +217,12 @@ class Simulation:
             n_steps = max(1, int(seconds / self.plan.dt + 0.5))
         if n_steps < 1:
             raise EngineError.of(
-                where="advance", name="duration", value=duration, bound="nothing is left of the planned run",
+                where="advance",
+                name="duration",
+                value=duration,
+                bound="nothing is left of the planned run",
                 fix="plan a longer one: Simulation(network, duration)",
-            )  # fmt: skip
+            )
         with _progress(progress, n_steps, self.plan.network.name) as report:
             raw = self._run.advance(n_steps, progress=report)
         return to_recording(self.plan, raw, source=self._engine.name)
@@ -270,9 +284,16 @@ class Simulation:
 
         saved = read_checkpoint(path, network)
         simulation = cls(
-            network, f"{saved.n_steps * network.dt!r} s", seed=saved.seed, engine=saved.engine, inputs=inputs,
-            targets=targets, gates=gates, threads=threads, memory_limit=memory_limit,
-        )  # fmt: skip
+            network,
+            f"{saved.n_steps * network.dt!r} s",
+            seed=saved.seed,
+            engine=saved.engine,
+            inputs=inputs,
+            targets=targets,
+            gates=gates,
+            threads=threads,
+            memory_limit=memory_limit,
+        )
         saved.restore(simulation.plan, simulation._run)
         return simulation
 
@@ -292,8 +313,10 @@ class _progress:
         from tqdm.auto import tqdm
 
         shown = None if self.option is None else False
-        self._bar = tqdm(total=self.total, desc=self.title, unit="step", unit_scale=True, delay=2.0, disable=shown)
-        return self._bar.update  # type: ignore[no-any-return]
+        self._bar = tqdm(
+            total=self.total, desc=self.title, unit="step", unit_scale=True, delay=2.0, disable=shown
+        )
+        return self._bar.update
 
     def _call(self, steps: int) -> None:
         self.done += steps

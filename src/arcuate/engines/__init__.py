@@ -62,6 +62,9 @@ def check_capabilities(engine: Any, network: Any) -> None:
     obstacles = engine.explain(network)
     if obstacles:
         raise CapabilityError.of(
-            where=f"Engine {engine.name!r}", name="network", value=network.name, bound=obstacles[0],
+            where=f"Engine {engine.name!r}",
+            name="network",
+            value=network.name,
+            bound=obstacles[0],
             fix='use engine="numba", which runs every specification',
-        )  # fmt: skip
+        )

@@ -50,14 +50,18 @@ def build_inputs(
     plans = {}
     for drive in network.inputs.values():
         values = _values(drive, given.get(drive.name), n_steps, task)
-        factor = to_si(f"1 {drive.unit}", drive.unit, where=drive.name, name="unit") if drive.unit != "1" else 1.0
+        factor = (
+            to_si(f"1 {drive.unit}", drive.unit, where=drive.name, name="unit") if drive.unit != "1" else 1.0
+        )
         weight, row = {}, 0
         for target in drive.target:
             n = sizes[target]
             if isinstance(drive.weight, Values):
                 matrix = drive.weight.array[row : row + n].T
             elif isinstance(drive.weight, Distribution):
-                matrix = drive.weight.sample(rng.stream(seed, f"{drive.name}/weight/{target}"), (n, drive.n_channels)).T
+                matrix = drive.weight.sample(
+                    rng.stream(seed, f"{drive.name}/weight/{target}"), (n, drive.n_channels)
+                ).T
             else:
                 matrix = np.full((drive.n_channels, n), float(drive.weight))
             weight[target], row = np.ascontiguousarray(factor * matrix), row + n
@@ -70,28 +74,38 @@ def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
     if given is None:
         if task is None or drive.name not in ("cue", "outcome"):
             raise SpecError.of(
-                where=where, name="values", value=None, bound="must be given, since no task drives this input",
+                where=where,
+                name="values",
+                value=None,
+                bound="must be given, since no task drives this input",
                 fix=f'pass inputs={{"{drive.name}": array of shape (n_steps, {drive.n_channels})}}',
-            )  # fmt: skip
+            )
         values = task.drive(drive.name).dense(n_steps)
         if values.shape[1] != drive.n_channels:
             raise SpecError.of(
-                where=where, name="n_channels", value=drive.n_channels,
+                where=where,
+                name="n_channels",
+                value=drive.n_channels,
                 bound=f"must be {values.shape[1]}, as the task has",
-            )  # fmt: skip
+            )
         return np.asarray(values)
     values = check_array(given, where=where, name="values")
     values = np.array(values[:, None] if values.ndim == 1 else values, dtype=float, order="C")
     if values.ndim != 2 or values.shape[1] != drive.n_channels:
         raise SpecError.of(
-            where=where, name="values", value=f"an array of shape {np.shape(given)}",
+            where=where,
+            name="values",
+            value=f"an array of shape {np.shape(given)}",
             bound=f"must have shape (n_steps, {drive.n_channels})",
-        )  # fmt: skip
+        )
     if values.shape[0] < n_steps:
         raise SpecError.of(
-            where=where, name="values", value=f"{values.shape[0]} rows",
-            bound=f"must reach to the end of the run, {n_steps} steps", fix="shorten the run, or pad with zeros",
-        )  # fmt: skip
+            where=where,
+            name="values",
+            value=f"{values.shape[0]} rows",
+            bound=f"must reach to the end of the run, {n_steps} steps",
+            fix="shorten the run, or pad with zeros",
+        )
     return values
 
 
@@ -137,15 +151,30 @@ def build_readouts(
             if name not in names:
                 raise unknown(f"simulate({kind}=...)", name, names, kind="read-out")
     return {
-        readout.name: _readout(readout, network, seed, n_steps, task, targets.get(readout.name), gates.get(readout.name), add_feature)
+        readout.name: _readout(
+            readout,
+            network,
+            seed,
+            n_steps,
+            task,
+            targets.get(readout.name),
+            gates.get(readout.name),
+            add_feature,
+        )
         for readout in network.readouts.values()
     }
 
 
 def _readout(
-    readout: Readout, network: Network, seed: int, n_steps: int, task: Any, target: Any, gate: Any,
+    readout: Readout,
+    network: Network,
+    seed: int,
+    n_steps: int,
+    task: Any,
+    target: Any,
+    gate: Any,
     add_feature: Callable[[str, Any], FeaturePlan],
-) -> ReadoutPlan:  # fmt: skip
+) -> ReadoutPlan:
     features = [add_feature(name, readout.filter) for name in readout.source]
     n_units = sum(feature.n for feature in features)
     two_bank = isinstance(readout.rule, TwoBank)
@@ -165,12 +194,22 @@ def _readout(
     if two_bank:
         eligible = _eligible(readout.rule, phase, latency[trial], outcome[trial], task.teacher_at(steps))
     return ReadoutPlan(
-        name=readout.name, spec=readout, features=tuple(f.name for f in features), n_units=n_units,
-        n_outputs=n_outputs, initial=_initial(readout, seed, n_outputs, n_units),
-        feedback=_feedback(readout, network, seed, n_outputs), sample_steps=np.ascontiguousarray(steps),
-        target=teacher, gate=_gate(readout, steps, network, task, gate), trial=np.ascontiguousarray(trial, dtype=np.int64),
-        phase=phase, eligible=eligible, outcome=outcome, latency=latency,
-    )  # fmt: skip
+        name=readout.name,
+        spec=readout,
+        features=tuple(f.name for f in features),
+        n_units=n_units,
+        n_outputs=n_outputs,
+        initial=_initial(readout, seed, n_outputs, n_units),
+        feedback=_feedback(readout, network, seed, n_outputs),
+        sample_steps=np.ascontiguousarray(steps),
+        target=teacher,
+        gate=_gate(readout, steps, network, task, gate),
+        trial=np.ascontiguousarray(trial, dtype=np.int64),
+        phase=phase,
+        eligible=eligible,
+        outcome=outcome,
+        latency=latency,
+    )
 
 
 def _teacher(
@@ -184,16 +223,21 @@ def _teacher(
         values = np.array(values[:, None] if values.ndim == 1 else values, dtype=float, order="C")
         if values.shape != (steps.size, n_outputs):
             raise SpecError.of(
-                where=where, name="target", value=f"an array of shape {np.shape(given)}",
+                where=where,
+                name="target",
+                value=f"an array of shape {np.shape(given)}",
                 bound=f"must have one row for each sample: ({steps.size}, {n_outputs})",
                 fix=f"samples are {readout.period * 1e3:g} ms apart, from t = 0",
-            )  # fmt: skip
+            )
         return values
     if task is None:
         raise SpecError.of(
-            where=where, name="target", value=None, bound="must be given, since the rule learns and no task teaches it",
+            where=where,
+            name="target",
+            value=None,
+            bound="must be given, since the rule learns and no task teaches it",
             fix=f'pass targets={{"{readout.name}": array of shape ({steps.size}, {n_outputs})}}',
-        )  # fmt: skip
+        )
     curve = task.teacher_at(steps)
     if n_outputs == 1:
         return np.ascontiguousarray(curve[:, None])
@@ -211,7 +255,8 @@ def _gate(readout: Readout, steps: Array, network: Network, task: Any, given: An
         return np.asarray((phase >= low) & (phase < high), dtype=float)
     if given is not None:
         return np.array(
-            check_array(given, where=f"Readout {readout.name!r}", name="gate", shape=(steps.size,)), dtype=float
+            check_array(given, where=f"Readout {readout.name!r}", name="gate", shape=(steps.size,)),
+            dtype=float,
         )
     return np.ones(steps.size) if task is None else np.asarray(task.gate_at(steps), dtype=float)
 
@@ -269,7 +314,9 @@ def build_record(
     steps = np.arange(0, n_steps, every, dtype=np.int64)
     if task is not None and record.epochs == "trials":
         steps = steps[task.gate_at(steps) > 0]
-    spikes = record.spikes if isinstance(record.spikes, tuple) else tuple(populations) if record.spikes else ()
+    spikes = (
+        record.spikes if isinstance(record.spikes, tuple) else tuple(populations) if record.spikes else ()
+    )
     return RecordPlan(spikes=spikes, states=tuple(states), steps=steps, readouts=tuple(record.readouts))
 
 

@@ -43,8 +43,8 @@ def draw_edges(
         If indices or degrees do not fit the populations.
     """
     if isinstance(rule, Edges):
-        return _explicit(rule, n_pre, n_post, same=same, where=where)
-    skip_self = same and not rule.allow_self
+        return _explicit(rule, n_pre, n_post, where=where)
+    skip_self = same and not getattr(rule, "allow_self", True)
     width = n_post - 1 if skip_self else n_post
     if isinstance(rule, FixedInDegree):
         return _in_degree(rule.k, n_pre, n_post, skip_self=skip_self, generator=generator, where=where)
@@ -84,9 +84,12 @@ def _in_degree(
     choices = n_pre - 1 if skip_self else n_pre
     if k > choices:
         raise SpecError.of(
-            where=where, name="connectivity.k", value=k, bound=f"must be <= {choices}, the neurons to choose from",
+            where=where,
+            name="connectivity.k",
+            value=k,
+            bound=f"must be <= {choices}, the neurons to choose from",
             fix="lower k, or enlarge the presynaptic population",
-        )  # fmt: skip
+        )
     pre = np.empty((n_post, k), np.int32)
     for i in range(n_post):
         pre[i] = generator.choice(choices, k, replace=False, shuffle=False)
@@ -98,12 +101,15 @@ def _in_degree(
     return flat[order], post[order]
 
 
-def _explicit(rule: Edges, n_pre: int, n_post: int, *, same: bool, where: str) -> tuple[Array, Array]:
+def _explicit(rule: Edges, n_pre: int, n_post: int, *, where: str) -> tuple[Array, Array]:
     pre, post = np.asarray(rule.pre, dtype=np.int64), np.asarray(rule.post, dtype=np.int64)
     for name, index, n in (("pre", pre, n_pre), ("post", post, n_post)):
         if index.size and int(index.max()) >= n:
             raise SpecError.of(
-                where=where, name=f"connectivity.{name}", value=int(index.max()),
-                bound=f"must be < {n}, the size of the population", fix="indices count from 0",
-            )  # fmt: skip
+                where=where,
+                name=f"connectivity.{name}",
+                value=int(index.max()),
+                bound=f"must be < {n}, the size of the population",
+                fix="indices count from 0",
+            )
     return pre.astype(np.int32), post.astype(np.int32)

@@ -6,7 +6,7 @@ neuron), never on its numbers, so that one compiled kernel serves every run of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from arcuate.engines._emit_learn import emit_readout
@@ -52,7 +52,7 @@ def emit_kernel(plan: Plan) -> KernelText:
         for population in plan.populations.values():
             _spikes(src, names, plan, population)
         for source in _spike_inputs(plan):
-            _input_spikes(src, names, plan, source)
+            _input_spikes(src, names, source)
         for projection in plan.projections:
             _deliver(src, names, plan, projection)
         for population in plan.populations.values():
@@ -133,7 +133,9 @@ def _value(src: Source, owner: str, key: str, value_shape: tuple[int, ...]) -> s
     return f"{owner}_{key}[i]" if value_shape else f"{owner}_{key}"
 
 
-def _load(src: Source, owner: str, values: Mapping[str, object], wanted: Iterable[str], suffix: str = "") -> None:
+def _load(
+    src: Source, owner: str, values: Mapping[str, object], wanted: Iterable[str], suffix: str = ""
+) -> None:
     """Read the values that an expression wants into locals."""
     for key in sorted(wanted):
         if key in values:
@@ -166,6 +168,11 @@ def _update(src: Source, names: Names, plan: Plan, population: PopulationPlan) -
             _update_current(src, names.current[current.name], current)
     for feature in plan.features_of(population.name):
         _update_feature(src, names.feature[feature.name], feature)
+
+
+def _renamer(owner: str) -> Callable[[str], str]:
+    """Locals of a current or a feature bank carry its identifier."""
+    return lambda key: f"{owner}_{key}_"
 
 
 def _load_current(src: Source, c: str, current: CurrentPlan) -> None:
@@ -206,12 +213,12 @@ def _sum_input(src: Source, names: Names, plan: Plan, population: PopulationPlan
 
 
 def _current_output(c: str, current: CurrentPlan) -> str:
-    return expression(current.output).emit("numba", lambda key: f"{c}_{key}_")
+    return expression(current.output).emit("numba", _renamer(c))
 
 
 def _update_current(src: Source, c: str, current: CurrentPlan) -> None:
     for target, value in program(current.model.updates[current.method]).statements:
-        src.line(f"{c}_{target}_ = {value.emit('numba', lambda key: f'{c}_{key}_')}")
+        src.line(f"{c}_{target}_ = {value.emit('numba', _renamer(c))}")
     for variable in current.model.variables:
         src.line(f"{c}_{variable}[i] = {c}_{variable}_")
 
@@ -227,7 +234,7 @@ def _update_feature(src: Source, f: str, feature: FeaturePlan) -> None:
         for key in sorted(update.reads & set(feature.values)):
             src.line(f"{f}_{key}_ = {_value(src, f, key, feature.values[key].shape)}")
         for target, value in update.statements:
-            src.line(f"{f}_{target}_ = {value.emit('numba', lambda key: f'{f}_{key}_')}")
+            src.line(f"{f}_{target}_ = {value.emit('numba', _renamer(f))}")
         for variable in feature.model.variables:
             src.line(f"{f}_{variable}[i] = {f}_{variable}_")
 
@@ -262,7 +269,7 @@ def _spike_inputs(plan: Plan) -> list[str]:
     return [name for name, drive in plan.inputs.items() if drive.kind == "spikes"]
 
 
-def _input_spikes(src: Source, names: Names, plan: Plan, name: str) -> None:
+def _input_spikes(src: Source, names: Names, name: str) -> None:
     """S3 for a spike input: the channels whose value is not zero fire."""
     x = names.input[name]
     src.use(f"{x}_values", f"{x}_ring", f"{x}_ring_count")
@@ -356,7 +363,10 @@ def _reset(src: Source, names: Names, plan: Plan, population: PopulationPlan) ->
         touched = [v for v in population.model.variables if v in reset.assigned | reset.reads]
         for variable in touched:
             src.line(f"{variable} = {p}_{variable}[i]")
-            place = list(plan.populations).index(population.name), list(population.model.variables).index(variable)
+            place = (
+                list(plan.populations).index(population.name),
+                list(population.model.variables).index(variable),
+            )
             _overflow(src, *place, variable)
         _load(src, p, population.values, reset.reads)
         for target, value in reset.statements:
@@ -372,7 +382,7 @@ def _reset(src: Source, names: Names, plan: Plan, population: PopulationPlan) ->
             for key in sorted(jump.reads & set(feature.values)):
                 src.line(f"{f}_{key}_ = {_value(src, f, key, feature.values[key].shape)}")
             for target, value in jump.statements:
-                src.line(f"{f}_{target}_ = {value.emit('numba', lambda key: f'{f}_{key}_')}")
+                src.line(f"{f}_{target}_ = {value.emit('numba', _renamer(f))}")
             for variable in feature.model.variables:
                 if variable in jump.assigned:
                     src.line(f"{f}_{variable}[i] = {f}_{variable}_")

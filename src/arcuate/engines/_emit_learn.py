@@ -123,9 +123,9 @@ def emit_readout(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) ->
         _outputs(src, o, readout)
     src.line(f"if {o}_due:")
     with src.block():
-        _snapshot(src, o, readout)
+        _snapshot(src, o)
         if isinstance(readout.spec.rule, TwoBank):
-            _identity(src, o, readout)
+            _identity(src, o)
         _keep(src, names, plan, readout)
         if readout.spec.rule is not None:
             _learn(src, o, readout)
@@ -168,7 +168,7 @@ def _outputs(src: Source, o: str, readout: ReadoutPlan) -> None:
         src.line(f"{o}_z[{k}] = total{k}")
 
 
-def _identity(src: Source, o: str, readout: ReadoutPlan) -> None:
+def _identity(src: Source, o: str) -> None:
     """Collect eligibility; the identity outputs follow the mean collected so far."""
     src.use(f"{o}_eligible", f"{o}_eligibility", f"{o}_eligibility_total")
     src.line(f"if {o}_eligible[{o}_s] > 0.0:")
@@ -182,7 +182,7 @@ def _identity(src: Source, o: str, readout: ReadoutPlan) -> None:
         src.line(f"    {o}_z[k] = total")
 
 
-def _snapshot(src: Source, o: str, readout: ReadoutPlan) -> None:
+def _snapshot(src: Source, o: str) -> None:
     src.use(f"{o}_snapshot_samples", f"{o}_snapshot_next", f"{o}_snapshots")
     src.line(f"q = {o}_snapshot_next[0]")
     src.line(f"if q < {o}_snapshot_samples.shape[0] and {o}_snapshot_samples[q] == {o}_s:")
@@ -225,9 +225,8 @@ def _learn(src: Source, o: str, readout: ReadoutPlan) -> None:
             )
         elif isinstance(rule, RLS):
             src.use(f"{o}_forgetting", f"{o}_gain")
-            src.line(
-                f"rls_update({o}_p, {o}_weights, {o}_x, {o}_error, {o}_forgetting, {o}_gain, {rule.normalized})"
-            )
+            state = f"{o}_p, {o}_weights, {o}_x, {o}_error"
+            src.line(f"rls_update({state}, {o}_forgetting, {o}_gain, {rule.normalized})")
         else:
             src.use(f"{o}_eta_when", f"{o}_c_when", f"{o}_w_min", f"{o}_w_max")
             src.line(

@@ -1,4 +1,4 @@
-"""Turn the values of a specification (numbers, quantities, arrays, distributions, expressions) into arrays."""
+"""Turn the values of a specification into arrays: numbers, arrays, distributions, expressions."""
 
 from __future__ import annotations
 
@@ -54,16 +54,23 @@ class Resolver:
         SpecError
             If values define one another in a circle, or a value is not finite.
         """
-        texts = {key: parse(value, where=self.owner, units=True) for key, value in values.items() if isinstance(value, str)}
+        texts = {
+            key: parse(value, where=self.owner, units=True)
+            for key, value in values.items()
+            if isinstance(value, str)
+        }
         graph = {key: set(texts[key].names) & set(values) if key in texts else set() for key in values}
         try:
             order = list(TopologicalSorter(graph).static_order())
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise SpecError.of(
-                where=self.owner, name=error.args[1][0], value=circle, bound="values must not define one another",
+                where=self.owner,
+                name=error.args[1][0],
+                value=circle,
+                bound="values must not define one another",
                 fix="give one of them a number",
-            ) from error  # fmt: skip
+            ) from error
         for key in order:
             value = values[key]
             if key in texts:
@@ -81,14 +88,19 @@ class Resolver:
     def _check(self, key: str, array: Array) -> None:
         if array.shape not in ((), (self.n,)):
             raise SpecError.of(
-                where=self.owner, name=key, value=f"{array.shape[0]} values", bound=f"must be 1 or {self.n} values"
+                where=self.owner,
+                name=key,
+                value=f"{array.shape[0]} values",
+                bound=f"must be 1 or {self.n} values",
             )
         if not np.isfinite(array).all():
             place = int(np.flatnonzero(~np.isfinite(np.atleast_1d(array)))[0])
             raise SpecError.of(
-                where=self.owner, name=key, value=float(np.atleast_1d(array)[place]),
+                where=self.owner,
+                name=key,
+                value=float(np.atleast_1d(array)[place]),
                 bound=f"must be finite; element {place} is not",
-            )  # fmt: skip
+            )
 
     def one(self, group: str, key: str, value: Any) -> Array:
         """Resolve a single value.

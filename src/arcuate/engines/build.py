@@ -96,7 +96,9 @@ def build_plan(
     known = {"dt": network.dt, "dt_ms": network.dt * 1e3}
     populations, resolvers = {}, {}
     for population in network.populations.values():
-        resolvers[population.name] = Resolver(seed, population.name, population.n, {**known, "n": population.n})
+        resolvers[population.name] = Resolver(
+            seed, population.name, population.n, {**known, "n": population.n}
+        )
         populations[population.name] = _population(population, resolvers[population.name], seed, n_steps)
     currents: dict[str, CurrentPlan] = {}
     sources = {name: population.n for name, population in network.populations.items()}
@@ -112,36 +114,60 @@ def build_plan(
             projections[name] = _fan_out(name, drive.name, target, current, drives[drive.name].weight[target])
     features: dict[str, FeaturePlan] = {}
     readouts = build_readouts(
-        network, seed, n_steps, task=task, targets=targets or {}, gates=gates or {}, add_feature=_adder(network, features, known)
+        network,
+        seed,
+        n_steps,
+        task=task,
+        targets=targets or {},
+        gates=gates or {},
+        add_feature=_adder(network, features, known),
     )
     return Plan(
-        network=network, seed=seed, dt=network.dt, n_steps=n_steps, populations=populations, currents=currents,
-        projections=projections, inputs=drives, features=features, readouts=readouts,
+        network=network,
+        seed=seed,
+        dt=network.dt,
+        n_steps=n_steps,
+        populations=populations,
+        currents=currents,
+        projections=projections,
+        inputs=drives,
+        features=features,
+        readouts=readouts,
         record=build_record(network, populations, n_steps, task),
-        trial_start=np.asarray(task.start if task is not None else [], dtype=np.int64), trials=task, memory=memory,
-    )  # fmt: skip
+        trial_start=np.asarray(task.start if task is not None else [], dtype=np.int64),
+        trials=task,
+        memory=memory,
+    )
 
 
 def _n_steps(network: Network, duration: object, task: Any) -> int:
     if duration is None:
         if task is None:
             raise SpecError.of(
-                where=f"Network {network.name!r}", name="duration", value=None,
-                bound="must be given, since the network has no task", fix='use duration="1 s"',
-            )  # fmt: skip
+                where=f"Network {network.name!r}",
+                name="duration",
+                value=None,
+                bound="must be given, since the network has no task",
+                fix='use duration="1 s"',
+            )
         return int(task.n_steps)
     seconds = to_si(duration, "s", where="simulate", name="duration", low=0.0, low_open=True)
     if seconds < network.dt * (1 - 1e-9):
         raise SpecError.of(
-            where="simulate", name="duration", value=duration, bound=f"must be at least one step, dt = {network.dt:g} s"
+            where="simulate",
+            name="duration",
+            value=duration,
+            bound=f"must be at least one step, dt = {network.dt:g} s",
         )
     n_steps = seconds / network.dt
     if n_steps > 2**31:
         raise SpecError.of(
-            where="simulate", name="duration", value=duration,
+            where="simulate",
+            name="duration",
+            value=duration,
             bound=f"gives {n_steps:.3g} steps of {network.dt:g} s; at most 2**31 run at once",
             fix="run in pieces with Simulation.advance, or raise dt",
-        )  # fmt: skip
+        )
     return int(np.ceil(n_steps - 1e-9))
 
 
@@ -152,7 +178,9 @@ def _population(population: Population, resolver: Resolver, seed: int, n_steps: 
     check_parameters(model, values, where=f"Population {population.name!r}")
     values |= resolver.constants(model.constants)
     values |= {key: resolver.namespace[key] for key in ("dt", "dt_ms")}
-    start = {key: variable.initial for key, variable in model.variables.items()} | dict(population.neuron.initial)
+    start = {key: variable.initial for key, variable in model.variables.items()} | dict(
+        population.neuron.initial
+    )
     initial = {}
     for key in model.variables:
         initial[key] = resolver.full("initial", key, start[key])
@@ -166,9 +194,15 @@ def _population(population: Population, resolver: Resolver, seed: int, n_steps: 
         scale = np.asarray(noise_gain(sigma, float(resolver.namespace["dt"]), time_unit=model.time_unit))
         noise = NoisePlan(scale=scale, stream=stream, frozen=frozen)
     return PopulationPlan(
-        name=population.name, n=population.n, model=model, method=method, values=values, initial=initial,
-        bias=resolver.one("bias", "bias", population.bias), noise=noise,
-    )  # fmt: skip
+        name=population.name,
+        n=population.n,
+        model=model,
+        method=method,
+        values=values,
+        initial=initial,
+        bias=resolver.one("bias", "bias", population.bias),
+        noise=noise,
+    )
 
 
 def _current(
@@ -190,7 +224,9 @@ def _current(
             return current
     number = sum(current.post == post.name for current in currents.values())
     name = f"{post.name}/{model.name}{number}"
-    currents[name] = CurrentPlan(name=name, post=post.name, model=model, method=method, values=values, leaky=leaky)
+    currents[name] = CurrentPlan(
+        name=name, post=post.name, model=model, method=method, values=values, leaky=leaky
+    )
     return currents[name]
 
 
@@ -201,13 +237,23 @@ def _projection(
     where = f"Projection {projection.name!r}"
     rule = projection.connectivity
     names = {**dict(projection.constants), "n_pre": n_pre, "n_post": n_post}
-    names |= {"p": rule.p} if isinstance(rule, Sparse) else {"k": rule.k} if isinstance(rule, FixedInDegree) else {}
+    names |= (
+        {"p": rule.p}
+        if isinstance(rule, Sparse)
+        else {"k": rule.k}
+        if isinstance(rule, FixedInDegree)
+        else {}
+    )
     if isinstance(rule, LowRank):
         return _low_rank(projection, current, seed, n_pre=n_pre, n_post=n_post, dt=network.dt)
     pre, post = draw_edges(
-        rule, n_pre, n_post, same=projection.pre == projection.post,
-        generator=rng.stream(seed, f"{projection.name}/connectivity"), where=where,
-    )  # fmt: skip
+        rule,
+        n_pre,
+        n_post,
+        same=projection.pre == projection.post,
+        generator=rng.stream(seed, f"{projection.name}/connectivity"),
+        where=where,
+    )
     resolver = Resolver(seed, projection.name, pre.size, names)
     resolver.draw("latents", projection.latents)
     weight, delay = _matrix(projection.weight, pre, post), _matrix(projection.delay, pre, post)
@@ -217,7 +263,10 @@ def _projection(
         delay = resolver.full("delay", "delay", projection.delay)
     _check_edges(projection, network, weight, delay, pre, where=where)
     if projection.balance == "row":
-        weight = weight - (np.bincount(post, weight, n_post) / np.maximum(np.bincount(post, minlength=n_post), 1))[post]
+        weight = (
+            weight
+            - (np.bincount(post, weight, n_post) / np.maximum(np.bincount(post, minlength=n_post), 1))[post]
+        )
     steps = (delay / network.dt + 0.5).astype(np.int64)
     order = np.lexsort((post, pre, -steps))
     pre, post, weight, steps = pre[order], post[order], weight[order], steps[order]
@@ -227,9 +276,15 @@ def _projection(
         indptr[row, 1:] = np.cumsum(np.bincount(pre[steps == d], minlength=n_pre))
         indptr[row] += np.count_nonzero(steps > d)
     return ProjectionPlan(
-        name=projection.name, pre=projection.pre, post=projection.post, current=current.name,
-        delays=np.ascontiguousarray(delays), indptr=indptr, index=post.astype(np.int32), weight=weight,
-    )  # fmt: skip
+        name=projection.name,
+        pre=projection.pre,
+        post=projection.post,
+        current=current.name,
+        delays=np.ascontiguousarray(delays),
+        indptr=indptr,
+        index=post.astype(np.int32),
+        weight=weight,
+    )
 
 
 def _matrix(value: Any, pre: Array, post: Array) -> Array | None:
@@ -243,10 +298,15 @@ def _fan_out(name: str, source: str, target: str, current: CurrentPlan, weight: 
     """All channels of a spike input onto all neurons of a target; weight (n_channels, n)."""
     channels, n = weight.shape
     return ProjectionPlan(
-        name=name, pre=source, post=target, current=current.name, delays=np.zeros(1, np.int64),
-        indptr=n * np.arange(channels + 1, dtype=np.int64)[None], index=np.tile(np.arange(n, dtype=np.int32), channels),
+        name=name,
+        pre=source,
+        post=target,
+        current=current.name,
+        delays=np.zeros(1, np.int64),
+        indptr=n * np.arange(channels + 1, dtype=np.int64)[None],
+        index=np.tile(np.arange(n, dtype=np.int32), channels),
         weight=weight.ravel(),
-    )  # fmt: skip
+    )
 
 
 def _check_edges(
@@ -259,11 +319,13 @@ def _check_edges(
     if bad is not None and bad.any():
         place = int(np.flatnonzero(bad)[0])
         raise SpecError.of(
-            where=where, name="weight", value=float(weight[place]),
-            bound=f"must be {'>=' if sign == 'excitatory' else '<='} 0, since {projection.pre!r} is {sign} (Dale's law); "
-            f"synapse {place} of neuron {int(pre[place])} is not",
+            where=where,
+            name="weight",
+            value=float(weight[place]),
+            bound=f"must be {'>=' if sign == 'excitatory' else '<='} 0, since {projection.pre!r} is {sign} "
+            f"(Dale's law); synapse {place} of neuron {int(pre[place])} is not",
             fix="use abs(...) in the weight's expression, or drop the population's sign",
-        )  # fmt: skip
+        )
 
 
 def _low_rank(
@@ -276,15 +338,27 @@ def _low_rank(
         if isinstance(value, Values):
             factors[side] = np.array(value.array, dtype=float).reshape(n, rule.rank)
         else:
-            factors[side] = value.sample(rng.stream(seed, f"{projection.name}/connectivity/{side}"), (n, rule.rank))
-    scale = float(Resolver(seed, projection.name, 1, dict(projection.constants)).full("weight", "weight", projection.weight)[0])
+            factors[side] = value.sample(
+                rng.stream(seed, f"{projection.name}/connectivity/{side}"), (n, rule.rank)
+            )
+    scale = float(
+        Resolver(seed, projection.name, 1, dict(projection.constants)).full(
+            "weight", "weight", projection.weight
+        )[0]
+    )
     delay = float(Resolver(seed, projection.name, 1, {}).full("delay", "delay", projection.delay)[0])
     return ProjectionPlan(
-        name=projection.name, pre=projection.pre, post=projection.post, current=current.name,
-        delays=np.array([int(delay / dt + 0.5)], np.int64), indptr=np.zeros((1, n_pre + 1), np.int64),
-        index=np.empty(0, np.int32), weight=np.empty(0),
-        left=np.ascontiguousarray(scale * factors["left"]), right=np.ascontiguousarray(factors["right"]),
-    )  # fmt: skip
+        name=projection.name,
+        pre=projection.pre,
+        post=projection.post,
+        current=current.name,
+        delays=np.array([int(delay / dt + 0.5)], np.int64),
+        indptr=np.zeros((1, n_pre + 1), np.int64),
+        index=np.empty(0, np.int32),
+        weight=np.empty(0),
+        left=np.ascontiguousarray(scale * factors["left"]),
+        right=np.ascontiguousarray(factors["right"]),
+    )
 
 
 def _adder(network: Network, features: dict[str, FeaturePlan], known: Mapping[str, float]) -> Any:
@@ -302,9 +376,13 @@ def _adder(network: Network, features: dict[str, FeaturePlan], known: Mapping[st
         number = sum(feature.population == population for feature in features.values())
         name = f"{population}/filter{number}"
         features[name] = FeaturePlan(
-            name=name, population=population, n=network.populations[population].n, model=model, method=method,
+            name=name,
+            population=population,
+            n=network.populations[population].n,
+            model=model,
+            method=method,
             values=values,
-        )  # fmt: skip
+        )
         return features[name]
 
     return add

@@ -53,9 +53,12 @@ class Checkpoint:
             saved = self.arrays.get(key)
             if saved is None or saved.shape != value.shape or saved.dtype != value.dtype:
                 raise FileFormatError.of(
-                    where="checkpoint", name=key, value=None if saved is None else f"{saved.dtype}{saved.shape}",
-                    bound=f"must be {value.dtype}{value.shape}", fix="resume with the specification that was saved",
-                )  # fmt: skip
+                    where="checkpoint",
+                    name=key,
+                    value=None if saved is None else f"{saved.dtype}{saved.shape}",
+                    bound=f"must be {value.dtype}{value.shape}",
+                    fix="resume with the specification that was saved",
+                )
             np.copyto(value, saved)
         run.step = self.step
 
@@ -83,19 +86,29 @@ def write_checkpoint(path: str | os.PathLike[str], engine: Any, plan: Plan, run:
     """
     if "checkpoint" not in engine.capabilities():
         raise CapabilityError.of(
-            where=f"Engine {engine.name!r}", name="checkpoint", bound="is not possible with this engine",
+            where=f"Engine {engine.name!r}",
+            name="checkpoint",
+            bound="is not possible with this engine",
             fix='use engine="numba"',
-        )  # fmt: skip
+        )
     from arcuate import __version__
 
     target = Path(path)
     if target.exists():
-        raise FileFormatError.of(where="checkpoint", name="path", value=str(target), bound="must not exist yet")
+        raise FileFormatError.of(
+            where="checkpoint", name="path", value=str(target), bound="must not exist yet"
+        )
     facts = {
-        "format": FORMAT, "version": VERSION, "arcuate_version": __version__, "engine": engine.name,
-        "seed": str(plan.seed), "step": run.step, "n_steps": plan.n_steps, "spec_sha256": plan.network.sha256,
+        "format": FORMAT,
+        "version": VERSION,
+        "arcuate_version": __version__,
+        "engine": engine.name,
+        "seed": str(plan.seed),
+        "step": run.step,
+        "n_steps": plan.n_steps,
+        "spec_sha256": plan.network.sha256,
         "state_sha256": _digest(run.moving),
-    }  # fmt: skip
+    }
     arrays = {**run.moving, _FACTS: np.frombuffer(json.dumps(facts).encode(), np.uint8)}
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
@@ -110,9 +123,12 @@ def write_checkpoint(path: str | os.PathLike[str], engine: Any, plan: Plan, run:
             raise
     except OSError as error:
         raise FileFormatError.of(
-            where="checkpoint", name="path", value=str(target), bound=f"could not be written: {error.strerror}",
+            where="checkpoint",
+            name="path",
+            value=str(target),
+            bound=f"could not be written: {error.strerror}",
             fix="choose a folder that exists, with room, that you may write to",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoint:
@@ -144,7 +160,9 @@ def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoin
         version, digest = int(facts["version"]), facts["state_sha256"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise FileFormatError.of(
-            where=where, bound="is not a whole checkpoint of this package", fix="write it again with checkpoint()"
+            where=where,
+            bound="is not a whole checkpoint of this package",
+            fix="write it again with checkpoint()",
         ) from error
     if version > VERSION:
         raise FileFormatError.of(
@@ -154,14 +172,19 @@ def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoin
         raise FileFormatError.of(where=where, bound="is damaged: its checksum does not match its contents")
     if facts["spec_sha256"] != network.sha256:
         raise FileFormatError.of(
-            where=where, name="network", value=network.name,
+            where=where,
+            name="network",
+            value=network.name,
             bound="must be the specification that was saved; its content, dt included, differs",
             fix="resume with the very network that was simulated",
-        )  # fmt: skip
+        )
     return Checkpoint(
-        engine=facts["engine"], seed=int(facts["seed"]), step=int(facts["step"]), n_steps=int(facts["n_steps"]),
+        engine=facts["engine"],
+        seed=int(facts["seed"]),
+        step=int(facts["step"]),
+        n_steps=int(facts["n_steps"]),
         arrays=arrays,
-    )  # fmt: skip
+    )
 
 
 def _digest(arrays: dict[str, Array]) -> str:

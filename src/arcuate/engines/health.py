@@ -91,12 +91,21 @@ def _error(run: NumbaRun, bad: tuple[str, str, int], step: int) -> NonFiniteErro
     value = float(np.ravel(run.moving[run.public[f"{part}/{variable}"]])[index])
     value = value if not np.isfinite(value) else np.inf  # a reset has put it back since
     if part in plan.readouts:
-        cause, fix = "a learning rate too large for the size of the features", "lower the rule's learning rate"
+        cause, fix = (
+            "a learning rate too large for the size of the features",
+            "lower the rule's learning rate",
+        )
     elif part in plan.currents:
         cause, fix = "weights that grow without bound", "check the weights onto this population"
     else:
-        cause, fix = "a time step too long for the dynamics, or an input far too large", "halve dt, or scale the input down"
+        cause, fix = (
+            "a time step too long for the dynamics, or an input far too large",
+            "halve dt, or scale the input down",
+        )
     return NonFiniteError.of(
         where=f"{part!r}, neuron {index}, step {step}, t = {step * plan.dt * 1e3:g} ms",
-        name=variable, value=value, bound=f"must stay finite; usual cause: {cause}", fix=fix,
-    )  # fmt: skip
+        name=variable,
+        value=value,
+        bound=f"must stay finite; usual cause: {cause}",
+        fix=fix,
+    )

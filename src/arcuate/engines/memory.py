@@ -110,7 +110,9 @@ def available_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def check_memory(network: Network, n_steps: int, trials: Any = None, *, limit: int | None = None) -> dict[str, int]:
+def check_memory(
+    network: Network, n_steps: int, trials: Any = None, *, limit: int | None = None
+) -> dict[str, int]:
     """Refuse a run that would not fit.
 
     Parameters
@@ -139,8 +141,11 @@ def check_memory(network: Network, n_steps: int, trials: Any = None, *, limit: i
     if total > allowed:
         largest = max(parts, key=lambda name: parts[name])
         raise MemoryLimitError.of(
-            where=f"Network {network.name!r}", name="memory", value=f"{total / 1e9:.3g} GB",
-            bound=f"must be <= {allowed / 1e9:.3g} GB; the largest part is {largest!r} with {parts[largest] / 1e9:.3g} GB",
+            where=f"Network {network.name!r}",
+            name="memory",
+            value=f"{total / 1e9:.3g} GB",
+            bound=f"must be <= {allowed / 1e9:.3g} GB; the largest part is {largest!r} "
+            f"with {parts[largest] / 1e9:.3g} GB",
             fix="record less or less often, shorten the run, shrink that part, or pass memory_limit=",
-        )  # fmt: skip
+        )
     return parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,20 @@ class NumbaEngine:
         """
         return frozenset(
             {
-                "delay", "low_rank", "noise", "spike_input", "feedback", "center",
-                "rule:Delta", "rule:RLS", "rule:TwoBank", "checkpoint", "advance", "threads",
+                "delay",
+                "low_rank",
+                "noise",
+                "spike_input",
+                "feedback",
+                "center",
+                "rule:Delta",
+                "rule:RLS",
+                "rule:TwoBank",
+                "checkpoint",
+                "advance",
+                "threads",
             }
-        )  # fmt: skip
+        )
 
     def explain(self, network: Network) -> list[str]:
         """Say what in a network this engine cannot run.
@@ -132,10 +143,12 @@ class NumbaRun:
         stop = self.step + n_steps
         if stop > self.plan.n_steps:
             raise EngineError.of(
-                where="advance", name="duration", value=n_steps * self.plan.dt,
+                where="advance",
+                name="duration",
+                value=n_steps * self.plan.dt,
                 bound=f"at most {(self.plan.n_steps - self.step) * self.plan.dt:g} s are left of the plan",
                 fix="plan a longer run",
-            )  # fmt: skip
+            )
         collector = _Collector(self.plan, self._names, self.step, stop)
         fixed = {**self._constants, **self.moving, **collector.arguments(), "trouble": np.zeros(4, np.int64)}
         start = time.perf_counter()
@@ -149,7 +162,9 @@ class NumbaRun:
             self.step = last
             if progress is not None:
                 progress(last - first)
-        return collector.result(self.state(), time.perf_counter() - start, {**self.facts, "threads": self.threads})
+        return collector.result(
+            self.state(), time.perf_counter() - start, {**self.facts, "threads": self.threads}
+        )
 
     def run_block(
         self, first: int, last: int, arguments: Mapping[str, Any], collector: _Collector | None = None
@@ -174,16 +189,18 @@ class NumbaRun:
 
     def _blocks(self, stop: int) -> Iterator[tuple[int, int, dict[str, Array]]]:
         """Blocks of steps with their noise, drawn one block ahead if there is a thread for it."""
-        width = sum(p.n for p in self.plan.populations.values() if p.noise is not None and p.noise.frozen is None)
+        width = sum(
+            p.n for p in self.plan.populations.values() if p.noise is not None and p.noise.frozen is None
+        )
         rows = CHECK_EVERY if width == 0 else int(np.clip(NOISE_BYTES // (8 * width), 32, CHECK_EVERY))
-        edges = list(range(self.step, stop, rows)) + [stop]
+        edges = [*range(self.step, stop, rows), stop]
         if self.threads < 2 or width == 0:
-            for first, last in zip(edges, edges[1:], strict=False):
+            for first, last in pairwise(edges):
                 yield first, last, self._noise(first, last)
             return
         with ThreadPoolExecutor(max_workers=1) as pool:
             ahead: Future[dict[str, Array]] | None = None
-            for first, last in zip(edges, edges[1:], strict=False):
+            for first, last in pairwise(edges):
                 noise = self._noise(first, last) if ahead is None else ahead.result()
                 following = min(last + rows, stop)
                 ahead = pool.submit(self._noise, last, following) if following > last else None
@@ -199,7 +216,9 @@ class NumbaRun:
             if population.noise.frozen is not None:
                 block[key] = population.noise.frozen[first:last]
             else:
-                block[key] = padded_normals(self.plan.seed, population.noise.stream, first, last, n=population.n)
+                block[key] = padded_normals(
+                    self.plan.seed, population.noise.stream, first, last, n=population.n
+                )
         return block
 
 
@@ -229,7 +248,9 @@ class _Collector:
     def _readout_buffers(self, name: str, n_outputs: int, n_units: int) -> None:
         o, readout, keep = self.names.readout[name], self.plan.readouts[name], self.plan.record.readouts
         low, high = np.searchsorted(readout.sample_steps, [self.first, self.stop])
-        snapshots = _snapshot_samples(readout.trial, low, high) if "weights" in keep else np.empty(0, np.int64)
+        snapshots = (
+            _snapshot_samples(readout.trial, low, high) if "weights" in keep else np.empty(0, np.int64)
+        )
         self._buffers |= {
             f"{o}_next": np.array([low], np.int64),
             f"{o}_first": np.array([low], np.int64),
@@ -284,7 +305,8 @@ class _Collector:
             outputs={name: self._buffers[f"{o}_outputs"] for name, o in key.items()},
             features={name: self._buffers[f"{o}_features"] for name, o in key.items()},
             weight_steps={
-                name: readouts[name].sample_steps[self._buffers[f"{o}_snapshot_samples"]] for name, o in key.items()
+                name: readouts[name].sample_steps[self._buffers[f"{o}_snapshot_samples"]]
+                for name, o in key.items()
             },
             weights={name: self._buffers[f"{o}_snapshots"] for name, o in key.items()},
             final=final,
@@ -375,7 +397,9 @@ def _moving(plan: Plan, names: Names) -> dict[str, Array]:
         n = plan.populations[current.post].n
         table |= {f"{names.current[name]}_{key}": aligned(np.zeros(n)) for key in current.model.variables}
     for name, feature in plan.features.items():
-        table |= {f"{names.feature[name]}_{key}": aligned(np.zeros(feature.n)) for key in feature.model.variables}
+        table |= {
+            f"{names.feature[name]}_{key}": aligned(np.zeros(feature.n)) for key in feature.model.variables
+        }
     for name, projection in plan.projections.items():
         if projection.left is not None:
             table[f"{names.projection[name]}_latent"] = np.zeros(projection.left.shape[1])
@@ -394,7 +418,7 @@ def _ring(owner: str, max_delay: int, n: int) -> dict[str, Array]:
 
 def _public_names(plan: Plan, names: Names) -> dict[str, str]:
     """Plan name -> kernel name of the state that a user may look at."""
-    table = {}
+    table: dict[str, str] = {}
     for name, population in plan.populations.items():
         table |= {f"{name}/{key}": f"{names.population[name]}_{key}" for key in population.model.variables}
     for name, current in plan.currents.items():

@@ -287,4 +287,6 @@ class Plan:
         -------
         int
         """
-        return max((int(p.delays.max(initial=0)) for p in self.projections.values() if p.pre == source), default=0)
+        return max(
+            (int(p.delays.max(initial=0)) for p in self.projections.values() if p.pre == source), default=0
+        )

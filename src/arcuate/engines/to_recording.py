@@ -45,38 +45,53 @@ def to_recording(plan: Plan, raw: RawRun, *, source: str) -> Recording:
     for (site, variable), values in raw.states.items():
         unit = plan.populations[site].model.variables[variable].unit
         neurons = next(n for s, v, n in plan.record.states if (s, v) == (site, variable))
-        states.setdefault(site, {})[variable] = _dense(plan, raw.state_steps, values, unit=unit, index=neurons)
+        states.setdefault(site, {})[variable] = _dense(
+            plan, raw, raw.state_steps, values, unit=unit, index=neurons
+        )
     keep = plan.record.readouts
     for name, readout in plan.readouts.items():
         steps = raw.sample_steps[name]
         if "z" in keep and steps.size:
             labels = np.arange(readout.n_outputs)
-            states[f"{name}/output"] = {"z": _dense(plan, steps, raw.outputs[name], unit="1", index=labels)}
+            states[f"{name}/output"] = {
+                "z": _dense(plan, raw, steps, raw.outputs[name], unit="1", index=labels)
+            }
         if "features" in keep and steps.size:
             labels = np.arange(readout.n_units)
-            states[f"{name}/features"] = {"r": _dense(plan, steps, raw.features[name], unit="1", index=labels)}
+            states[f"{name}/features"] = {
+                "r": _dense(plan, raw, steps, raw.features[name], unit="1", index=labels)
+            }
     seconds = (raw.stop - raw.first) * plan.dt
     return Recording.build(
-        source=source, seed=plan.seed, spec_json=plan.network.to_json(), spec_sha256=plan.network.sha256,
-        spikes=spikes, states=states, weights=_weights(plan, raw), events=_events(plan, raw),
-        outcome=_outcome(plan, raw, seconds), dt=plan.dt, start=raw.first * plan.dt, duration=seconds,
-    )  # fmt: skip
+        source=source,
+        seed=plan.seed,
+        spec_json=plan.network.to_json(),
+        spec_sha256=plan.network.sha256,
+        spikes=spikes,
+        states=states,
+        weights=_weights(plan, raw),
+        events=_events(plan, raw),
+        outcome=_outcome(plan, raw, seconds),
+        dt=plan.dt,
+        start=raw.first * plan.dt,
+        duration=seconds,
+    )
 
 
-def _dense(plan: Plan, steps: Array, values: Array, *, unit: str, index: Array) -> tuple[Array, tuple[str, ...], dict[str, Any], str]:
-    """Rows cut into trials where every trial has the same samples, else one long trial."""
-    trials = plan.trials
-    if trials is not None and steps.size:
+def _dense(
+    plan: Plan, raw: RawRun, steps: Array, values: Array, *, unit: str, index: Array
+) -> tuple[Array, tuple[str, ...], dict[str, Any], str]:
+    """Rows of a whole run of a task, cut into its trials; else one long trial, which pieces join to."""
+    trials, whole = plan.trials, (raw.first, raw.stop) == (0, plan.n_steps)
+    if trials is not None and whole and steps.size and plan.network.record.epochs == "trials":
         trial = trials.trial_at(steps)
         numbers, counts = np.unique(trial, return_counts=True)
-        phase = (steps - plan.trial_start[trial]).reshape(-1)
-        if (counts == counts[0]).all():
-            grid = phase.reshape(numbers.size, counts[0])
-            if (grid == grid[0]).all():
-                coords: dict[str, Any] = {"time": grid[0] * plan.dt, "unit": index}
-                coords |= {key: ("trial", column[numbers]) for key, column in trials.coords().items()}
-                shape = (numbers.size, counts[0], values.shape[1])
-                return values.reshape(shape), ("trial", "time", "unit"), coords, unit
+        phase = steps - plan.trial_start[trial]
+        if (counts == counts[0]).all() and (phase.reshape(-1, counts[0]) == phase[: counts[0]]).all():
+            coords: dict[str, Any] = {"time": phase[: counts[0]] * plan.dt, "unit": index, "trial": numbers}
+            coords |= {key: ("trial", column[numbers]) for key, column in trials.coords().items()}
+            shape = (numbers.size, counts[0], values.shape[1])
+            return values.reshape(shape), ("trial", "time", "unit"), coords, unit
     return values, ("time", "unit"), {"time": steps * plan.dt, "unit": index}, unit
 
 

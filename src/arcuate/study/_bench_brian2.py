@@ -21,7 +21,9 @@ from arcuate._optional import require
 
 FLAGS = ["-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++17"]
 
-CLOCK = '{{ std::cerr << "CPU{0} " << std::setprecision(12) << double(clock())/CLOCKS_PER_SEC << std::endl; }}'
+CLOCK = (
+    '{{ std::cerr << "CPU{0} " << std::setprecision(12) << double(clock())/CLOCKS_PER_SEC << std::endl; }}'
+)
 
 NEURONS = """
     dv/dt = (0.04*v**2 + 5*v + 140 - u + bias + s + feedback)/ms : 1
@@ -43,9 +45,14 @@ def network(brian2: Any, arrays: dict[str, Any]) -> tuple[Any, Any]:
     brian2.defaultclock.dt = dt
     target = brian2.TimedArray(arrays["target"], dt=dt, name="target")
     cells = brian2.NeuronGroup(
-        len(arrays["v"]), NEURONS, threshold="v >= 30", reset="v = c; u += d; r += 1", method="euler",
-        namespace={"ms": ms}, name="cells",
-    )  # fmt: skip
+        len(arrays["v"]),
+        NEURONS,
+        threshold="v >= 30",
+        reset="v = c; u += d; r += 1",
+        method="euler",
+        namespace={"ms": ms},
+        name="cells",
+    )
     for key in ("a", "b", "c", "d", "bias", "v", "u"):
         setattr(cells, key, arrays[key])
     recurrent = brian2.Synapses(cells, cells, "w : 1 (constant)", on_pre="s_post += w", name="recurrent")
@@ -54,13 +61,21 @@ def network(brian2: Any, arrays: dict[str, Any]) -> tuple[Any, Any]:
     outputs = brian2.NeuronGroup(
         2, "z : 1\nerror = z - target(t, i) : 1", order=-3, namespace={"target": target}, name="outputs"
     )
-    readout = brian2.Synapses(cells, outputs, "phi : 1\nz_post = phi*r_pre : 1 (summed)", name="readout")
+    readout = brian2.Synapses(
+        cells,
+        outputs,
+        "phi : 1\nz_post = phi*r_pre : 1 (summed)",
+        namespace={"target": target},
+        name="readout",
+    )
     readout.connect()
     readout.phi = 0
     readout.run_regularly("phi -= 1e-5*error_post*r_pre", dt=dt, when="groups", order=-2, name="learning")
-    back = brian2.Synapses(outputs, cells, "e : 1 (constant)\nfeedback_post = e*z_pre : 1 (summed)", name="back")
+    back = brian2.Synapses(
+        outputs, cells, "gain : 1 (constant)\nfeedback_post = gain*z_pre : 1 (summed)", name="back"
+    )
     back.connect()
-    back.e = arrays["feedback"].ravel()
+    back.gain = arrays["feedback"].ravel()
     monitor = brian2.SpikeMonitor(cells, name="monitor")
     return brian2.Network(cells, recurrent, outputs, readout, back, monitor), monitor
 

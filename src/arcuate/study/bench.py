@@ -29,7 +29,9 @@ PEERS: dict[str, tuple[str, ...]] = {"brian2": ("cpp_standalone", "cython")}
 SEED = 1
 
 
-def run_benchmarks(workloads: Sequence[str], against: Sequence[str], quick: bool = False) -> dict[str, list[Any]]:
+def run_benchmarks(
+    workloads: Sequence[str], against: Sequence[str], quick: bool = False
+) -> dict[str, list[Any]]:
     """Time workloads with this package and with its peers.
 
     Run times are CPU seconds of one thread per second of model time, without compilation; "to first
@@ -72,7 +74,7 @@ def run_benchmarks(workloads: Sequence[str], against: Sequence[str], quick: bool
 
 def _compare(workload: str, peer: str, target: str, *, pairs: int, seconds: float) -> list[dict[str, Any]]:
     network = WORKLOADS[workload]()
-    n_steps = int(round(seconds / network.dt))
+    n_steps = round(seconds / network.dt)
     total = (pairs + 1) * n_steps
     teacher = {"out": sines(total, network.dt)}
     plan = build_plan(network, seed=SEED, duration=f"{total * network.dt!r} s", targets=teacher)
@@ -93,19 +95,33 @@ def _compare(workload: str, peer: str, target: str, *, pairs: int, seconds: floa
     first = _first_spike(workload)
     return [
         {
-            **common, "what": "run (CPU s per s)", "ours": _digits(np.median(measured[:, 0]) / seconds),
-            "theirs": _digits(np.median(measured[:, 2]) / seconds), "ratio": _digits(np.median(ratio)),
-            "range": f"{ratio.min():.2f}-{ratio.max():.2f}", "spikes per s": spikes,
+            **common,
+            "what": "run (CPU s per s)",
+            "ours": _digits(np.median(measured[:, 0]) / seconds),
+            "theirs": _digits(np.median(measured[:, 2]) / seconds),
+            "ratio": _digits(np.median(ratio)),
+            "range": f"{ratio.min():.2f}-{ratio.max():.2f}",
+            "spikes per s": spikes,
         },
         {
-            **common, "what": "to first spike, cold (CPU s)", "ours": _digits(first[0]), "theirs": _digits(build),
-            "ratio": _digits(build / first[0]), "range": "", "spikes per s": "",
+            **common,
+            "what": "to first spike, cold (CPU s)",
+            "ours": _digits(first[0]),
+            "theirs": _digits(build),
+            "ratio": _digits(build / first[0]),
+            "range": "",
+            "spikes per s": "",
         },
         {
-            **common, "what": "to first spike, kernel cached (CPU s)", "ours": _digits(first[1]),
-            "theirs": _digits(build), "ratio": _digits(build / first[1]), "range": "", "spikes per s": "",
+            **common,
+            "what": "to first spike, kernel cached (CPU s)",
+            "ours": _digits(first[1]),
+            "theirs": _digits(build),
+            "ratio": _digits(build / first[1]),
+            "range": "",
+            "spikes per s": "",
         },
-    ]  # fmt: skip
+    ]
 
 
 def _digits(value: float) -> str:
@@ -127,7 +143,9 @@ def _first_spike(workload: str) -> tuple[float, float]:
         times = []
         for _ in range(2):
             before = _children()
-            subprocess.run([sys.executable, "-c", _FIRST.format(workload=workload)], env=environment, check=True)
+            subprocess.run(
+                [sys.executable, "-c", _FIRST.format(workload=workload)], env=environment, check=True
+            )
             times.append(_children() - before)
     return times[0], times[1]
 
@@ -143,15 +161,26 @@ class _Peer:
     def __init__(self, plan: Plan, target: str, seconds: float, folder: Path) -> None:
         self._arrays = folder / "network.npz"
         np.savez(self._arrays, **_arrays(plan, seconds))
-        self._command = [sys.executable, "-m", "arcuate.study._bench_brian2", str(self._arrays), target, str(folder)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "arcuate.study._bench_brian2",
+            str(self._arrays),
+            target,
+            str(folder),
+        ]
         self._process: subprocess.Popen[str] | None = None
         self.build_cpu = 0.0
 
     def __enter__(self) -> _Peer:
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
             cwd=self._arrays.parent,
-        )  # fmt: skip
+        )
         self.build_cpu = float(self._answer()["build_cpu"])
         return self
 
@@ -171,9 +200,12 @@ class _Peer:
                 answer: dict[str, float] = json.loads(line)
                 return answer
         raise EngineError.of(
-            where="bench", name="peer", value=" ".join(self._command[2:5:2]), bound="stopped without an answer",
+            where="bench",
+            name="peer",
+            value=" ".join(self._command[2:5:2]),
+            bound="stopped without an answer",
             fix="arcuate doctor shows whether Brian2 and the compiler work",
-        )  # fmt: skip
+        )
 
     def __exit__(self, *error: object) -> None:
         if self._process is not None:
@@ -183,14 +215,21 @@ class _Peer:
 
 def _arrays(plan: Plan, seconds: float) -> dict[str, Any]:
     """The plan's one population, projection and read-out as plain arrays."""
-    (population,), (projection,), (readout,) = (
-        tuple(parts.values()) for parts in (plan.populations, plan.projections, plan.readouts)
-    )
+    (population,), (projection,) = plan.populations.values(), plan.projections.values()
+    (readout,) = plan.readouts.values()
     pre, _ = projection.edges()
     full: Callable[[Any], Any] = lambda value: np.broadcast_to(value, population.n)  # noqa: E731
     values = {key: full(population.values[key]) for key in "abcd"}
     return {
-        **values, "bias": full(population.bias), "v": population.initial["v"], "u": population.initial["u"],
-        "pre": pre, "post": projection.index, "weight": projection.weight, "dt_ms": plan.dt * 1e3,
-        "seconds": seconds, "feedback": readout.feedback[population.name], "target": readout.target,
-    }  # fmt: skip
+        **values,
+        "bias": full(population.bias),
+        "v": population.initial["v"],
+        "u": population.initial["u"],
+        "pre": pre,
+        "post": projection.index,
+        "weight": projection.weight,
+        "dt_ms": plan.dt * 1e3,
+        "seconds": seconds,
+        "feedback": readout.feedback[population.name],
+        "target": readout.target,
+    }

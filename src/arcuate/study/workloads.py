@@ -76,9 +76,13 @@ def learning_reservoir(n: int = 1000, *, dt: str = "0.1 ms") -> Network:
         rule=Delta(learning_rate=1e-5),
     )
     return Network(
-        name="learning_reservoir", dt=dt, populations=[cells], projections=[recurrent], readouts=[readout],
+        name="learning_reservoir",
+        dt=dt,
+        populations=[cells],
+        projections=[recurrent],
+        readouts=[readout],
         record=Record(readouts=()),
-    )  # fmt: skip
+    )
 
 
 def sines(n_steps: int, dt: float) -> np.ndarray:

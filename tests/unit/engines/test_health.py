@@ -86,7 +86,7 @@ def test_inputs_that_are_too_short_or_not_finite_are_refused() -> None:
 def test_a_piece_beyond_the_plan_is_refused() -> None:
     simulation = arc.Simulation(izh(), "100 ms", seed=1, inputs={"drive": np.zeros((200, 20))})
     simulation.advance("60 ms")
-    with pytest.raises(EngineError, match="0.04 s are left"):
+    with pytest.raises(EngineError, match=r"0\.04 s are left"):
         simulation.advance("50 ms")
     simulation.advance("40 ms")
     with pytest.raises(EngineError, match="nothing is left"):

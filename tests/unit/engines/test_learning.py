@@ -39,7 +39,9 @@ def test_two_bank(eligibility: str) -> None:
 def test_delta(normalization: float | None, center: bool) -> None:
     rate = 0.3 if normalization is not None else 1e-3
     _, states, weights = run(arc.Delta(learning_rate=rate, normalization=normalization), center=center)
-    rule = arc.readout.Delta(learning_rate=rate, normalization=normalization, center_tau=50 if center else None)
+    rule = arc.readout.Delta(
+        learning_rate=rate, normalization=normalization, center_tau=50 if center else None
+    )
     rule.fit(states, taught())
     np.testing.assert_array_equal(weights.reshape(2, -1), rule.coef_)
     assert np.abs(weights).max() > 0
@@ -63,10 +65,12 @@ def taught() -> np.ndarray:
 def test_outputs_are_weights_times_features() -> None:
     recording, _, _ = run(None, center=False)
     assert not recording.states("prediction/output")["z"].values.any()
-    network = reservoir().replace(
-        {"readouts.prediction.rule": None, "readouts.prediction.center": None, "readouts.prediction.initial_weight": np.random.default_rng(0).standard_normal((2, 60))}
-    )  # fmt: skip
+    weights = np.random.default_rng(0).standard_normal((2, 60))
+    path = "readouts.prediction."
+    changes = {path + "rule": None, path + "center": None, path + "initial_weight": weights}
+    network = reservoir().replace(changes)
     recording = arc.simulate(network, seed=5)
-    weights = recording.weights("prediction")["weight"].values[-1].reshape(2, -1)
     states = recording.states("prediction/features")["r"].values
-    np.testing.assert_allclose(recording.states("prediction/output")["z"].values, states @ weights.T, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        recording.states("prediction/output")["z"].values, states @ weights.T, rtol=1e-12, atol=1e-12
+    )
