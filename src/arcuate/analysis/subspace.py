@@ -497,7 +497,7 @@ def compare_subspaces(
             isotropic=isotropic,
             matched=_band(angle_null("matched", cov=matrix, **size)),
             correlation=signal_correlation(first, second, cov=matrix),
-            participation_ratio=participation_ratio(samples),
+            participation_ratio=float(np.trace(matrix) ** 2 / np.sum(matrix**2)),
             n_samples=samples.shape[0],
         )
 
