@@ -5,6 +5,7 @@ Numba's cache files are pickles, so the folder belongs to one user and nobody el
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -43,13 +44,19 @@ def cache_dir() -> Path:
             base = Path(chosen).expanduser().absolute()
         else:
             base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "arcuate"
-        folder = base / f"compiled-{__version__}"
+        folder = base / f"compiled-{__version__}-{_stamp()}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if _is_private(folder):
             return folder
     except (OSError, RuntimeError, ValueError):  # not writable; no home folder; a name with a NUL
         pass
     return Path(tempfile.mkdtemp(prefix="arcuate-"))
+
+
+def _stamp() -> str:
+    """Short hash of the learning rules: Numba notices a change of a caller, not of what it calls."""
+    rules = Path(__file__).with_name("mechanisms") / "plasticity.py"
+    return hashlib.sha256(rules.read_bytes()).hexdigest()[:8]
 
 
 def _is_private(folder: Path) -> bool:

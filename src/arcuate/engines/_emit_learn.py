@@ -187,7 +187,9 @@ def _snapshot(src: Source, o: str) -> None:
     src.line(f"q = {o}_snapshot_next[0]")
     src.line(f"if q < {o}_snapshot_samples.shape[0] and {o}_snapshot_samples[q] == {o}_s:")
     with src.block():
-        src.line(f"{o}_snapshots[q, :, :] = {o}_weights")
+        src.line(f"for k in range({o}_weights.shape[0]):")
+        src.line(f"    for i in range({o}_weights.shape[1]):")
+        src.line(f"        {o}_snapshots[q, k, i] = {o}_weights[k, i]")
         src.line(f"{o}_snapshot_next[0] += 1")
 
 
@@ -257,7 +259,7 @@ def _trial_end(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> N
                 f"what_update({o}_weights[1:], {o}_eligibility, {o}_outcome[{o}_trial[{o}_s]], {o}_eta_what, "
                 f"{o}_c_what, {o}_w_min, {o}_w_max, {o}_error[1:])"
             )
-            src.line(f"{o}_eligibility[:] = 0.0")
+            _clear(src, f"{o}_eligibility")
             src.line(f"{o}_eligibility_total[0] = 0.0")
         if center:
             src.line(f"for i in range({o}_x.shape[0]):")
@@ -265,5 +267,11 @@ def _trial_end(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> N
             src.line(
                 f"center_update({o}_mean, {o}_trial_sum, center_decay({o}_trial[{o}_s], {o}_tau_trials))"
             )
-            src.line(f"{o}_trial_sum[:] = 0.0")
+            _clear(src, f"{o}_trial_sum")
             src.line(f"{o}_trial_samples[0] = 0.0")
+
+
+def _clear(src: Source, array: str) -> None:
+    """Zero an array by a loop; an assignment to a slice would take seconds to compile."""
+    src.line(f"for i in range({array}.shape[0]):")
+    src.line(f"    {array}[i] = 0.0")
