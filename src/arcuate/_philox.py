@@ -60,10 +60,8 @@ def fill_normals(
         for b in range(blocks):
             c0 = np.uint64(b)
             c1 = n & _MASK
-            c2 = n >> _SHIFT
-            c3 = key2
-            k0 = key0
-            k1 = key1
+            c2, c3 = n >> _SHIFT, key2
+            k0, k1 = key0, key1
             for _ in range(10):
                 p0 = _MULTIPLY_0 * c0
                 p1 = _MULTIPLY_1 * c2
@@ -80,7 +78,10 @@ def fill_normals(
         for half in range(2):
             for_radius, for_angle = words[2 * half], words[2 * half + 1]
             start = 2 * half * blocks
-            first_lane, second_lane = out[row, start : start + blocks], out[row, start + blocks : start + 2 * blocks]
+            first_lane, second_lane = (
+                out[row, start : start + blocks],
+                out[row, start + blocks : start + 2 * blocks],
+            )
             for b in range(blocks):
                 u = (np.float64(np.int64(for_radius[b])) + 1.0) * _UNIT
                 bits = np.float64(u).view(np.int64)
@@ -98,7 +99,9 @@ def fill_normals(
                 quadrant = np.int64(turns + 0.5)
                 t = (turns - np.float64(quadrant)) * _HALF_PI
                 q = t * t
-                sine = t * (1.0 + q * (-1 / 6 + q * (1 / 120 + q * (-1 / 5040 + q * (1 / 362880 - q / 39916800)))))
+                sine = t * (
+                    1.0 + q * (-1 / 6 + q * (1 / 120 + q * (-1 / 5040 + q * (1 / 362880 - q / 39916800))))
+                )
                 cosine = 1.0 + q * (-1 / 2 + q * (1 / 24 + q * (-1 / 720 + q * (1 / 40320 - q / 3628800))))
                 odd = (quadrant & one) == one
                 x = sine if odd else cosine

@@ -244,7 +244,7 @@ class Simulation:
         """
         from arcuate.engines.checkpoint import write_checkpoint
 
-        write_checkpoint(path, self._engine, self.plan, self._run)
+        write_checkpoint(path, engine=self._engine, plan=self.plan, run=self._run)
 
     @classmethod
     def resume(

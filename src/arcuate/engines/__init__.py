@@ -58,6 +58,12 @@ def check_capabilities(engine: Any, network: Any) -> None:
     ------
     CapabilityError
         Naming the first feature that the engine lacks.
+
+    Examples
+    --------
+    >>> from arcuate.spec import Network, Population, lif
+    >>> net = Network(name="one", dt="0.1 ms", populations=[Population(name="exc", n=1, neuron=lif())])
+    >>> check_capabilities(get_engine("numba"), net)
     """
     obstacles = engine.explain(network)
     if obstacles:

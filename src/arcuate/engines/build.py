@@ -17,6 +17,7 @@ from arcuate.engines.plan import (
     Array,
     CurrentPlan,
     FeaturePlan,
+    InputPlan,
     NoisePlan,
     Plan,
     PopulationPlan,
@@ -100,18 +101,8 @@ def build_plan(
             seed, population.name, population.n, {**known, "n": population.n}
         )
         populations[population.name] = _population(population, resolvers[population.name], seed, n_steps)
-    currents: dict[str, CurrentPlan] = {}
-    sources = {name: population.n for name, population in network.populations.items()}
-    projections = {}
-    for projection in network.projections.values():
-        current = _current(projection.synapse, populations[projection.post], currents, known)
-        projections[projection.name] = _projection(projection, current, sources, network, seed)
     drives = build_inputs(network, seed, n_steps, given=inputs or {}, task=task)
-    for drive in network.inputs.values():
-        for target in drive.target if drive.kind == "spikes" else ():
-            current = _current(drive.synapse, populations[target], currents, known)
-            name = f"{drive.name}->{target}"
-            projections[name] = _fan_out(name, drive.name, target, current, drives[drive.name].weight[target])
+    currents, projections = _synapses(network, seed, populations, drives, known)
     features: dict[str, FeaturePlan] = {}
     readouts = build_readouts(
         network,
@@ -138,6 +129,29 @@ def build_plan(
         trials=task,
         memory=memory,
     )
+
+
+def _synapses(
+    network: Network,
+    seed: int,
+    populations: Mapping[str, PopulationPlan],
+    drives: Mapping[str, InputPlan],
+    known: Mapping[str, float],
+) -> tuple[dict[str, CurrentPlan], dict[str, ProjectionPlan]]:
+    """Projections, those of spike inputs included, and the currents that they share."""
+    currents: dict[str, CurrentPlan] = {}
+    projections: dict[str, ProjectionPlan] = {}
+    sources = {name: population.n for name, population in network.populations.items()}
+    for projection in network.projections.values():
+        current = _current(projection.synapse, populations[projection.post], currents, known)
+        projections[projection.name] = _projection(projection, current, sources, network, seed)
+    for drive in network.inputs.values():
+        for target in drive.target if drive.kind == "spikes" else ():
+            current = _current(drive.synapse, populations[target], currents, known)
+            name = f"{drive.name}->{target}"
+            weight = drives[drive.name].weight[target]
+            projections[name] = _fan_out(name, drive.name, target, current, weight)
+    return currents, projections
 
 
 def _n_steps(network: Network, duration: object, task: Any) -> int:

@@ -63,7 +63,7 @@ class Checkpoint:
         run.step = self.step
 
 
-def write_checkpoint(path: str | os.PathLike[str], engine: Any, plan: Plan, run: Any) -> None:
+def write_checkpoint(path: str | os.PathLike[str], *, engine: Any, plan: Plan, run: Any) -> None:
     """Write the state of a run, beside the target first and then renamed.
 
     Parameters

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_finite(
-    run: NumbaRun, backup: Mapping[str, Array], first: int, last: int, arguments: Mapping[str, Any]
+    run: NumbaRun, backup: Mapping[str, Array], *, first: int, last: int, arguments: Mapping[str, Any]
 ) -> None:
     """Raise if the state after a block of steps is not finite.
 

@@ -155,8 +155,8 @@ class NumbaRun:
         backup = {key: value.copy() for key, value in self.moving.items()}
         for first, last, noise in self._blocks(stop):
             arguments = {**fixed, **noise, "n_noise": first}
-            self.run_block(first, last, arguments, collector)
-            check_finite(self, backup, first, last, arguments)
+            self.run_block(first, last, arguments, collector=collector)
+            check_finite(self, backup, first=first, last=last, arguments=arguments)
             for key, value in self.moving.items():
                 np.copyto(backup[key], value)
             self.step = last
@@ -167,7 +167,7 @@ class NumbaRun:
         )
 
     def run_block(
-        self, first: int, last: int, arguments: Mapping[str, Any], collector: _Collector | None = None
+        self, first: int, last: int, arguments: Mapping[str, Any], *, collector: _Collector | None = None
     ) -> None:
         """Run steps first to last - 1; a full spike buffer is emptied in between.
 

@@ -58,6 +58,11 @@ def run_benchmarks(
         For a workload or a peer that is not there.
     EngineError
         If a peer cannot be run.
+
+    Examples
+    --------
+    >>> run_benchmarks([], ["brian2"])
+    {}
     """
     for name in workloads:
         check_choice(name, tuple(WORKLOADS), where="bench", name="workload")
