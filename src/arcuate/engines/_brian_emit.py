@@ -23,7 +23,15 @@ from arcuate.engines._brian_learn import describe_readout
 from arcuate.engines._emit import input_terms
 from arcuate.engines._programs import expression, program
 from arcuate.engines._source import Names
-from arcuate.engines.plan import Array, CurrentPlan, FeaturePlan, InputPlan, Plan, PopulationPlan, ProjectionPlan
+from arcuate.engines.plan import (
+    Array,
+    CurrentPlan,
+    FeaturePlan,
+    InputPlan,
+    Plan,
+    PopulationPlan,
+    ProjectionPlan,
+)
 from arcuate.mechanisms.expressions import Expression, Program
 
 
@@ -107,23 +115,34 @@ class Description:
         if code:
             self.updates.append({"name": name, "group": group, "code": code, "when": when, "order": order})
 
-    def add_synapses(self, name: str, source: str, target: str, *, order: int, **parts: Any) -> dict[str, Any]:
+    def add_synapses(
+        self, name: str, source: str, target: str, *, order: int, **parts: Any
+    ) -> dict[str, Any]:
         """Add synapses: ``i`` and ``j`` (indices), ``model``, optionally ``on_pre`` and ``delay`` (steps)."""
         for key in ("i", "j", "delay"):
             if key in parts:
                 self.arrays[f"{name}/{key}"] = np.asarray(parts[key])
         synapses = {
             "name": name, "source": source, "target": target, "order": order, "model": parts["model"],
-            "on_pre": parts.get("on_pre"), "when": "synapses" if "on_pre" in parts else "end", "i": f"{name}/i", "j": f"{name}/j", "delay": f"{name}/delay",
-            "values": {},
+            "on_pre": parts.get("on_pre"), "when": "synapses" if "on_pre" in parts else "end",
+            "i": f"{name}/i", "j": f"{name}/j", "delay": f"{name}/delay", "values": {},
         }  # fmt: skip
         self.synapses.append(synapses)
         return synapses
 
-    def monitor(self, name: str, group: str, event: str, variables: Iterable[str], *, when: str, order: int) -> None:
+    def monitor(
+        self, name: str, group: str, event: str, variables: Iterable[str], *, when: str, order: int
+    ) -> None:
         """Record variables of the neurons in which an event happens."""
         self.monitors.append(
-            {"name": name, "group": group, "event": event, "variables": list(variables), "when": when, "order": order}
+            {
+                "name": name,
+                "group": group,
+                "event": event,
+                "variables": list(variables),
+                "when": when,
+                "order": order,
+            }
         )
 
 

@@ -218,7 +218,7 @@ class Job:
             device.build(directory=str(self.folder / "project"), compile=True, run=True, with_output=False)
             return float(device._last_run_time)
 
-        def report(passed: Any, completed: float, start: Any, whole: Any) -> None:
+        def report(passed: Any, *_: Any) -> None:
             elapsed[0] = float(passed)
 
         network.run(duration, namespace={}, report=report, report_period=1e9 * second)
@@ -262,7 +262,10 @@ def main(folder: Path) -> int:
         wall = job.run()
         job.answer(wall)
     except Exception as error:
-        (folder / "error.txt").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # Brian2 wraps what went wrong into the object in which it did
+            cause = cause.__cause__
+        (folder / "error.txt").write_text(f"{type(cause).__name__}: {cause}", encoding="utf-8")
         raise
     return 0
 

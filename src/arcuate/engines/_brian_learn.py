@@ -80,7 +80,10 @@ def _schedule(job: Description, readout: ReadoutPlan, o: str) -> None:
     if readout.spec.center is not None:
         ends = np.diff(readout.trial, append=-1) != 0
         tau = float(readout.spec.center.tau_trials)
-        fresh = [1.0 - center_decay(int(t), tau) if end else 0.0 for t, end in zip(readout.trial, ends, strict=True)]
+        fresh = [
+            1.0 - center_decay(int(t), tau) if end else 0.0
+            for t, end in zip(readout.trial, ends, strict=True)
+        ]
         job.add_timed(f"{o}_fresh_at", spread(np.array(fresh)))
     job.add_timed(f"{o}_first_at", spread((np.diff(readout.trial, prepend=-1) != 0).astype(float)))
 
@@ -108,7 +111,9 @@ def _gather(job: Description, readout: ReadoutPlan, o: str, order: int) -> None:
 
 
 def _sums(job: Description, readout: ReadoutPlan, o: str, order: int) -> None:
-    model = "".join(f"{o}_sum{k}_post = {o}_w{k}_pre*{o}_x_pre : 1 (summed)\n" for k in range(readout.n_outputs))
+    model = "".join(
+        f"{o}_sum{k}_post = {o}_w{k}_pre*{o}_x_pre : 1 (summed)\n" for k in range(readout.n_outputs)
+    )
     if _normalized(readout):
         model += f"{o}_norm_post = {o}_x_pre*{o}_x_pre : 1 (summed)\n"
     n = readout.n_units

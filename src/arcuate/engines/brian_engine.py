@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -254,7 +253,7 @@ def check_installation(target: str, *, folder: Path | None = None) -> None:
     if preferences.exists():
         raise EngineError.of(
             where="The Brian2 engine", name="brian_preferences",
-            bound="a file of that name lies in the working folder, and Brian2 runs it as Python when imported",
+            bound="a file of that name lies in the working folder; Brian2 runs it as Python when imported",
             fix="move it away or change the folder; the engine sets the preferences that it needs",
         )  # fmt: skip
     if target != "numpy" and os.name == "posix" and not (shutil.which("g++") or os.environ.get("CXX")):
@@ -308,26 +307,19 @@ def _execute(folder: Path) -> tuple[int, str]:
     script = Path(__file__).with_name("_brian_job.py")
     work = str(folder / "work")
     environment = {**os.environ, "TMPDIR": work, "TEMP": work, "TMP": work, "MPLBACKEND": "Agg"}
-    process = subprocess.Popen(
-        [sys.executable, "-P", str(script), str(folder)],
-        cwd=work,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        _, said = process.communicate()
-    except BaseException:
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
-        raise
+    command = [sys.executable, "-P", str(script), str(folder)]
+    with subprocess.Popen(
+        command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            raise
     return process.returncode, said
 
 
@@ -346,7 +338,8 @@ def _failure(folder: Path, where: str, status: int, said: str) -> EngineError:
 
 def _final(job: Description, out: Mapping[str, Array]) -> dict[str, Array]:
     """Final state by the names of the plan."""
-    plan, names, final = job.plan, job.names, {}
+    plan, names = job.plan, job.names
+    final: dict[str, Array] = {}
     for name, population in plan.populations.items():
         p = names.population[name]
         final |= {f"{name}/{key}": out[f"{p}/{p}_{key}"] for key in population.model.variables}
@@ -376,7 +369,7 @@ def _check_finite(final: Mapping[str, Array], duration: float) -> None:
             site, _, variable = key.rpartition("/")
             raise NonFiniteError.of(
                 where=f"Brian2, {site!r}", name=variable, value=float(value[~np.isfinite(value)].flat[0]),
-                bound=f"neuron {int(np.argwhere(~np.isfinite(value))[0][-1])} is not finite after {duration:g} s",
+                bound=f"neuron {np.argwhere(~np.isfinite(value))[0][-1]} is not finite after {duration:g} s",
                 fix='run with engine="numba", which names the step at which it happens',
             )  # fmt: skip
 
@@ -396,7 +389,9 @@ def _result(
         values = np.empty((0, neurons.size))
         if steps.size:
             kept, place = np.unique(neurons, return_inverse=True)
-            values = out[f"record{number}/{names.any(site)}_{variable}"].reshape(steps.size, kept.size)[:, place]
+            values = out[f"record{number}/{names.any(site)}_{variable}"].reshape(steps.size, kept.size)[
+                :, place
+            ]
         states[site, variable] = values
     outputs, features, weights = {}, {}, {}
     sample_steps, weight_steps = {}, {}
