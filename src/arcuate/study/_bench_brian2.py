@@ -1,7 +1,7 @@
 """Workload W1 in Brian2, written as its users would, for :mod:`arcuate.study.bench`; runs as a process.
 
 Arguments: the arrays, the target, a folder. Prints a JSON line when it is built; then each line on its
-standard input runs the next piece (C++: the whole run again) and prints CPU seconds and spikes.
+standard input runs the whole again and prints CPU seconds and spikes.
 """
 
 from __future__ import annotations
@@ -114,15 +114,17 @@ def standalone(brian2: Any, arrays: dict[str, Any], folder: Path) -> None:
 
 
 def runtime(brian2: Any, arrays: dict[str, Any], target: str) -> None:
-    """Compile with a first step; every line runs the next piece."""
+    """Compile with a first step; every line runs the whole again."""
     brian2.prefs.codegen.target = target
     net, monitor = network(brian2, arrays)
+    net.store()
     net.run(float(arrays["dt_ms"]) * brian2.ms, namespace={})
     say(build_cpu=cpu())
     for _ in sys.stdin:
-        before, start = monitor.num_spikes, time.process_time()
+        net.restore()
+        start = time.process_time()
         net.run(float(arrays["seconds"]) * brian2.second, namespace={})
-        say(cpu=time.process_time() - start, spikes=int(monitor.num_spikes) - int(before))
+        say(cpu=time.process_time() - start, spikes=int(monitor.num_spikes))
 
 
 def main(path: str, target: str, folder: str) -> None:

@@ -49,8 +49,9 @@ def run_benchmarks(
     Returns
     -------
     dict of str to list
-        A table, one row for each workload and peer: medians of both, the median ratio (above 1 means
-        that this package is faster) with its range over the pairs, and the spikes of both.
+        A table: for each workload and peer the medians of both in CPU seconds, the median ratio of the
+        pairs (above 1 means that this package is faster), its range, and the spikes of both. Cold is
+        with an empty cache of kernels, warm with the one that the first run left.
 
     Raises
     ------
@@ -80,12 +81,11 @@ def run_benchmarks(
 def _compare(workload: str, peer: str, target: str, *, pairs: int, seconds: float) -> list[dict[str, Any]]:
     network = WORKLOADS[workload]()
     n_steps = round(seconds / network.dt)
-    total = (pairs + 1) * n_steps
-    teacher = {"out": sines(total, network.dt)}
-    plan = build_plan(network, seed=SEED, duration=f"{total * network.dt!r} s", targets=teacher)
-    run = get_engine("numba").start(plan)
+    teacher = {"out": sines(n_steps, network.dt)}
+    plan = build_plan(network, seed=SEED, duration=f"{n_steps * network.dt!r} s", targets=teacher)
 
     def ours() -> tuple[float, int]:
+        run = get_engine("numba").start(plan)
         start = time.process_time()
         raw = run.advance(n_steps)
         return time.process_time() - start, sum(neuron.size for neuron, _ in raw.spikes.values())
@@ -95,37 +95,18 @@ def _compare(workload: str, peer: str, target: str, *, pairs: int, seconds: floa
         measured = np.array([[*ours(), *theirs.run()] for _ in range(pairs)])
         build = theirs.build_cpu
     ratio = measured[:, 2] / measured[:, 0]
-    common = {"workload": workload, "peer": f"{peer} {target}"}
-    spikes = f"{measured[:, 1].mean() / seconds:.0f} / {measured[:, 3].mean() / seconds:.0f}"
+    run = np.median(measured[:, [0, 2]], axis=0) / seconds
+    rates = measured[:, [1, 3]].mean(axis=0) / seconds
     first = _first_spike(workload)
+    common = {"workload": workload, "against": f"{peer} {target}"}
+    note = f"{ratio.min():.2f} to {ratio.max():.2f}; {rates[0]:.0f} and {rates[1]:.0f} spikes/s"
+    rows = [("1 s of model", *run, np.median(ratio), note)]
+    for what, ours_first in zip(("first spike, cold", "first spike, warm"), first, strict=True):
+        rows.append((what, ours_first, build, build / ours_first, "theirs with its build"))
+    keys = ("CPU s for", "ours", "theirs", "ratio", "note")
     return [
-        {
-            **common,
-            "what": "run (CPU s per s)",
-            "ours": _digits(np.median(measured[:, 0]) / seconds),
-            "theirs": _digits(np.median(measured[:, 2]) / seconds),
-            "ratio": _digits(np.median(ratio)),
-            "range": f"{ratio.min():.2f}-{ratio.max():.2f}",
-            "spikes per s": spikes,
-        },
-        {
-            **common,
-            "what": "to first spike, cold (CPU s)",
-            "ours": _digits(first[0]),
-            "theirs": _digits(build),
-            "ratio": _digits(build / first[0]),
-            "range": "",
-            "spikes per s": "",
-        },
-        {
-            **common,
-            "what": "to first spike, kernel cached (CPU s)",
-            "ours": _digits(first[1]),
-            "theirs": _digits(build),
-            "ratio": _digits(build / first[1]),
-            "range": "",
-            "spikes per s": "",
-        },
+        {**common, **dict(zip(keys, (what, _digits(o), _digits(t), _digits(r), text), strict=True))}
+        for what, o, t, r, text in rows
     ]
 
 
@@ -215,7 +196,7 @@ class _Peer:
     def __exit__(self, *error: object) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()  # also closes the pipes
 
 
 def _arrays(plan: Plan, seconds: float) -> dict[str, Any]:
