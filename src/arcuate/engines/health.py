@@ -47,7 +47,7 @@ def check_finite(
     trouble[0] = 0
     for n in range(first, last):
         _rewind(quiet, n)
-        run.run_block(n, n + 1, quiet)
+        run.run_block(n, n + 1, {**quiet, **run.noise(n, n + 1), "n_noise": n})
         bad = _hidden_by_reset(run, trouble) or _first_bad(run)
         if bad is not None:
             raise _error(run, bad, n)
@@ -71,6 +71,8 @@ def _rewind(arguments: dict[str, Any], n: int) -> None:
 
 def _first_bad(run: NumbaRun) -> tuple[str, str, int] | None:
     for name, key in run.public.items():
+        if key.endswith("_p"):
+            continue  # a matrix that is not finite spoils the weights at its next update
         finite = np.isfinite(run.moving[key])
         if not finite.all():
             part, variable = name.rsplit("/", 1)

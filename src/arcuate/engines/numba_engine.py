@@ -152,13 +152,13 @@ class NumbaRun:
         collector = _Collector(self.plan, self._names, self.step, stop)
         fixed = {**self._constants, **self.moving, **collector.arguments(), "trouble": np.zeros(4, np.int64)}
         start = time.perf_counter()
-        backup = {key: value.copy() for key, value in self.moving.items()}
+        backup, checked = {key: value.copy() for key, value in self.moving.items()}, self.step
         for first, last, noise in self._blocks(stop):
-            arguments = {**fixed, **noise, "n_noise": first}
-            self.run_block(first, last, arguments, collector=collector)
-            check_finite(self, backup, first=first, last=last, arguments=arguments)
-            for key, value in self.moving.items():
-                np.copyto(backup[key], value)
+            self.run_block(first, last, {**fixed, **noise, "n_noise": first}, collector=collector)
+            if last - checked >= CHECK_EVERY or last == stop:
+                check_finite(self, backup, first=checked, last=last, arguments=fixed)
+                self._keep(backup, checked, last)
+                checked = last
             self.step = last
             if progress is not None:
                 progress(last - first)
@@ -187,6 +187,17 @@ class NumbaRun:
             if collector is not None:
                 collector.flush()
 
+    def _keep(self, backup: dict[str, Array], first: int, last: int) -> None:
+        """Copy the state for the next check; a large matrix only if its rule was at work since."""
+        for key, value in self.moving.items():
+            owner = key.removesuffix("_p")
+            if owner != key:
+                steps = self._constants[f"{owner}_sample_steps"]
+                low, high = np.searchsorted(steps, [first, last])
+                if not self._constants[f"{owner}_gate"][low:high].any():
+                    continue
+            np.copyto(backup[key], value)
+
     def _blocks(self, stop: int) -> Iterator[tuple[int, int, dict[str, Array]]]:
         """Blocks of steps with their noise, drawn one block ahead if there is a thread for it."""
         width = sum(
@@ -196,18 +207,29 @@ class NumbaRun:
         edges = [*range(self.step, stop, rows), stop]
         if self.threads < 2 or width == 0:
             for first, last in pairwise(edges):
-                yield first, last, self._noise(first, last)
+                yield first, last, self.noise(first, last)
             return
         with ThreadPoolExecutor(max_workers=1) as pool:
             ahead: Future[dict[str, Array]] | None = None
             for first, last in pairwise(edges):
-                noise = self._noise(first, last) if ahead is None else ahead.result()
+                noise = self.noise(first, last) if ahead is None else ahead.result()
                 following = min(last + rows, stop)
-                ahead = pool.submit(self._noise, last, following) if following > last else None
+                ahead = pool.submit(self.noise, last, following) if following > last else None
                 yield first, last, noise
 
-    def _noise(self, first: int, last: int) -> dict[str, Array]:
-        """Standard normals of each noisy population for steps first to last - 1."""
+    def noise(self, first: int, last: int) -> dict[str, Array]:
+        """Draw the standard normals of each noisy population for steps first to last - 1.
+
+        Parameters
+        ----------
+        first, last : int
+            Steps of the run.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Kernel arguments; the numbers depend on the step alone, so a step can be drawn again.
+        """
         block = {}
         for name, population in self.plan.populations.items():
             if population.noise is None:
