@@ -71,8 +71,7 @@ def taught(rule: Any, duration: int, **parts: Any) -> Plan:
     return plan_of(network, f"{duration} ms", everything=True, **given)
 
 
-@pytest.mark.parametrize("feedback", [True, False])
-@pytest.mark.parametrize("rule", ["delta", "normalized", "fixed"])
+@pytest.mark.parametrize(("rule", "feedback"), [("delta", True), ("normalized", False), ("fixed", True)])
 def test_read_outs_learn_the_same_weights(rule: str, feedback: bool) -> None:
     rules = {
         "delta": arc.Delta(learning_rate=0.002),
