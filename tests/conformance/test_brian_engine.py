@@ -11,12 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conformance.cases import learning_network, lif_network, plan_of, run
+from conformance.cases import izh2003_network, learning_network, lif_network, plan_of, run
 from networks import lif_pair, reservoir
 
 import arcuate as arc
 from arcuate.engines import brian_engine, get_engine
-from arcuate.errors import CapabilityError, EngineError, MissingExtraError, NonFiniteError, UnknownNameError
+from arcuate.errors import (
+    CapabilityError,
+    EngineError,
+    MemoryLimitError,
+    MissingExtraError,
+    NonFiniteError,
+    UnknownNameError,
+)
 
 pytestmark = pytest.mark.brian
 
@@ -163,6 +170,14 @@ def test_a_state_that_is_not_finite_is_refused() -> None:
     running.amend.append(lambda job: job.update("wrong", "p1", ["p1_v = log(p1_v)"], when="end", order=0))
     with pytest.raises(NonFiniteError, match=r"'post'.*v = .*neuron 0"):
         running.advance(200)
+
+
+def test_tables_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(izh2003_network("euler"), "1 s")
+    monkeypatch.setattr(brian_engine, "available_memory", lambda: 4 * 8 * 50 * 2000)
+    with pytest.raises(MemoryLimitError, match=r"duration = 1\.0: needs 0\.0032 GB.*numba"):
+        get_engine("brian2").start(plan).advance(2000)
+    brian_engine.check_tables(plan, 1500)
 
 
 def test_interrupting_a_run_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,17 @@ import numpy as np
 
 from arcuate._jit import cache_dir
 from arcuate.engines._brian_emit import Description, describe
+from arcuate.engines.memory import SHARE, available_memory
 from arcuate.engines.plan import Array, Plan
 from arcuate.engines.result import RawRun
-from arcuate.errors import CapabilityError, EngineError, MissingExtraError, NonFiniteError, check_choice
+from arcuate.errors import (
+    CapabilityError,
+    EngineError,
+    MemoryLimitError,
+    MissingExtraError,
+    NonFiniteError,
+    check_choice,
+)
 from arcuate.spec import Delta, LowRank, Network
 
 TARGETS: Mapping[str, str] = {
@@ -185,6 +193,8 @@ class BrianRun:
             If it ran before: Brian2 runs a plan in one piece.
         EngineError
             If the plan is shorter, or Brian2 fails.
+        MemoryLimitError
+            If the noise, the inputs and the schedules of all steps do not fit.
         NonFiniteError
             If a state variable is not finite at the end.
         """
@@ -195,6 +205,7 @@ class BrianRun:
                 where="advance", name="duration", value=n_steps * self.plan.dt,
                 bound=f"the plan has {self.plan.n_steps * self.plan.dt:g} s", fix="plan a longer run",
             )  # fmt: skip
+        check_tables(self.plan, n_steps)
         job = describe(self.plan, n_steps)
         for change in self.amend:
             change(job)
@@ -214,6 +225,35 @@ class BrianRun:
 
     def _cannot(self, bound: str) -> CapabilityError:
         return CapabilityError.of(where=self.name, bound=bound, fix='use engine="numba"')
+
+
+def check_tables(plan: Plan, n_steps: int) -> None:
+    """Refuse a run whose values for every step would not fit, before they are made.
+
+    Brian2 looks noise, inputs and teachers up in tables of the whole run, and four copies exist at once.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    n_steps : int
+        Steps to run.
+
+    Raises
+    ------
+    MemoryLimitError
+        With the number of bytes.
+    """
+    width = sum(p.n for p in plan.populations.values() if p.noise is not None)
+    width += sum(drive.values.shape[1] for drive in plan.inputs.values())
+    width += sum(4 + readout.n_outputs for readout in plan.readouts.values())
+    needed, free = 4 * 8 * width * n_steps, available_memory()
+    if needed > SHARE * free:
+        raise MemoryLimitError.of(
+            where="The Brian2 engine", name="duration", value=n_steps * plan.dt,
+            bound=f"needs {needed / 1e9:.3g} GB for noise, inputs, schedules; {free / 1e9:.3g} GB are free",
+            fix='shorten the run, or use engine="numba", which makes them as it goes',
+        )  # fmt: skip
 
 
 def check_installation(target: str, *, folder: Path | None = None) -> None:
