@@ -202,5 +202,5 @@ def test_facts_of_a_run() -> None:
     result = run(plan_of(small(), "20 ms"), "brian2")
     assert result.facts["brian2"] == metadata.version("brian2")
     assert result.facts["target"] == "numpy"
-    assert "-ffp-contract=off" in str(result.facts["flags"])
+    assert "flags" not in result.facts  # nothing was compiled
     assert 0 < result.wall < result.wall + float(result.facts["load_s"])

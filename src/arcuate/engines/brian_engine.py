@@ -219,8 +219,10 @@ class BrianRun:
             progress(n_steps)
         facts: dict[str, str | int | float] = {
             "load_s": whole - float(out["wall"]), "order": "strict", "threads": 1,
-            "brian2": metadata.version("brian2"), "target": TARGETS[self.name], "flags": " ".join(FLAGS),
+            "brian2": metadata.version("brian2"), "target": TARGETS[self.name],
         }  # fmt: skip
+        if TARGETS[self.name] != "numpy":
+            facts["flags"] = " ".join(FLAGS)
         return _result(job, out, self._final, facts)
 
     def _cannot(self, bound: str) -> CapabilityError:
