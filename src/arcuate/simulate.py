@@ -40,7 +40,8 @@ def simulate(
     network : Network
         The specification.
     duration : str or quantity, optional
-        Length of the run, such as ``"2 s"``; that of the network's task by default.
+        Length of the run, such as ``"2 s"``, rounded up to whole steps; that of the network's task by
+        default.
     seed : int, optional
         Seed of every random number. None draws one, which the recording keeps.
     engine : str
@@ -87,6 +88,7 @@ def simulate(
     >>> int(rec.spikes("exc").sizes["spike"])
     6
     """
+    _check_progress(progress)
     run = Simulation(
         network,
         duration,
@@ -162,13 +164,20 @@ class Simulation:
                 fix='load one with arcuate.load_model("what_when_reservoir")',
             )
         check_int(threads, where="simulate", name="threads", low=1, high=MAX_THREADS)
+        if memory_limit is not None:
+            check_int(memory_limit, where="simulate", name="memory_limit")
         self._engine = get_engine(engine)
         check_capabilities(self._engine, network)
         if record is not None:
             network = network.replace(record=record)
-        self._given = {"inputs": inputs or {}, "targets": targets or {}, "gates": gates or {}}
         self.plan: Plan = build_plan(
-            network, seed=seed, duration=duration, memory_limit=memory_limit, **self._given
+            network,
+            seed=seed,
+            duration=duration,
+            inputs=inputs,
+            targets=targets,
+            gates=gates,
+            memory_limit=memory_limit,
         )
         self._run = self._engine.start(self.plan, threads=threads)
 
@@ -210,6 +219,7 @@ class Simulation:
         """
         from arcuate.engines.to_recording import to_recording
 
+        _check_progress(progress)
         if duration is None:
             n_steps = self.plan.n_steps - self._run.step
         else:
@@ -296,6 +306,16 @@ class Simulation:
         )
         saved.restore(simulation.plan, simulation._run)
         return simulation
+
+
+def _check_progress(option: object) -> None:
+    if option is not None and not isinstance(option, bool) and not callable(option):
+        raise SpecError.of(
+            where="simulate",
+            name="progress",
+            value=option,
+            bound="must be True, False, None or a function of (steps done, steps in all)",
+        )
 
 
 class _progress:

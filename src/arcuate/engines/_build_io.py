@@ -89,6 +89,8 @@ def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
                 bound=f"must be {values.shape[1]}, as the task has",
             )
         return np.asarray(values)
+    if drive.kind == "spikes" and getattr(given, "dtype", None) == np.dtype(bool):
+        given = np.asarray(given, dtype=float)
     values = check_array(given, where=where, name="values")
     values = np.array(values[:, None] if values.ndim == 1 else values, dtype=float, order="C")
     if values.ndim != 2 or values.shape[1] != drive.n_channels:
@@ -98,15 +100,34 @@ def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
             value=f"an array of shape {np.shape(given)}",
             bound=f"must have shape (n_steps, {drive.n_channels})",
         )
-    if values.shape[0] < n_steps:
+    if values.shape[0] != n_steps:
+        short = values.shape[0] < n_steps
         raise SpecError.of(
             where=where,
             name="values",
             value=f"{values.shape[0]} rows",
-            bound=f"must reach to the end of the run, {n_steps} steps",
-            fix="shorten the run, or pad with zeros",
+            bound=f"must have one row for each step of dt, and the run has {n_steps} steps",
+            fix="sample it once a step; shorten the run, or pad with zeros"
+            if short
+            else f"sample it once a step; cut it to the run with values[:{n_steps}]",
         )
+    if drive.kind == "spikes":
+        _check_spikes(values, where)
     return values
+
+
+def _check_spikes(values: Array, where: str) -> None:
+    """A channel of a spike input is silent (0) or fires once (1) in a step."""
+    bad = np.argwhere((values != 0.0) & (values != 1.0))
+    if bad.size:
+        step, channel = (int(k) for k in bad[0])
+        raise SpecError.of(
+            where=where,
+            name="values",
+            value=float(values[step, channel]),
+            bound=f"must be 0 or 1, at most one spike in a step; step {step} of channel {channel} is not",
+            fix="give spikes in one step to different channels, or raise the weight",
+        )
 
 
 def build_readouts(
@@ -217,6 +238,14 @@ def _teacher(
 ) -> Array:
     where = f"Readout {readout.name!r}"
     if readout.rule is None:
+        if given is not None:
+            raise SpecError.of(
+                where=where,
+                name="target",
+                value=given,
+                bound="must be left out, since the read-out has no rule to learn by",
+                fix="give it one, such as rule=Delta(learning_rate=0.1)",
+            )
         return np.empty((0, n_outputs))
     if given is not None:
         values = check_array(given, where=where, name="target")
@@ -246,6 +275,14 @@ def _teacher(
 
 def _gate(readout: Readout, steps: Array, network: Network, task: Any, given: Any) -> Array:
     active = getattr(readout.rule, "active", None)
+    if given is not None and (readout.rule is None or active or isinstance(readout.rule, TwoBank)):
+        raise SpecError.of(
+            where=f"Readout {readout.name!r}",
+            name="gate",
+            value=given,
+            bound="must be left out, since the read-out has no rule, or its rule has times of its own",
+            fix="drop the gate, or the rule's active",
+        )
     if active is not None:
         time = steps * network.dt
         return np.asarray(sum(((time >= low) & (time < high)) for low, high in active), dtype=float)

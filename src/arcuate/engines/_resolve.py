@@ -28,10 +28,12 @@ class Resolver:
         Length of a value that differs from element to element.
     known : mapping of str to float
         Names that expressions may use besides the owner's own values.
+    where : str
+        The owner as messages call it.
     """
 
-    def __init__(self, seed: int, owner: str, n: int, known: Mapping[str, float]) -> None:
-        self.seed, self.owner, self.n = seed, owner, n
+    def __init__(self, seed: int, owner: str, n: int, known: Mapping[str, float], *, where: str = "") -> None:
+        self.seed, self.owner, self.n, self.where = seed, owner, n, where or owner
         self.namespace: dict[str, Array] = {key: np.asarray(float(value)) for key, value in known.items()}
 
     def draw(self, group: str, values: Mapping[str, Any]) -> dict[str, Array]:
@@ -55,7 +57,7 @@ class Resolver:
             If values define one another in a circle, or a value is not finite.
         """
         texts = {
-            key: parse(value, where=self.owner, units=True)
+            key: parse(value, where=self.where, units=True)
             for key, value in values.items()
             if isinstance(value, str)
         }
@@ -65,7 +67,7 @@ class Resolver:
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise SpecError.of(
-                where=self.owner,
+                where=self.where,
                 name=error.args[1][0],
                 value=circle,
                 bound="values must not define one another",
@@ -74,32 +76,34 @@ class Resolver:
         for key in order:
             value = values[key]
             if key in texts:
-                array = np.asarray(texts[key].evaluate(self.namespace), dtype=float)
+                array = np.asarray(texts[key].evaluate(self.namespace, finite=False), dtype=float)
             elif isinstance(value, Distribution):
                 array = value.sample(rng.stream(self.seed, f"{self.owner}/{group}/{key}"), self.n)
             elif isinstance(value, Values):
                 array = value.array
             else:
                 array = np.asarray(float(value))
-            self._check(key, array)
+            self._check(key, array, text=value if key in texts else "")
             self.namespace[key] = array
         return {key: self.namespace[key] for key in values}
 
-    def _check(self, key: str, array: Array) -> None:
+    def _check(self, key: str, array: Array, *, text: str = "") -> None:
         if array.shape not in ((), (self.n,)):
             raise SpecError.of(
-                where=self.owner,
+                where=self.where,
                 name=key,
                 value=f"{array.shape[0]} values",
                 bound=f"must be 1 or {self.n} values",
             )
         if not np.isfinite(array).all():
             place = int(np.flatnonzero(~np.isfinite(np.atleast_1d(array)))[0])
+            cause = "look for a division by 0, a logarithm or root of a negative number, or an overflow"
             raise SpecError.of(
-                where=self.owner,
+                where=self.where,
                 name=key,
                 value=float(np.atleast_1d(array)[place]),
                 bound=f"must be finite; element {place} is not",
+                fix=f"{cause} in {text!r}" if text else "",
             )
 
     def one(self, group: str, key: str, value: Any) -> Array:

@@ -36,6 +36,7 @@ from arcuate.spec import (
     Values,
     check_parameters,
 )
+from arcuate.spec.projection import MAX_DELAY
 from arcuate.units import to_si
 
 
@@ -94,14 +95,21 @@ def build_plan(
         task = tasks.build(network.task).trials(network.dt, seed)
     n_steps = _n_steps(network, duration, task)
     memory = check_memory(network, n_steps, task, limit=memory_limit)
+    inputs, targets, gates = (
+        _table(name, given) for name, given in (("inputs", inputs), ("targets", targets), ("gates", gates))
+    )
     known = {"dt": network.dt, "dt_ms": network.dt * 1e3}
     populations, resolvers = {}, {}
     for population in network.populations.values():
         resolvers[population.name] = Resolver(
-            seed, population.name, population.n, {**known, "n": population.n}
+            seed,
+            population.name,
+            population.n,
+            {**known, "n": population.n},
+            where=f"Population {population.name!r}",
         )
         populations[population.name] = _population(population, resolvers[population.name], seed, n_steps)
-    drives = build_inputs(network, seed, n_steps, given=inputs or {}, task=task)
+    drives = build_inputs(network, seed, n_steps, given=inputs, task=task)
     currents, projections = _synapses(network, seed, populations, drives, known)
     features: dict[str, FeaturePlan] = {}
     readouts = build_readouts(
@@ -109,8 +117,8 @@ def build_plan(
         seed,
         n_steps,
         task=task,
-        targets=targets or {},
-        gates=gates or {},
+        targets=targets,
+        gates=gates,
         add_feature=_adder(network, features, known),
     )
     return Plan(
@@ -154,6 +162,21 @@ def _synapses(
     return currents, projections
 
 
+def _table(name: str, given: object) -> Mapping[str, Any]:
+    """What the caller gave by name, or nothing."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise SpecError.of(
+            where="simulate",
+            name=name,
+            value=given,
+            bound="must be a mapping from name to array",
+            fix=f'use {name}={{"name": array}}',
+        )
+    return given
+
+
 def _n_steps(network: Network, duration: object, task: Any) -> int:
     if duration is None:
         if task is None:
@@ -172,6 +195,7 @@ def _n_steps(network: Network, duration: object, task: Any) -> int:
             name="duration",
             value=duration,
             bound=f"must be at least one step, dt = {network.dt:g} s",
+            fix="run for longer, or lower dt",
         )
     n_steps = seconds / network.dt
     if n_steps > 2**31:
@@ -180,9 +204,10 @@ def _n_steps(network: Network, duration: object, task: Any) -> int:
             name="duration",
             value=duration,
             bound=f"gives {n_steps:.3g} steps of {network.dt:g} s; at most 2**31 run at once",
-            fix="run in pieces with Simulation.advance, or raise dt",
+            fix="run for less, or raise dt",
         )
-    return int(np.ceil(n_steps - 1e-9))
+    nearest = round(n_steps)  # what is a whole number of steps but for rounding is not rounded up
+    return nearest if abs(n_steps - nearest) <= 1e-9 + 1e-12 * n_steps else int(np.ceil(n_steps))
 
 
 def _population(population: Population, resolver: Resolver, seed: int, n_steps: int) -> PopulationPlan:
@@ -201,6 +226,14 @@ def _population(population: Population, resolver: Resolver, seed: int, n_steps: 
     noise = None
     if population.noise is not None:
         sigma = resolver.one("noise", "sigma", population.noise.sigma)
+        if float(sigma.min()) < 0.0:
+            raise SpecError.of(
+                where=f"Population {population.name!r}",
+                name="noise.sigma",
+                value=float(sigma.min()),
+                bound="must be >= 0",
+                fix="draw it from a distribution without negative values",
+            )
         stream = f"{population.name}/noise"
         frozen = None
         if population.noise.mode == "frozen":
@@ -259,7 +292,7 @@ def _projection(
         else {}
     )
     if isinstance(rule, LowRank):
-        return _low_rank(projection, current, seed, n_pre=n_pre, n_post=n_post, dt=network.dt)
+        return _low_rank(projection, current, Resolver(seed, projection.name, 1, names, where=where), network)
     pre, post = draw_edges(
         rule,
         n_pre,
@@ -268,7 +301,7 @@ def _projection(
         generator=rng.stream(seed, f"{projection.name}/connectivity"),
         where=where,
     )
-    resolver = Resolver(seed, projection.name, pre.size, names)
+    resolver = Resolver(seed, projection.name, pre.size, names, where=where)
     resolver.draw("latents", projection.latents)
     weight, delay = _matrix(projection.weight, pre, post), _matrix(projection.delay, pre, post)
     if weight is None:
@@ -326,8 +359,14 @@ def _fan_out(name: str, source: str, target: str, current: CurrentPlan, weight: 
 def _check_edges(
     projection: Projection, network: Network, weight: Array, delay: Array, pre: Array, *, where: str
 ) -> None:
-    if delay.size and float(delay.min()) < 0.0:
-        raise SpecError.of(where=where, name="delay", value=float(delay.min()), bound="must be >= 0 ms")
+    if delay.size and not 0.0 <= float(delay.min()) <= float(delay.max()) <= MAX_DELAY:
+        raise SpecError.of(
+            where=where,
+            name="delay",
+            value=f"{float(delay.min() if delay.min() < 0.0 else delay.max()):g} s",
+            bound=f"must be >= 0 s and <= {MAX_DELAY:g} s",
+            fix="draw it from a distribution with bounds, such as Uniform",
+        )
     sign = network.populations[projection.pre].sign
     bad = weight < 0.0 if sign == "excitatory" else weight > 0.0 if sign == "inhibitory" else None
     if bad is not None and bad.any():
@@ -343,9 +382,10 @@ def _check_edges(
 
 
 def _low_rank(
-    projection: Projection, current: CurrentPlan, seed: int, *, n_pre: int, n_post: int, dt: float
+    projection: Projection, current: CurrentPlan, resolver: Resolver, network: Network
 ) -> ProjectionPlan:
-    rule = projection.connectivity
+    rule, seed = projection.connectivity, resolver.seed
+    n_pre, n_post = network.populations[projection.pre].n, network.populations[projection.post].n
     factors = {}
     for side, n in (("left", n_post), ("right", n_pre)):
         value = getattr(rule, side)
@@ -355,18 +395,15 @@ def _low_rank(
             factors[side] = value.sample(
                 rng.stream(seed, f"{projection.name}/connectivity/{side}"), (n, rule.rank)
             )
-    scale = float(
-        Resolver(seed, projection.name, 1, dict(projection.constants)).full(
-            "weight", "weight", projection.weight
-        )[0]
-    )
-    delay = float(Resolver(seed, projection.name, 1, {}).full("delay", "delay", projection.delay)[0])
+    resolver.draw("latents", projection.latents)
+    scale = float(resolver.full("weight", "weight", projection.weight)[0])
+    delay = float(resolver.full("delay", "delay", projection.delay)[0])
     return ProjectionPlan(
         name=projection.name,
         pre=projection.pre,
         post=projection.post,
         current=current.name,
-        delays=np.array([int(delay / dt + 0.5)], np.int64),
+        delays=np.array([int(delay / network.dt + 0.5)], np.int64),
         indptr=np.zeros((1, n_pre + 1), np.int64),
         index=np.empty(0, np.int32),
         weight=np.empty(0),
