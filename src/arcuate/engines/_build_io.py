@@ -72,7 +72,7 @@ def build_inputs(
 def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
     where = f"Input {drive.name!r}"
     if given is None:
-        if task is None or drive.name not in ("cue", "outcome"):
+        if task is None or drive.name not in ("cue", "outcome", *task.cue_names):
             raise SpecError.of(
                 where=where,
                 name="values",

@@ -214,9 +214,10 @@ class Trials:
 
         Parameters
         ----------
-        name : {"cue", "outcome"}
+        name : str
             ``"cue"``: one channel for each name in `cue_names`. ``"outcome"``: one channel for each outcome;
-            no pulses unless the task has ``outcome_to_reservoir=True``.
+            no pulses unless the task has ``outcome_to_reservoir=True``. A name of `cue_names`: that cue
+            alone, on one channel.
 
         Returns
         -------
@@ -228,9 +229,18 @@ class Trials:
             For any other name.
         """
         drives = {"cue": self.cues, "outcome": self.outcome_pulses}
-        if name not in drives:
-            raise unknown("Trials.drive", name, list(drives), kind="drive")
-        return drives[name]
+        if name in drives:
+            return drives[name]
+        if name not in self.cue_names:
+            raise unknown("Trials.drive", name, [*drives, *self.cue_names], kind="drive")
+        mine = self.cues.channel == self.cue_names.index(name)
+        return Pulses(
+            start=self.cues.start[mine],
+            stop=self.cues.stop[mine],
+            channel=np.zeros(int(mine.sum()), dtype=np.int64),
+            amplitude=self.cues.amplitude[mine],
+            n_channels=1,
+        )
 
     def target(self, trial: int) -> np.ndarray:
         """Return which outcome came in a trial.
