@@ -31,11 +31,13 @@ from arcuate.analysis.subspace import (
     signal_correlation,
 )
 from arcuate.analysis.trajectory import gaussian_pulse, peak_times, signal_to_noise, time_decoding
+from arcuate.analysis.waveform import SineFit, sine_fit
 
 __all__ = [
     "AngleReport",
     "Interval",
     "LineFit",
+    "SineFit",
     "SubspaceComparison",
     "amplitude_vs_probability",
     "angle_history",
@@ -56,6 +58,7 @@ __all__ = [
     "rates",
     "signal_correlation",
     "signal_to_noise",
+    "sine_fit",
     "summary",
     "time_decoding",
     "timing_error",
