@@ -153,16 +153,8 @@ class Simulation:
     ) -> None:
         from arcuate.engines import check_capabilities, get_engine
         from arcuate.engines.build import build_plan
-        from arcuate.spec import Network
 
-        if not isinstance(network, Network):
-            raise SpecError.of(
-                where="simulate",
-                name="network",
-                value=network,
-                bound="must be a Network",
-                fix='load one with arcuate.load_model("what_when_reservoir")',
-            )
+        _check_network(network)
         check_int(threads, where="simulate", name="threads", low=1, high=MAX_THREADS)
         if memory_limit is not None:
             check_int(memory_limit, where="simulate", name="memory_limit")
@@ -224,7 +216,7 @@ class Simulation:
             n_steps = self.plan.n_steps - self._run.step
         else:
             seconds = to_si(duration, "s", where="advance", name="duration", low=0.0, low_open=True)
-            n_steps = max(1, int(seconds / self.plan.dt + 0.5))
+            n_steps = max(1, int(min(seconds / self.plan.dt, 2.0**62) + 0.5))
         if n_steps < 1:
             raise EngineError.of(
                 where="advance",
@@ -292,6 +284,7 @@ class Simulation:
         """
         from arcuate.engines.checkpoint import read_checkpoint
 
+        _check_network(network)
         saved = read_checkpoint(path, network)
         simulation = cls(
             network,
@@ -306,6 +299,19 @@ class Simulation:
         )
         saved.restore(simulation.plan, simulation._run)
         return simulation
+
+
+def _check_network(network: object) -> None:
+    from arcuate.spec import Network
+
+    if not isinstance(network, Network):
+        raise SpecError.of(
+            where="simulate",
+            name="network",
+            value=network,
+            bound="must be a Network",
+            fix='load one with arcuate.load_model("what_when_reservoir")',
+        )
 
 
 def _check_progress(option: object) -> None:

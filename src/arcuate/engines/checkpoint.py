@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -93,12 +95,8 @@ def write_checkpoint(path: str | os.PathLike[str], *, engine: Any, plan: Plan, r
         )
     from arcuate import __version__
 
-    target = Path(path)
-    if target.exists():
-        raise FileFormatError.of(
-            where="checkpoint", name="path", value=str(target), bound="must not exist yet"
-        )
-    facts = {
+    target = _path(path)
+    facts: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "arcuate_version": __version__,
@@ -106,11 +104,14 @@ def write_checkpoint(path: str | os.PathLike[str], *, engine: Any, plan: Plan, r
         "seed": str(plan.seed),
         "step": run.step,
         "n_steps": plan.n_steps,
+        "dt": plan.dt,
         "spec_sha256": plan.network.sha256,
-        "state_sha256": _digest(run.moving),
     }
+    facts["sha256"] = _digest(facts, run.moving)
     arrays = {**run.moving, _FACTS: np.frombuffer(json.dumps(facts).encode(), np.uint8)}
     try:
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, "it exists already, and is not overwritten")
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -127,7 +128,7 @@ def write_checkpoint(path: str | os.PathLike[str], *, engine: Any, plan: Plan, r
             name="path",
             value=str(target),
             bound=f"could not be written: {error.strerror}",
-            fix="choose a folder that exists, with room, that you may write to",
+            fix="choose a new name in a folder that exists, with room, that you may write to",
         ) from error
 
 
@@ -150,32 +151,35 @@ def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoin
     FileFormatError
         If the file is missing, alien, damaged, from a newer version, or of another specification.
     """
-    where = f"checkpoint {os.fspath(path)!r}"
+    where = f"checkpoint {str(_path(path))!r}"
+    arrays = _read_arrays(path, where)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
         facts = json.loads(bytes(arrays.pop(_FACTS)))
-        if facts["format"] != FORMAT:
-            raise ValueError("another format")
-        version, digest = int(facts["version"]), facts["state_sha256"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError.of(
-            where=where,
-            bound="is not a whole checkpoint of this package",
-            fix="write it again with checkpoint()",
-        ) from error
+        whole = facts["format"] == FORMAT
+        version, digest = int(facts["version"]), facts.pop("sha256")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _alien(where) from error
+    if not whole or version < 1:
+        raise _alien(where)
     if version > VERSION:
         raise FileFormatError.of(
             where=where, name="version", value=version, bound=f"must be <= {VERSION}", fix="update arcuate"
         )
-    if digest != _digest(arrays):
-        raise FileFormatError.of(where=where, bound="is damaged: its checksum does not match its contents")
-    if facts["spec_sha256"] != network.sha256:
+    if digest != _digest(facts, arrays):
         raise FileFormatError.of(
             where=where,
-            name="network",
-            value=network.name,
-            bound="must be the specification that was saved; its content, dt included, differs",
+            bound="is damaged: its checksum does not match its contents",
+            fix="go back to an earlier checkpoint",
+        )
+    if facts["spec_sha256"] != network.sha256:
+        other_dt = facts["dt"] != network.dt
+        raise FileFormatError.of(
+            where=where,
+            name="dt" if other_dt else "network",
+            value=str(network.dt) if other_dt else network.name,
+            bound=f"must be {facts['dt']:g} s, as it was saved"
+            if other_dt
+            else "must be the specification that was saved; its content differs",
             fix="resume with the very network that was simulated",
         )
     return Checkpoint(
@@ -187,8 +191,51 @@ def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoin
     )
 
 
-def _digest(arrays: dict[str, Array]) -> str:
-    digest = hashlib.sha256()
+def _path(path: object) -> Path:
+    if isinstance(path, (str, os.PathLike)) and "\0" not in str(path):
+        return Path(path)
+    raise FileFormatError.of(
+        where="checkpoint", name="path", value=path, bound="must be the path of a file", fix='use "run.npz"'
+    )
+
+
+def _alien(where: str) -> FileFormatError:
+    return FileFormatError.of(
+        where=where,
+        bound="is not a whole checkpoint of this package",
+        fix="write it again with checkpoint()",
+    )
+
+
+def _read_arrays(path: str | os.PathLike[str], where: str) -> dict[str, Array]:
+    """Arrays of an archive that holds them as they are: nothing in it can be larger than the file."""
+    try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening one would wait for a writer
+            raise _alien(where)
+        with open(path, "rb") as file:
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                    raise _alien(where)
+                if sum(entry.file_size for entry in entries) > os.fstat(file.fileno()).st_size:
+                    raise _alien(where)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {key: np.asarray(arrays[key]) for key in arrays.files}
+    except OSError as error:
+        raise FileFormatError.of(
+            where=where,
+            name="path",
+            value=str(path),
+            bound=f"could not be read: {error.strerror or error}",
+            fix="name a file that checkpoint() wrote",
+        ) from error
+    except (ValueError, KeyError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile) as error:
+        raise _alien(where) from error  # NotImplementedError, for a damaged header, is a RuntimeError
+
+
+def _digest(facts: dict[str, Any], arrays: dict[str, Array]) -> str:
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for key in sorted(arrays):
         digest.update(f"{key}:{arrays[key].dtype}:{arrays[key].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[key]).tobytes())
