@@ -239,7 +239,8 @@ class Reference:
             step = rule.learning_rate * readout.gate[sample[0]] / norm if norm else 0.0
             low = -np.inf if rule.w_min is None else rule.w_min
             high = np.inf if rule.w_max is None else rule.w_max
-            self.weights[name] = np.clip(weights + step * np.outer(error, x), low, high)
+            # in this order: fed back for 10 000 steps, another rounding of one product moves spikes
+            self.weights[name] = np.clip(weights + np.outer(step * error, x), low, high)
         elif isinstance(rule, RLS):
             k = self.p[name] @ x
             scale = rule.forgetting + x @ k
