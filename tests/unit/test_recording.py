@@ -321,6 +321,29 @@ def test_a_disk_that_fills_up_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+def test_a_disk_that_fills_up_at_any_byte_does_not_end_the_process(
+    rec: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = rec.save(tmp_path / "whole.nc")
+    size = full.stat().st_size
+    full.unlink()
+    write, left = os.write, [0]
+
+    def limited(file: int, data: Any) -> int:
+        if left[0] <= 0:
+            raise OSError(28, "No space left on device")
+        done = write(file, bytes(data)[: left[0]])
+        left[0] -= done
+        return done
+
+    monkeypatch.setattr(files.os, "write", limited)
+    for room in range(0, size - 200, size // 60):
+        left[0] = room
+        with pytest.raises(RecordingError, match="No space left"):
+            rec.save(tmp_path / "r.nc")
+    assert os.listdir(tmp_path) == []
+
+
 def test_writes_that_come_back_short_are_finished(
     rec: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,11 +85,22 @@ def write_tree(tree: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bo
 
 
 class _Shield(io.RawIOBase):
-    """A file that keeps its first error to itself: HDF5 can crash the process when a write fails."""
+    """A file that goes on in memory once the disk fails, and keeps the error for later.
+
+    HDF5 can crash the process when a write fails, and also when it reads back anything but what it wrote.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         self.error: OSError | None = None
+        self.memory = io.BytesIO()
+
+    def _fail(self, error: OSError) -> None:
+        place = self.tell()
+        self.memory = io.BytesIO(self.path.read_bytes())
+        self.memory.seek(place)
+        self.error = error
 
     def readable(self) -> bool:
         return True
@@ -101,22 +112,31 @@ class _Shield(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return os.lseek(self.file, offset, whence)
+        return self.memory.seek(offset, whence) if self.error else os.lseek(self.file, offset, whence)
 
     def tell(self) -> int:
-        return os.lseek(self.file, 0, os.SEEK_CUR)
+        return self.memory.tell() if self.error else os.lseek(self.file, 0, os.SEEK_CUR)
 
     def truncate(self, size: int | None = None, /) -> int:
         length = self.tell() if size is None else size
-        try:
-            os.ftruncate(self.file, length)
-        except OSError as error:
-            self.error = self.error or error
+        if self.error is None:
+            try:
+                os.ftruncate(self.file, length)
+            except OSError as error:
+                self._fail(error)
+        if self.error is not None:
+            missing = length - self.memory.getbuffer().nbytes
+            self.memory.truncate(length)
+            if missing > 0:
+                place = self.memory.tell()
+                self.memory.seek(0, os.SEEK_END)
+                self.memory.write(bytes(missing))
+                self.memory.seek(place)
         return length
 
     def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer).cast("B")
-        piece = os.read(self.file, len(view))
+        piece = self.memory.read(len(view)) if self.error else os.read(self.file, len(view))
         view[: len(piece)] = piece
         return len(piece)
 
@@ -127,7 +147,9 @@ class _Shield(io.RawIOBase):
             while done < len(view) and self.error is None:
                 done += os.write(self.file, view[done:])
         except OSError as error:
-            self.error = error
+            self._fail(error)
+        if self.error is not None:
+            self.memory.write(view[done:])
         return len(view)
 
     def close(self) -> None:
