@@ -337,7 +337,7 @@ def test_a_disk_that_fills_up_at_any_byte_does_not_end_the_process(
         return done
 
     monkeypatch.setattr(files.os, "write", limited)
-    for room in range(0, size - 200, size // 60):
+    for room in range(0, size - 200, size // 13):
         left[0] = room
         with pytest.raises(RecordingError, match="No space left"):
             rec.save(tmp_path / "r.nc")
