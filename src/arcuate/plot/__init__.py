@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
+from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "amplitude_vs_probability",
     "angle",
     "modulators",
+    "omission",
+    "panels",
     "prediction_by_block",
     "raster",
     "state_map",
