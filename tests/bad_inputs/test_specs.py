@@ -138,6 +138,8 @@ POPULATIONS: dict[str, Case] = {
         "populatoins",
         ("'populations'",),
     ),
+    "18 keyword": (lambda: cells(nn=5), UnknownNameError, "nn", ("Population", "'n'")),
+    "keyword left out": (lambda: Population(name="exc"), SpecError, "n", ("missing",)),  # type: ignore[call-arg]
     "18 model": (lambda: Neuron(model="izh2033"), UnknownNameError, "izh2033", ("'izh2003'",)),
     "18 method": (lambda: izh2003(method="legacy"), UnknownNameError, "legacy", ("'legacy2003'",)),
     "18 preset": (lambda: izh2003(preset="RSS"), UnknownNameError, "RSS", ("'RS'",)),
@@ -367,6 +369,24 @@ CONNECTIONS: dict[str, Case] = {
         "rank",
         ("11", "<= 10"),
     ),
+    "low rank, balanced": (
+        lambda: link(LowRank(1, Normal(0, 1), Normal(0, 1)), balance="row"),
+        SpecError,
+        "balance",
+        ("'row'", "LowRank"),
+    ),
+    "low rank, a draw per synapse": (
+        lambda: link(LowRank(1, Normal(0, 1), Normal(0, 1)), weight=Normal(0, 1)),
+        SpecError,
+        "weight",
+        ("Normal", "single synapses"),
+    ),
+    "low rank, latents": (
+        lambda: link(LowRank(1, Normal(0, 1), Normal(0, 1)), latents={"xi": Normal(0, 1)}),
+        SpecError,
+        "latents",
+        ("xi", "left and right"),
+    ),
     "factor of another shape": (
         lambda: net(link(LowRank(1, np.ones((9, 1)), np.ones((10, 1))))),
         SpecError,
@@ -510,6 +530,30 @@ SIGNALS: dict[str, Case] = {
         SpecError,
         "name",
         ("'exc'", "population"),
+    ),
+    "read-out named like a population": (
+        lambda: net(readouts=[Readout(name="exc", source="exc")]),
+        SpecError,
+        "name",
+        ("'exc'", "a population"),
+    ),
+    "read-out named like an input": (
+        lambda: net(inputs=[Input(name="x", target="exc")], readouts=[Readout(name="x", source="exc")]),
+        SpecError,
+        "name",
+        ("'x'", "an input"),
+    ),
+    "projection named like the synapses of an input": (
+        lambda: net(link(name="x->exc"), inputs=[Input(name="x", target="exc", kind="spikes")]),
+        SpecError,
+        "name",
+        ("'x->exc'", "input 'x'"),
+    ),
+    "projection named like a population": (
+        lambda: net(link(name="exc")),
+        SpecError,
+        "name",
+        ("'exc'", "a population"),
     ),
     "synapse of a current": (
         lambda: Input(name="x", target="exc", synapse=exponential()),

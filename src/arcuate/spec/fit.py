@@ -45,18 +45,35 @@ def check_fit(network: Network) -> None:
         _check_readout(network, readout)
     _check_record(network)
     _check_dt(network)
-    clash = set(network.inputs) & set(network.populations)
-    if clash:
-        raise SpecError.of(
-            where=f"Input {sorted(clash)[0]!r}",
-            name="name",
-            value=sorted(clash)[0],
-            bound="is also a population",
-            fix="choose another name",
-        )
+    _check_names(network)
     for path in network.sources:
         if not isinstance(network.sources[path], str) or not has_path(network, path):
             raise unknown(f"Network {network.name!r}, sources", path, all_paths(network), kind="path")
+
+
+def _check_names(network: Network) -> None:
+    """Refuse a name that two parts share: random streams, synapses and recorded states go by it."""
+    owners: dict[str, str] = {}
+    for kind, parts in (
+        ("a population", network.populations),
+        ("an input", network.inputs),
+        ("a read-out", network.readouts),
+        ("a projection", network.projections),
+    ):
+        for name, part in parts.items():
+            own = (name,)
+            if isinstance(part, Input) and part.kind == "spikes":
+                own += tuple(f"{name}->{target}" for target in part.target)
+            for word in own:
+                if word in owners:
+                    raise SpecError.of(
+                        where=f"{type(part).__name__} {name!r}",
+                        name="name",
+                        value=word,
+                        bound=f"is also {owners[word]}",
+                        fix="choose another name",
+                    )
+                owners[word] = kind if word == name else f"a projection, that of the input {name!r}"
 
 
 def _population(network: Network, name: str, where: str) -> Population:

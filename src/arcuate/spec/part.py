@@ -36,6 +36,18 @@ class Part:
     flat: ClassVar[str] = ""
     tag: ClassVar[tuple[str, str]] = ("", "")
 
+    def __new__(cls, *args: Any, **values: Any) -> Self:
+        """Refuse a misspelt or a missing field by name, before Python does in words of its own."""
+        known = {field.name: field for field in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise unknown(cls.__name__, key, known, kind="field")
+        given = {*values, *[key for key, field in known.items() if not field.kw_only][: len(args)]}
+        for key, field in known.items():
+            if key not in given and field.default is MISSING and field.default_factory is MISSING:
+                raise SpecError.of(where=cls.__name__, name=key, bound="is missing")
+        return super().__new__(cls)
+
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
         """Names of the fields, without the flat one."""

@@ -456,6 +456,8 @@ class Projection(Part):
             constants=constants,
             latents=latents,
         )
+        if isinstance(connectivity, LowRank):
+            self._check_low_rank(where)
         if isinstance(weight, str):
             for read in sorted(names_in(weight, where=where, name="weight")):
                 if read not in self.weight_names:
@@ -521,6 +523,19 @@ class Projection(Part):
                 bound=f"must be >= 0 s and <= {MAX_DELAY:g} s",
                 fix='use delay="0 ms" for none',
             ) from error
+
+    def _check_low_rank(self, where: str) -> None:
+        """Refuse what speaks of single synapses, which a low-rank projection does not have."""
+        weight = self.weight if isinstance(self.weight, (Distribution, Values)) else None
+        for name, value in (("weight", weight), ("latents", self.latents or None), ("balance", self.balance)):
+            if value is not None:
+                raise SpecError.of(
+                    where=where,
+                    name=name,
+                    value=value,
+                    bound="speaks of single synapses, which LowRank has none of",
+                    fix="give one number as the weight, and put the randomness into left and right",
+                )
 
     def _check_arrays(self, where: str) -> None:
         """Refuse arrays that cannot fit the connectivity, whatever the sizes of the populations."""
