@@ -289,7 +289,7 @@ class Network(Part):
         -------
         str
         """
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+        return json.dumps(self.to_dict(), allow_nan=False, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, source: str | Path) -> Self:
