@@ -1,0 +1,459 @@
+"""The table of bad inputs, row by row: what each one is answered with.
+
+A row is refused (our error, with the words that its message must have) or defined (a call and its result).
+Variants of the rows are in the other files of this folder.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import arcuate as arc
+from arcuate.errors import (
+    ArcuateError,
+    CapabilityError,
+    ExpressionError,
+    FileFormatError,
+    FitError,
+    MemoryLimitError,
+    SpecError,
+    TaskError,
+    UnitsError,
+    UnknownNameError,
+)
+from arcuate.study.design import Design
+
+NAN, INF = float("nan"), float("inf")
+TIMES = np.random.default_rng(0).normal(size=(4, 10, 3))
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A call that must raise an error whose message has these words."""
+
+    call: Callable[[], Any]
+    error: type[ArcuateError]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Defined:
+    """A call that is allowed, and what it gives."""
+
+    call: Callable[[], Any]
+    result: Any
+
+
+def refused(call: Callable[[], Any], error: type[ArcuateError], *words: str) -> Refused:
+    return Refused(call, error, words)
+
+
+def cells(name: Any = "exc", n: Any = 10, **options: Any) -> arc.Population:
+    return arc.Population(**{"name": name, "n": n, "neuron": arc.izh2003(), **options})
+
+
+def link(connectivity: Any = None, **options: Any) -> arc.Projection:
+    given = {"pre": "exc", "post": "exc", "connectivity": connectivity or arc.Dense(), "weight": 0.5}
+    return arc.Projection(**{**given, **options})
+
+
+def net(*projections: arc.Projection, **options: Any) -> arc.Network:
+    given: dict[str, Any] = {"name": "net", "dt": "0.5 ms", "populations": [cells()]}
+    return arc.Network(**{**given, "projections": projections, **options})
+
+
+def two(*projections: arc.Projection, **options: Any) -> arc.Network:
+    return net(*projections, populations=[cells(**options), cells("inh", 4)])
+
+
+def driven(kind: str = "current") -> arc.Network:
+    return net(inputs=[arc.Input(name="drive", target="exc", kind=kind)])
+
+
+def learner(rule: Any, **options: Any) -> arc.Network:
+    return net(readouts=[arc.Readout(name="z", source="exc", rule=rule, **options)])
+
+
+def run(network: arc.Network, duration: Any = "10 ms", **options: Any) -> arc.Simulation:
+    """Plan a run as `simulate` does; nothing is stepped."""
+    return arc.Simulation(network, duration, **{"seed": 1, **options})
+
+
+def seconds(sim: arc.Simulation) -> float:
+    return round(sim.remaining, 9)
+
+
+def spikes(values: Any) -> arc.Simulation:
+    return run(driven("spikes"), "2 ms", inputs={"drive": np.asarray(values, dtype=float)})
+
+
+def block(**changes: Any) -> dict[str, Any]:
+    return {"n_trials": 4, "latency": "400 ms", "probabilities": [0.8, 0.2], **changes}
+
+
+def task(**changes: Any) -> Any:
+    return arc.tasks.build({"kind": "what_when", "blocks": [block(**changes)]})
+
+
+def grid(values: Any) -> Design:
+    return Design.grid(net(), values)
+
+
+def changed_by_the_caller() -> list[float]:
+    values = np.full(10, 0.1)
+    population = cells(neuron=arc.izh2003(a=values))
+    values[:] = 5.0
+    return population.neuron.parameters["a"].array.tolist()
+
+
+def changed_after_freezing() -> str:
+    network = net()
+    for change in (
+        lambda: setattr(network, "dt", 1.0),
+        lambda: setattr(network.populations["exc"], "n", 3),
+        lambda: network.populations["exc"].neuron.parameters.update(a=1.0),
+    ):
+        with pytest.raises(AttributeError):
+            change()
+    return network.sha256
+
+
+def stored(rule: Any, **options: Any) -> list[list[float]]:
+    """Rows (pre, post, weight) of the synapses that an engine gets."""
+    projection = run(net(link(rule, **options))).plan.projections["exc->exc"]
+    pre, _ = projection.edges()
+    return np.stack([pre, projection.index, projection.weight], axis=1).tolist()
+
+
+def resumed(network: arc.Network, **facts: Any) -> arc.Simulation:
+    """Resume a network from a checkpoint of `net()`, some facts of which were written over."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "state.npz")
+        run(net()).checkpoint(path)
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        told = {**json.loads(bytes(arrays["facts"])), **facts}
+        arrays["facts"] = np.frombuffer(json.dumps(told).encode(), np.uint8)
+        np.savez(path, **arrays)
+        return arc.Simulation.resume(path, network)
+
+
+HUGE = net(link(arc.Dense()), populations=[cells(n=1_000_000)])
+RECORD_ALL = net(populations=[cells(n=1_000_000)], record=arc.Record(states={"exc": ["v"]}, every="0.5 ms"))
+LOW_RANK = net(link(arc.LowRank(1, arc.Normal(0, 1), arc.Normal(0, 1))))
+
+ROWS: dict[int, list[Refused | Defined]] = {
+    # specifications and neurons
+    1: [refused(lambda: cells(n=0), SpecError, "n = 0", ">= 1")],
+    2: [refused(lambda: cells(n=-5), SpecError, "n = -5", ">= 1")],
+    3: [refused(lambda: cells(n=2.5), SpecError, "n = 2.5", "integer")],
+    4: [refused(lambda: cells(n=True), SpecError, "n = True", "integer")],
+    5: [refused(lambda: cells(n=10**12), SpecError, "n = 1000000000000", "<= 2147483647")],
+    6: [refused(lambda: cells(n="100"), SpecError, "n = '100'", "integer")],
+    7: [refused(lambda: arc.lif(tau_m="0 ms"), SpecError, "tau_m = '0 ms'", "> 0 ms")],
+    8: [refused(lambda: arc.lif(tau_m="-5 ms"), SpecError, "tau_m = '-5 ms'", "> 0 ms")],
+    9: [refused(lambda: arc.lif(tau_m=20), UnitsError, "tau_m = 20", 'ou mean "20 ms"?')],
+    10: [refused(lambda: arc.lif(tau_m="20 mV"), UnitsError, "tau_m = '20 mV'", "in s")],
+    11: [refused(lambda: arc.lif(tau_m=NAN), SpecError, "tau_m = nan", "finite")],
+    12: [refused(lambda: arc.lif(tau_m=INF), SpecError, "tau_m = inf", "finite")],
+    13: [
+        refused(lambda: arc.lif(v_reset="-50 mV"), SpecError, "v_reset", "-50 mV", "below v_thresh"),
+        refused(lambda: arc.lif(v_reset="-40 mV"), SpecError, "v_reset", "-40 mV", "below v_thresh"),
+    ],
+    14: [refused(lambda: arc.lif(t_ref="-1 ms"), SpecError, "t_ref = '-1 ms'", ">= 0 ms")],
+    15: [
+        Defined(
+            lambda: net(populations=[cells(neuron=arc.lif(t_ref="1.25 ms"))]).notes,
+            ("Population 'exc': t_ref = 1.25 ms is rounded to 3 steps, 1.5 ms",),
+        )
+    ],
+    16: [refused(lambda: cells(neuron=arc.izh2003(a=[0.1, 0.2])), SpecError, "a = ", "(2,)", "(10,)")],
+    17: [
+        refused(lambda: arc.izh2003(a=np.ones(10) * 1j), SpecError, "a = ", "complex"),
+        refused(lambda: arc.izh2003(a=np.array([None] * 10)), SpecError, "a = ", "object"),
+    ],
+    18: [
+        refused(lambda: arc.lif(tua_m="20 ms"), UnknownNameError, "'tua_m'", "'tau_m'"),
+        refused(lambda: arc.Population(name="exc", nn=5), UnknownNameError, "'nn'", "'n'"),
+        refused(lambda: net(populatoins=[]), UnknownNameError, "'populatoins'", "'populations'"),
+    ],
+    19: [refused(lambda: net(populations=[cells(), cells()]), SpecError, "'exc'", "different names")],
+    20: [
+        refused(lambda: cells(""), SpecError, "name = ''", "ASCII"),
+        refused(lambda: cells("a/b"), SpecError, "name = 'a/b'", "ASCII"),
+        refused(lambda: cells("a" * 300), SpecError, "name = 'aaa", "1 to 64"),
+        refused(lambda: cells("\u0435xc"), SpecError, "name = ", "ASCII"),
+    ],
+    21: [Defined(changed_after_freezing, net().sha256)],
+    22: [Defined(changed_by_the_caller, [0.1] * 10)],
+    # connectivity
+    23: [
+        refused(lambda: arc.Sparse(1.2), SpecError, "p = 1.2", "<= 1"),
+        refused(lambda: arc.Sparse(-0.1), SpecError, "p = -0.1", ">= 0"),
+        refused(lambda: arc.Sparse(NAN), SpecError, "p = nan", "finite"),
+    ],
+    24: [Defined(lambda: run(net(link(delay="0 ms"))).plan.projections["exc->exc"].delays.tolist(), [0])],
+    25: [refused(lambda: link(delay="-1 ms"), SpecError, "delay = -1 ms", ">= 0 s", '"0 ms"')],
+    26: [refused(lambda: link(delay="1e6 s"), SpecError, "delay = 1e+06 s", "<= 60 s")],
+    27: [refused(lambda: net(link(arc.Edges([0, 10], [1, 2]))), SpecError, "pre = 10", "< 10", "element 1")],
+    28: [refused(lambda: arc.Edges([0, -1], [1, 2]), SpecError, "pre = -1", ">= 0", "element 1")],
+    29: [
+        Defined(
+            lambda: stored(arc.Edges([0, 0], [1, 1]), weight=[0.5, 0.25]),
+            [[0.0, 1.0, 0.5], [0.0, 1.0, 0.25]],
+        )
+    ],
+    30: [
+        refused(
+            lambda: net(link(arc.Edges([0, 3], [1, 3], allow_self=False))),
+            SpecError,
+            "pre = 3",
+            "element 1",
+            "allow_self=True",
+        )
+    ],
+    31: [refused(lambda: net(link(post="exx")), UnknownNameError, "'exx'", "'exc'")],
+    32: [
+        refused(
+            lambda: two(link(post="inh", weight=np.ones((4, 10)))),
+            SpecError,
+            "(4, 10)",
+            "(10, 4)",
+            "weight.T",
+        )
+    ],
+    33: [
+        Defined(
+            lambda: stored(arc.Edges([3, 0, 3], [2, 1, 1]), weight=[1.0, 2.0, 3.0]),
+            [[0.0, 1.0, 2.0], [3.0, 1.0, 3.0], [3.0, 2.0, 1.0]],
+        ),
+        refused(lambda: link(weight=scipy.sparse.csr_array(np.eye(10))), SpecError, "weight", "must be"),
+        refused(lambda: run(HUGE), MemoryLimitError, "memory = ", "GB", "projection exc->exc"),
+    ],
+    34: [
+        refused(lambda: two(link(weight=0.1), sign="inhibitory"), SpecError, "weight = 0.1", "<= 0", "Dale"),
+    ],
+    35: [refused(lambda: net(link(arc.FixedInDegree(11))), SpecError, "k = 11", "<= 9", "Lower k")],
+    36: [refused(lambda: link(weight=NAN), SpecError, "weight = nan", "finite")],
+    37: [refused(lambda: link(spectral_radius=0.9), UnknownNameError, "'spectral_radius'", "balance")],
+    # time and running
+    38: [
+        refused(lambda: run(net(), "0 s"), SpecError, "duration", "0 s", "> 0"),
+        refused(lambda: run(net(), "-1 s"), SpecError, "duration", "-1 s", "> 0"),
+        refused(lambda: run(net(), NAN), SpecError, "duration = nan"),
+        refused(lambda: run(net(), INF), SpecError, "duration = inf"),
+        refused(lambda: run(net(), "1 s s"), SpecError, "duration", "1 s s"),
+        refused(lambda: run(net(), 1.0), UnitsError, "duration = 1.0", '"1'),
+    ],
+    39: [
+        refused(lambda: net(dt="0 ms"), SpecError, "dt = '0 ms'", "> 0 ms"),
+        refused(lambda: net(dt="-0.1 ms"), SpecError, "dt = '-100 us'", "> 0 ms"),
+        refused(lambda: net(link(), dt="20 ms"), SpecError, "dt = 20 ms", "10 ms", "tau_syn"),
+        refused(lambda: run(net(), "0.1 ms"), SpecError, "duration", "0.1 ms", "dt"),
+    ],
+    40: [refused(lambda: run(net(dt="1 ns"), "3 s"), SpecError, "3 s", "3e+09 steps", "2**31")],
+    41: [Defined(lambda: seconds(run(net(), "0.75 ms")), 0.001)],
+    42: [
+        refused(lambda: run(net(), seed=-1), SpecError, "seed = -1", ">= 0"),
+        refused(lambda: run(net(), seed=1.5), SpecError, "seed = 1.5", "integer"),
+        refused(lambda: run(net(), seed="a"), SpecError, "seed = 'a'", "integer"),
+        refused(lambda: run(net(), seed=2**200), SpecError, "seed = ", "2**128"),
+        Defined(lambda: type(run(net(), seed=None).plan.seed), int),
+    ],
+    43: [
+        refused(lambda: run(net(), threads=0), SpecError, "threads = 0", ">= 1"),
+        refused(lambda: run(net(), threads=-3), SpecError, "threads = -3", ">= 1"),
+        refused(lambda: run(net(), threads=10_000), SpecError, "threads = 10000", "<= "),
+    ],
+    44: [refused(lambda: run(net(), engine="nunba"), UnknownNameError, "'nunba'", "'numba'")],
+    45: [
+        refused(
+            lambda: run(LOW_RANK, engine="brian2"), CapabilityError, "brian2", "low-rank", 'engine="numba"'
+        )
+    ],
+    46: [
+        refused(lambda: run(net(), record=arc.Record(states={"exc": ["w"]})), UnknownNameError, "'w'", "u, v")
+    ],
+    47: [
+        refused(
+            lambda: run(RECORD_ALL, "3600 s"),
+            MemoryLimitError,
+            "memory = ",
+            "recorded states",
+            "GB",
+            "less often",
+        )
+    ],
+    48: [
+        Defined(lambda: seconds(resumed(net())), 0.01),
+        refused(
+            lambda: resumed(net(populations=[cells(n=11)])), FileFormatError, "network = 'net'", "differs"
+        ),
+        refused(lambda: resumed(net(dt="1 ms")), FileFormatError, "dt = '1 ms'", "0.0005 s"),
+        refused(lambda: resumed(net(), version=99), FileFormatError, "version = 99", "<= "),
+    ],
+    49: [
+        refused(
+            lambda: run(driven(), "2 ms", inputs={"drive": np.zeros(3)}),
+            SpecError,
+            "3 rows",
+            "4 steps",
+            "pad",
+        ),
+        refused(
+            lambda: run(driven(), "2 ms", inputs={"drive": [0, NAN, 0, 0]}), SpecError, "finite", "[1] is nan"
+        ),
+        refused(
+            lambda: run(driven(), "2 ms", inputs={"drive": np.zeros((4, 2))}),
+            SpecError,
+            "(4, 2)",
+            "n_steps, 1",
+        ),
+    ],
+    50: [
+        refused(lambda: spikes([0, -1, 0, 0]), SpecError, "drive", "-1"),
+        refused(lambda: spikes([0, 2, 0, 0]), SpecError, "drive", "2", "different channels"),
+        refused(lambda: spikes([0.25, 0, 0, 0]), SpecError, "drive", "0.25"),
+    ],
+    # texts of equations
+    51: [refused(lambda: arc.lif(tau_m="__import__('os')"), ExpressionError, "tau_m", "'__import__'")],
+    52: [refused(lambda: arc.lif(tau_m="v.real"), ExpressionError, "tau_m", "attribute")],
+    53: [
+        refused(lambda: arc.lif(tau_m="(lambda: 1)()"), ExpressionError, "tau_m", "lambda"),
+        refused(lambda: arc.lif(tau_m="[x for x in y]"), ExpressionError, "tau_m", "list comp"),
+        refused(lambda: arc.lif(tau_m="(x := 1)"), ExpressionError, "tau_m", "walrus"),
+    ],
+    54: [
+        refused(lambda: arc.lif(tau_m="(" * 4_000 + "a" + ")" * 4_000), ExpressionError, "tau_m", "50 deep")
+    ],
+    55: [refused(lambda: arc.lif(tau_m="9**9**9**9"), ExpressionError, "tau_m", "exponent")],
+    56: [refused(lambda: cells(neuron=arc.izh2003(c="15*roh")), UnknownNameError, "'roh'", "15*roh")],
+    57: [refused(lambda: arc.lif(tau_m="open"), ExpressionError, "tau_m", "'open'", "Python")],
+    58: [
+        refused(
+            lambda: cells(neuron=arc.lif(v_thresh="v_rest + tau_m")),
+            UnitsError,
+            "v_thresh",
+            "combines V and s",
+        )
+    ],
+    59: [
+        refused(
+            lambda: run(net(populations=[cells(neuron=arc.izh2003(a="0.02/rho"), latents={"rho": 0})])),
+            SpecError,
+            "a = inf",
+            "finite",
+        )
+    ],
+    60: [refused(lambda: arc.lif(tau_m="x+" * 500_000 + "x"), ExpressionError, "tau_m", "10000 characters")],
+    61: [refused(lambda: arc.lif(tau_m="a\u202e + b"), ExpressionError, "tau_m", "U+202E")],
+    # plasticity and tasks
+    62: [
+        refused(lambda: arc.Delta(learning_rate=-0.1), SpecError, "learning_rate = -0.1", ">= 0"),
+        refused(lambda: arc.Delta(learning_rate=NAN), SpecError, "learning_rate = nan", "finite"),
+    ],
+    63: [refused(lambda: arc.TwoBank(trace_tau="0 ms"), SpecError, "trace_tau = '0 ms'", "> 0 ms")],
+    64: [
+        refused(
+            lambda: arc.Delta(learning_rate=0.1, w_min=1, w_max=-1), SpecError, "w_min = 1.0", "<= w_max (-1)"
+        )
+    ],
+    65: [
+        refused(
+            lambda: learner(arc.Delta(learning_rate=0.1, w_max=1), initial_weight=2),
+            SpecError,
+            "initial_weight = 2.0",
+            "<= w_max (1)",
+        )
+    ],
+    66: [
+        refused(
+            lambda: run(
+                learner(arc.Delta(learning_rate=0.1)), "20 ms", targets={"z": [0, 0]}, gates={"z": [1, 1, 1]}
+            ),
+            SpecError,
+            "gate",
+            "(2,)",
+            "(3,)",
+        )
+    ],
+    67: [refused(lambda: learner(arc.TwoBank()), SpecError, "rule = 'TwoBank'", "task", "what_when")],
+    68: [
+        refused(lambda: task(probabilities=[0.8, 0.4]), TaskError, "probabilities", "1.2"),
+        refused(lambda: task(probabilities=[-0.2, 1.2]), SpecError, "probabilities", "-0.2"),
+    ],
+    69: [
+        refused(lambda: task(latency="1300 ms"), TaskError, "latency", "1.3 s", "1.2 s"),
+        refused(
+            lambda: task(cues=[["A", "0 ms"], ["B", "30 ms"]]), TaskError, "cues['B'].onset", "30 ms", "50 ms"
+        ),
+    ],
+    70: [refused(lambda: task(n_trials=0), SpecError, "n_trials = 0", ">= 1")],
+    71: [
+        refused(lambda: arc.readout.Ridge().fit(TIMES[:0], TIMES[:0, :, 0]), FitError, "X", "none of them 0"),
+        refused(
+            lambda: arc.readout.TwoBankPredictor().fit(TIMES, TIMES[:, :, 0], outcome=[0, 0, 0, 0]),
+            ArcuateError,
+            "outcome",
+            "n_outcomes",
+        ),
+    ],
+    72: [
+        refused(lambda: arc.RLS(alpha=0), SpecError, "alpha = 0", "> 0"),
+        refused(
+            lambda: arc.readout.RLS(alpha=0).fit(TIMES, TIMES[:, :, 0]), ArcuateError, "alpha = 0", "> 0"
+        ),
+    ],
+    # studies
+    111: [
+        refused(lambda: grid({}), SpecError, "values = {}", "at least one field"),
+        refused(lambda: grid({"seed": []}), SpecError, "seed", "at least one value"),
+    ],
+    112: [refused(lambda: grid({"seed": range(10**9)}), SpecError, "1000000000", "allow_large=True")],
+    113: [refused(lambda: grid({"populations.exc.m": [1]}), UnknownNameError, "exc.m'", "populations.exc.n")],
+    114: [refused(lambda: grid({"dt": ["0.1 ms", "100 us"]}), SpecError, "'100 us'", "once", "seed")],
+    115: [
+        refused(lambda: grid({"populations.exc.n": [[1]]}), SpecError, "[1]", "content", "tuple"),
+        refused(lambda: grid({"populations.exc.n": [abs]}), SpecError, "abs", "content"),
+    ],
+}
+
+CASES = [(row, case) for row, cases in ROWS.items() for case in cases]
+
+
+def test_no_row_is_missing() -> None:
+    assert sorted(ROWS) == [*range(1, 73), *range(111, 116)]
+    assert [row for row, cases in ROWS.items() if not cases] == []
+
+
+@pytest.mark.parametrize(("row", "case"), CASES, ids=[str(row) for row, _ in CASES])
+def test_row(row: int, case: Refused | Defined) -> None:
+    if isinstance(case, Defined):
+        assert case.call() == case.result
+        return
+    tracemalloc.start()
+    start = time.process_time()
+    try:
+        with pytest.raises(case.error) as caught:
+            case.call()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    message = str(caught.value)
+    assert time.process_time() - start < 2.0
+    assert peak < 50e6, "something was allocated first"
+    assert [word for word in case.words if word not in message] == [], message
+    assert len(message.splitlines()) <= 4
+    assert len(message) < 1000
+    assert caught.value.bound
