@@ -92,7 +92,8 @@ def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
     if drive.kind == "spikes" and getattr(given, "dtype", None) == np.dtype(bool):
         given = np.asarray(given, dtype=float)
     values = check_array(given, where=where, name="values")
-    values = np.array(values[:, None] if values.ndim == 1 else values, dtype=float, order="C")
+    values.flags.writeable = True  # a copy of our own; kernels know arrays that may be written to
+    values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or values.shape[1] != drive.n_channels:
         raise SpecError.of(
             where=where,

@@ -1,20 +1,53 @@
-"""How much memory a run will need, known before anything is allocated."""
+"""How much memory a run will need, known before anything is allocated.
+
+Two peaks matter. While the plan is built, a projection needs several arrays of the length of its synapses
+beside what was built before. While it runs, everything that moves is there three times: as state, as the
+state at the start of the block (to name the first number that is not finite), and in what is given back.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from arcuate.errors import MemoryLimitError
-from arcuate.spec import RLS, Dense, Edges, FixedInDegree, Network, Sparse
+from arcuate.mechanisms.expressions import parse
+from arcuate.spec import (
+    RLS,
+    Dense,
+    Distribution,
+    Edges,
+    FixedInDegree,
+    LowRank,
+    Network,
+    Population,
+    Projection,
+    Readout,
+    Sparse,
+    Values,
+)
+from arcuate.spec.projection import MAX_DELAY
 
 SHARE = 0.8
 """Share of the free memory that a run may take unless the caller says otherwise."""
 
 RATE = 50.0
 """Spikes per second and neuron that the estimate of recorded spikes counts with."""
+
+SPIKE = 40
+"""Bytes of a recorded spike: in the buffer's pieces, joined, and in the recording."""
+
+SYNAPSE = 12
+"""Bytes of a synapse that is there to stay: target and weight."""
+
+WORK = 64
+"""Bytes of a synapse while its projection is sorted, if all have one weight and one delay."""
+
+MOVING = 3
+"""Copies of what moves."""
 
 
 def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[str, int]:
@@ -42,38 +75,143 @@ def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[
     True
     """
     sizes = {name: population.n for name, population in network.populations.items()}
-    seconds = n_steps * network.dt
     parts: dict[str, int] = {}
-    for population in network.populations.values():
-        model = population.neuron.mechanism
-        arrays = len(model.parameters) + len(model.constants) + 3 * len(model.variables) + 2
-        parts[f"population {population.name}"] = 8 * population.n * arrays
-        if population.noise is not None and population.noise.mode == "frozen":
-            parts[f"frozen noise of {population.name}"] = 8 * population.n * n_steps
-        if network.record.spikes:
-            parts[f"spikes of {population.name}"] = int(2 * 12 * RATE * seconds * population.n)
-    for projection in network.projections.values():
-        edges = _edges(projection.connectivity, sizes[projection.pre], sizes[projection.post])
-        parts[f"projection {projection.name}"] = edges * (12 + 4 * 8) + 8 * sizes[projection.pre]
+    built = peak = 0
+    busiest = "building the inputs"
+    for name, population in network.populations.items():
+        planned, moving = _population(network, population)
+        parts[f"population {name}"] = planned + moving
+        noise = _noise(population, n_steps)
+        built += planned + noise.get(f"frozen noise of {name}", 0)
+        parts |= noise
+        if network.record.spikes is True or name in (network.record.spikes or ()):
+            buffers = 12 * max(16 * population.n, 65536)
+            counted = int(SPIKE * RATE * n_steps * network.dt * population.n)
+            parts[f"spikes of {name}"] = buffers + counted
     for drive in network.inputs.values():
-        parts[f"input {drive.name}"] = 8 * drive.n_channels * n_steps
-    recorded = sum(
-        len(variables) * len(network.record.neurons.get(name, range(sizes.get(name, 1))))
-        for name, variables in network.record.states.items()
-    )
-    parts["recorded states"] = int(8 * recorded * seconds / network.record.every)
+        targets = sum(sizes[name] for name in drive.target)
+        parts[f"input {drive.name}"] = 8 * drive.n_channels * (n_steps + 2 * targets)
+        if drive.kind == "spikes":
+            parts[f"input {drive.name}"] += SYNAPSE * drive.n_channels * targets
+        built += parts[f"input {drive.name}"]
+        peak = max(peak, built + drive.n_channels * n_steps)  # which values are finite
+    for projection in network.projections.values():
+        size, work = _projection(projection, sizes, network.dt)
+        parts[f"projection {projection.name}"] = size
+        if built + work > peak:
+            peak, busiest = built + work, f"building projection {projection.name}"
+        built += size
+    parts["recorded states"] = _states(network, sizes, n_steps)
     for readout in network.readouts.values():
-        units = sum(sizes[name] for name in readout.source)
-        samples = int(seconds / readout.period) + 1
-        needed = 8 * samples * (readout.n_outputs + 6)
-        if "features" in network.record.readouts:
-            needed += 8 * samples * units
-        if "weights" in network.record.readouts:
-            needed += 8 * units * readout.n_outputs * (trials.n_trials if trials is not None else 1)
-        if isinstance(readout.rule, RLS):
-            needed += 2 * 8 * units**2
-        parts[f"read-out {readout.name}"] = needed
+        parts[f"read-out {readout.name}"] = _readout(network, readout, sizes, n_steps, trials)
+    parts[busiest] = max(0, peak - sum(parts.values()))
     return {name: size for name, size in parts.items() if size}
+
+
+def _varying(population: Population) -> tuple[int, int]:
+    """Number of values that differ from neuron to neuron: parameters and constants, and latents."""
+    model = population.neuron.mechanism
+    varying = {key for key, value in population.latents.items() if _is_array(value)}
+    latents = len(varying)
+    entries = dict(population.neuron.parameters)
+    reads = {
+        key: parse(value, where="", units=True).names for key, value in entries.items() if _is_text(value)
+    }
+    found = {key for key, value in entries.items() if _is_array(value)}
+    for _ in entries:  # a parameter may read another, in any order
+        found |= {key for key, names in reads.items() if names & (varying | found)}
+    for key, text in model.constants.items():
+        if parse(text, where="").names & found:
+            found.add(key)
+    extra = [population.bias, None if population.noise is None else population.noise.sigma]
+    return len(found) + sum(_is_array(value) or _is_text(value) for value in extra), latents
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, (Distribution, Values))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _population(network: Network, population: Population) -> tuple[int, int]:
+    """Bytes of the plan, and of what moves: state, currents, traces, and the spikes of late."""
+    n, model = population.n, population.neuron.mechanism
+    varying, latents = _varying(population)
+    leaving = [p for p in network.projections.values() if p.pre == population.name]
+    ring = 1 + max((_steps(p.delay, network.dt)[1] for p in leaving), default=0)
+    arriving = [p.synapse for p in network.projections.values() if p.post == population.name]
+    arriving += [x.synapse for x in network.inputs.values() if population.name in x.target and x.synapse]
+    currents = sum(len(synapse.mechanism.variables) for synapse in set(arriving))
+    filters = {readout.filter for readout in network.readouts.values() if population.name in readout.source}
+    traces = sum(len(filter_.mechanism.variables) for filter_ in filters)
+    moving = 8 * MOVING * (len(model.variables) + currents + traces) + 2 * (1 + 4 * ring)
+    return 8 * n * (len(model.variables) + varying + latents), n * (moving + 8 * varying)
+
+
+def _noise(population: Population, n_steps: int) -> dict[str, int]:
+    if population.noise is None:
+        return {}
+    width = -(-population.n // 4) * 4
+    if population.noise.mode == "frozen":
+        return {f"frozen noise of {population.name}": 8 * width * (n_steps + 1)}
+    rows = min(max(2**20 // (8 * width), 32), 1000)  # as the engine cuts it into blocks
+    return {f"noise of {population.name}": 8 * width * (min(2 * rows, n_steps) + 1)}
+
+
+def _steps(delay: Any, dt: float) -> tuple[int, int]:
+    """Least and largest delay in steps; of a distribution without bounds, as a sample of it has them."""
+    if isinstance(delay, Distribution):
+        low, high = delay.support
+        if not (np.isfinite(low) and np.isfinite(high)):
+            drawn = delay.sample(np.random.default_rng(0), 1000)
+            low, high = float(drawn.min()), float(drawn.max())
+    else:
+        array = np.asarray(delay, dtype=float)
+        low, high = float(array.min()), float(array.max())
+    return int(max(low, 0.0) / dt + 0.5), int(min(high, MAX_DELAY) / dt + 0.5)
+
+
+def _projection(projection: Projection, sizes: Mapping[str, int], dt: float) -> tuple[int, int]:
+    """Bytes that stay, and bytes while the projection is built."""
+    n_pre, n_post = sizes[projection.pre], sizes[projection.post]
+    rule = projection.connectivity
+    if isinstance(rule, LowRank):
+        size = 8 * rule.rank * (n_pre + n_post) + 8 * (n_pre + 1)
+        return size, size + 8 * rule.rank * n_post
+    count = _edges(rule, n_pre, n_post)
+    low, high = _steps(projection.delay, dt)
+    rows = 1 if isinstance(projection.delay, float) else high - low + 1
+    pointers = 8 * min(rows, max(count, 1)) * (n_pre + 1)
+    drawn = [projection.weight, projection.delay, *projection.latents.values()]
+    work = WORK + 8 * sum(isinstance(value, (Distribution, str)) for value in drawn)
+    return SYNAPSE * count + pointers, work * count + pointers
+
+
+def _states(network: Network, sizes: Mapping[str, int], n_steps: int) -> int:
+    record = network.record
+    kept = sum(
+        len(variables) * len(record.neurons.get(name, range(sizes[name])))
+        for name, variables in record.states.items()
+    )
+    every = max(1, int(record.every / network.dt + 0.5))
+    return 8 * (kept + 1) * -(-n_steps // every)
+
+
+def _readout(network: Network, readout: Readout, sizes: Mapping[str, int], n_steps: int, trials: Any) -> int:
+    units, rows = sum(sizes[name] for name in readout.source), readout.n_rows
+    samples = -(-n_steps // max(1, int(readout.period / network.dt + 0.5)))
+    needed = 8 * samples * (2 * rows + 6) + 8 * units * ((MOVING + 1) * rows + 3 * MOVING)
+    if readout.feedback is not None:
+        needed += 2 * 8 * rows * sizes[readout.feedback.target]
+    if "features" in network.record.readouts:
+        needed += 8 * samples * units
+    if "weights" in network.record.readouts:
+        needed += 2 * 8 * units * rows * ((trials.n_trials if trials is not None else 1) + 1)
+    if isinstance(readout.rule, RLS):
+        needed += MOVING * 8 * units**2
+    return int(needed)
 
 
 def _edges(rule: object, n_pre: int, n_post: int) -> int:
@@ -83,9 +221,7 @@ def _edges(rule: object, n_pre: int, n_post: int) -> int:
         return n_pre * n_post
     if isinstance(rule, FixedInDegree):
         return int(rule.k) * n_post
-    if isinstance(rule, Edges):
-        return len(np.asarray(rule.pre))
-    return (n_pre + n_post) * int(rule.rank)  # type: ignore[attr-defined]
+    return len(rule.pre) if isinstance(rule, Edges) else 0
 
 
 def available_memory() -> int:
