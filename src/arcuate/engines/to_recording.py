@@ -82,17 +82,41 @@ def _dense(
     plan: Plan, raw: RawRun, steps: Array, values: Array, *, unit: str, index: Array
 ) -> tuple[Array, tuple[str, ...], dict[str, Any], str]:
     """Rows of a whole run of a task, cut into its trials; else one long trial, which pieces join to."""
-    trials, whole = plan.trials, (raw.first, raw.stop) == (0, plan.n_steps)
-    if trials is not None and whole and steps.size and plan.network.record.epochs == "trials":
-        trial = trials.trial_at(steps)
-        numbers, counts = np.unique(trial, return_counts=True)
-        phase = steps - plan.trial_start[trial]
-        if (counts == counts[0]).all() and (phase.reshape(-1, counts[0]) == phase[: counts[0]]).all():
-            coords: dict[str, Any] = {"time": phase[: counts[0]] * plan.dt, "unit": index, "trial": numbers}
-            coords |= {key: ("trial", column[numbers]) for key, column in trials.coords().items()}
-            shape = (numbers.size, counts[0], values.shape[1])
-            return values.reshape(shape), ("trial", "time", "unit"), coords, unit
+    if _by_trial(plan, raw, steps) and _even(plan, steps):
+        numbers, counts = np.unique(plan.trials.trial_at(steps), return_counts=True)
+        phase = steps[: counts[0]] - plan.trial_start[numbers[0]]
+        coords: dict[str, Any] = {"time": phase * plan.dt, "unit": index, "trial": numbers}
+        coords |= {key: ("trial", column[numbers]) for key, column in plan.trials.coords().items()}
+        shape = (numbers.size, counts[0], values.shape[1])
+        return values.reshape(shape), ("trial", "time", "unit"), coords, unit
     return values, ("time", "unit"), {"time": steps * plan.dt, "unit": index}, unit
+
+
+def _by_trial(plan: Plan, raw: RawRun, steps: Array) -> bool:
+    """Whether rows are asked for trial by trial: of a whole run of a task."""
+    whole = (raw.first, raw.stop) == (0, plan.n_steps)
+    return plan.trials is not None and whole and steps.size > 0 and plan.network.record.epochs == "trials"
+
+
+def _even(plan: Plan, steps: Array) -> bool:
+    """Whether steps fall at the same phases of every trial."""
+    trial = plan.trials.trial_at(steps)
+    counts = np.unique(trial, return_counts=True)[1]
+    phase = steps - plan.trial_start[trial]
+    return bool((counts == counts[0]).all() and (phase.reshape(-1, counts[0]) == phase[: counts[0]]).all())
+
+
+def _uneven(plan: Plan, raw: RawRun) -> list[str]:
+    """Notes on what could not be cut into trials."""
+    rows = {"recorded states": raw.state_steps} if raw.states else {}
+    if plan.record.readouts:
+        rows |= {f"samples of read-out {name!r}": steps for name, steps in raw.sample_steps.items()}
+    return [
+        f"{what} are kept as one long trial, since they do not fall at the same phases of every trial: "
+        "use a period that divides the task's align, and end the run with a trial"
+        for what, steps in rows.items()
+        if _by_trial(plan, raw, steps) and not _even(plan, steps)
+    ]
 
 
 def _weights(plan: Plan, raw: RawRun) -> dict[str, dict[str, Any]]:
@@ -141,7 +165,7 @@ def _outcome(plan: Plan, raw: RawRun, seconds: float) -> dict[str, Any]:
         warnings.warn(note, ArcuateWarning, stacklevel=4)
     return {
         "status": "ok",
-        "notes": notes,
+        "notes": [*plan.network.notes, *_uneven(plan, raw), *notes],
         "rates_hz": rates,
         "wall_s": raw.wall,
         "memory_bytes": sum(plan.memory.values()),

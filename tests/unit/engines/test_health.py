@@ -57,6 +57,26 @@ def test_weights_at_their_bounds_are_reported() -> None:
         arc.simulate(reservoir().replace({"readouts.prediction.rule": rule}), seed=1)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, []),
+        ({"readouts.prediction.period": "7 ms"}, ["samples of read-out 'prediction' are kept as one long"]),
+        ({"record.every": "7 ms"}, ["recorded states are kept as one long"]),
+        (
+            {"record.every": "7.3 ms", "record.epochs": "continuous"},
+            ["every = 7.3 ms is rounded to 15 steps"],
+        ),
+    ],
+)
+def test_periods_that_do_not_fit_the_trials_or_the_step_are_noted(
+    changes: dict[str, str], words: list[str]
+) -> None:
+    notes = arc.simulate(reservoir(**changes), seed=1, progress=False).outcome["notes"]
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True))
+
+
 def test_what_cannot_fit_is_refused_before_anything_is_allocated() -> None:
     network = arc.Network(
         name="large",
