@@ -493,6 +493,12 @@ SIGNALS: dict[str, Case] = {
         ("pair",),
     ),
     "active as one pair": (lambda: RLS(alpha=1, active=("5 s", "10 s")), SpecError, "active.0", ("pair",)),
+    "active windows that overlap": (
+        lambda: RLS(alpha=1, active=(("5 s", "10 s"), ("1 s", "6 s"))),
+        SpecError,
+        "active",
+        ("5 s", "overlap"),
+    ),
     "eligibility": (lambda: TwoBank(eligibility="cues"), UnknownNameError, "cues", ("'cue'",)),
     "unknown rule": (lambda: out(rule={"kind": "rsl", "alpha": 1}), UnknownNameError, "rsl", ("'rls'",)),
     "rule as text": (lambda: out(rule="rls"), SpecError, "rule", ("'rls'", "kind")),

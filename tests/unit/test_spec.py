@@ -549,6 +549,11 @@ def test_notes_say_what_is_rounded() -> None:
     assert not any("period" in note for note in net.notes)
 
 
+def test_what_is_recorded_twice_is_recorded_once() -> None:
+    record = Record(spikes=["exc", "exc"], readouts=["z", "z"])
+    assert (record.spikes, record.readouts) == (("exc",), ("z",))
+
+
 def test_parts_by_name_keep_their_order() -> None:
     net = reservoir()
     assert list(net.populations) == ["exc", "inh"]

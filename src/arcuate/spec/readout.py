@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -263,7 +264,17 @@ def _active(value: Any, *, where: str) -> tuple[tuple[float, float], ...] | None
             bound="must be a list of pairs of times",
             fix='use active=(("5 s", "10 s"),)',
         )
-    return tuple(_window(item, where=where, name=f"active.{index}") for index, item in enumerate(value))
+    windows = tuple(_window(item, where=where, name=f"active.{index}") for index, item in enumerate(value))
+    for earlier, later in pairwise(sorted(windows)):
+        if later[0] < earlier[1]:
+            raise SpecError.of(
+                where=where,
+                name="active",
+                value=(earlier, later),
+                bound="must not overlap",
+                fix="join the two windows",
+            )
+    return windows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

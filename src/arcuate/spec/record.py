@@ -78,7 +78,7 @@ class Record(Part):
     def __post_init__(self) -> None:
         spikes = self.spikes
         if isinstance(spikes, (list, tuple)):
-            spikes = tuple(check_name(item, where="Record", name="spikes") for item in spikes)
+            spikes = tuple(dict.fromkeys(check_name(item, where="Record", name="spikes") for item in spikes))
         else:
             spikes = check_flag(spikes, where="Record", name="spikes")
         for name in ("states", "neurons"):
@@ -109,7 +109,9 @@ class Record(Part):
         if not isinstance(words, (list, tuple)):
             raise SpecError.of(where="Record", name="readouts", value=words, bound="must be a list of names")
         readouts = tuple(
-            check_choice(word, READOUT_FIELDS, where="Record", name="readouts") for word in words
+            dict.fromkeys(
+                check_choice(word, READOUT_FIELDS, where="Record", name="readouts") for word in words
+            )
         )
         check_choice(self.epochs, ("trials", "continuous"), where="Record", name="epochs")
         every = quantity(self.every, "s", where="Record", name="every", low=0.0, high=1e6, low_open=True)
