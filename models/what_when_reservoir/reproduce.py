@@ -16,7 +16,7 @@ NAME = "what_when_reservoir"
 PROTOCOL = Protocol(
     latencies=[k / 20 for k in range(3, 21)], probabilities=[k / 10 for k in range(11)], sweep_latency=0.5,
     sweep_trials=150, scored_trials=75, last_trials=50, omission=(150, 40, 40), settled_trials=50, every=2,
-    alpha=1.0, forgetting=0.9998, decoded=(0.2, 0.3, 0.5, 0.7, 1.0), ridge_alpha=10, exclude=0.15, n_null=1000,
+    alpha=1.0, forgetting=0.9998, decoded=(0.2, 0.3, 0.5, 0.7, 1), ridge_alpha=10, exclude=0.15, n_null=1000,
 )  # fmt: skip
 COMPLETE, CELLS, RATIO = {"complete": {}}, "populations.exc", 4.0  # gain of inhibition over excitation
 
@@ -25,9 +25,8 @@ def ablations(network):
     """Settings of networks without a part, and of other gains g and time constants of the excitation."""
     same = {f"{CELLS}.neuron.c": -61.25, f"{CELLS}.neuron.d": 6.5, f"{CELLS}.bias": 6.0}  # those of rho = 1/2
     slow, fast = {f"{CELLS}.neuron.a": 0.00316}, {f"{CELLS}.neuron.a": 0.02}
-    none = ablation.gain(network, 0.0, ratio=RATIO)
     table = {
-        **COMPLETE, "no recurrence": none, "one a, the rest varied": slow,
+        **COMPLETE, "no recurrence": (none := ablation.gain(network, 0, ratio=RATIO)), "equal 1/a only": slow,
         "noise x 5": {f"populations.{name}.noise.sigma": 1.0 for name in network.populations},
         "equal cells, 316 ms": same | slow, "equal cells, 316 ms, no recurrence": same | slow | none,
         "equal cells, 50 ms": same | fast, "equal cells, 50 ms, no recurrence": same | fast | none,
@@ -48,8 +47,8 @@ def reproduce(seeds, quick, out, progress):  # noqa: ARG001
 
     add(measure_session, network, COMPLETE, seeds, **alone)
     if not quick:
-        cut = ablation.gain(streams, 0.0, ratio=RATIO, keep=lambda p: p.pre[-1] == p.post[-1])
-        parts = COMPLETE | {"no recurrence": ablation.gain(streams, 0.0, ratio=RATIO), "streams apart": cut}
+        cut = ablation.gain(streams, 0, ratio=RATIO, keep=lambda p: p.pre[-1] == p.post[-1])
+        parts = COMPLETE | {"no recurrence": ablation.gain(streams, 0, ratio=RATIO), "streams apart": cut}
         add(ablation.measure_streams, streams, parts, seeds, n_test=150)
         add(ablation.decode_times, network, ablations(network), few, n_trials=250)
         for scale in (0.0, 2.0, 10.0):

@@ -18,7 +18,8 @@ Results = Mapping[int, Mapping[str, Any]]
 
 CAPTIONS: Mapping[str, str] = {
     "F1a_raster": "Spikes of the first seconds.",
-    "F1b_states": "Filtered spikes over the response window: each unit has its own time after the cue.",
+    "F1b_states": "Filtered spikes after the response to the cue, in which all units fire; each comes back "
+    "at its own time.",
     "F2_prediction": "Probe output of each outcome at the end of each block, mean over seeds, and its "
     "target, the teacher times the probability.",
     "F3_probability": "Amplitude of the predicted outcome against its probability, one learner for each.",
@@ -185,7 +186,10 @@ def pictures(results: Results, protocol: Any) -> dict[str, Any]:
     import xarray as xr
 
     first = _first(results)
-    states = xr.DataArray(first["states"], dims=("trial", "time", "unit"), coords={"time": first["times"]})
+    late = first["times"] >= protocol.exclude - 1e-9
+    states = xr.DataArray(
+        first["states"][:, late], dims=("trial", "time", "unit"), coords={"time": first["times"][late]}
+    )
     axes = {
         "F1b_states": plot.state_map(states),
         "F2_prediction": _predictions(results),
@@ -202,12 +206,15 @@ def pictures(results: Results, protocol: Any) -> dict[str, Any]:
 
 def overview(results: Results, protocol: Any) -> Any:
     """One page: prediction by block, timing error, amplitude against probability, trials to criterion."""
-    a, b, c, d = plot.panels(2, 2, width=13.0, height=7.5)
+    a, b, c, d = plot.panels(2, 2, width=13.0, height=8.0)
     _predictions(results, ax=a)
-    a.legend(frameon=False, fontsize="small", loc="upper right")
-    _amplitudes(results, protocol, ax=b)
-    _timing(results, ax=c)
+    _timing(results, ax=b)
+    _amplitudes(results, protocol, ax=c)
     _trials(results, ax=d)
+    # Above the axes a legend would take room from its neighbors.
+    for ax, corner in ((a, "upper right"), (b, "upper right"), (c, "upper left"), (d, "upper left")):
+        ax.legend(*ax.get_legend_handles_labels(), loc=corner, fontsize="x-small", framealpha=0.8)
+    d.set_ylim(top=1.3 * d.get_ylim()[1])
     return a.figure
 
 
@@ -239,10 +246,10 @@ def _trials(results: Results, ax: Any = None) -> Any:
         in_time = stack(results, lambda r, n=name: r["rules"][n].latency_trials)
         in_size = stack(results, lambda r, n=name: r["rules"][n].probability_trials)
         table[name] = {
-            "latency, block 2": in_time[:, 1],
-            "latency, block 4": in_time[:, 3],
-            "probability, block 3": in_size[:, 2],
-            "probability, block 4": in_size[:, 3],
+            "latency,\nblock 2": in_time[:, 1],
+            "latency,\nblock 4": in_time[:, 3],
+            "probability,\nblock 3": in_size[:, 2],
+            "probability,\nblock 4": in_size[:, 3],
         }
     longest = len(_first(results)["rules"]["FORCE"].error) // len(_first(results)["blocks"])
     return plot.trials_to_criterion(
