@@ -598,6 +598,8 @@ SIGNALS: dict[str, Case] = {
     "task with nan": (lambda: net(task={"kind": "x", "p": [NAN]}), SpecError, "task.p.0", ("nan", "finite")),
     "task with a function": (lambda: net(task={"kind": "x", "f": len}), SpecError, "task.f", ("numbers",)),
     "uniform upside down": (lambda: Uniform(1, 0), SpecError, "low", ("1.0", "<= high (0.0)")),
+    "misspelt bound": (lambda: Uniform(lo=0, high=1), UnknownNameError, "lo", ("Uniform", "'low'")),  # type: ignore[call-arg]
+    "bound left out": (lambda: Uniform(0), SpecError, "high", ("Uniform", "missing")),  # type: ignore[call-arg]
     "uniform in two units": (lambda: Uniform("1 ms", "1 mV"), UnitsError, "", ("low in s", "high in V")),
     "negative sd": (lambda: Normal(0, -1), SpecError, "sd", ("-1", ">= 0")),
     "nan mean": (lambda: Normal(NAN, 1), SpecError, "mean", ("nan", "finite")),

@@ -549,6 +549,11 @@ def test_notes_say_what_is_rounded() -> None:
     assert not any("period" in note for note in net.notes)
 
 
+def test_distributions_can_be_copied_and_sent_to_another_process() -> None:
+    drawn = Uniform("1 ms", "5 ms")
+    assert copy.deepcopy(drawn) == pickle.loads(pickle.dumps(drawn)) == drawn
+
+
 def test_what_is_recorded_twice_is_recorded_once() -> None:
     record = Record(spikes=["exc", "exc"], readouts=["z", "z"])
     assert (record.spikes, record.readouts) == (("exc",), ("z",))

@@ -469,6 +469,13 @@ class Recording:
         """
         from arcuate.recording.join import concatenate
 
+        if not isinstance(recordings, Iterable):
+            raise RecordingError.of(
+                where="Recording.concatenate",
+                name="recordings",
+                value=recordings,
+                bound="must be a list of Recordings",
+            )
         pieces = list(recordings)
         for piece in pieces:
             if not isinstance(piece, Recording):

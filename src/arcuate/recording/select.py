@@ -82,7 +82,7 @@ def _chosen(wanted: Any, found: Iterable[str], kind: str) -> list[str]:
     names = list(found)
     if wanted is None:
         return names
-    asked = [wanted] if isinstance(wanted, str) else list(wanted)
+    asked = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
     for name in asked:
         if name not in names:
             raise unknown(_WHERE, str(name), names, kind=kind)

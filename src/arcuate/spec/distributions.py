@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,37 @@ Array = npt.NDArray[np.float64]
 _LIKE_QUANTITY = re.compile(r"\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*[A-Za-z]+\s*\Z", re.ASCII)
 
 
+def check_fields(cls: type[Any], args: tuple[Any, ...], values: Mapping[str, Any]) -> None:
+    """Refuse a field that a dataclass does not have, or one that it needs and was not given.
+
+    Parameters
+    ----------
+    cls : type
+        The dataclass.
+    args : tuple
+        Values given by position.
+    values : mapping
+        Values given by name.
+
+    Raises
+    ------
+    SpecError
+        Naming the field, and the nearest one if it is unknown.
+
+    Examples
+    --------
+    >>> check_fields(Uniform, (0,), {"high": 1})
+    """
+    known = {field.name: field for field in fields(cls)}
+    for key in values:
+        if key not in known:
+            raise unknown(cls.__name__, key, known, kind="field")
+    given = {*values, *[key for key, field in known.items() if not field.kw_only][: len(args)]}
+    for key, field in known.items():
+        if key not in given and field.default is MISSING and field.default_factory is MISSING:
+            raise SpecError.of(where=cls.__name__, name=key, bound="is missing")
+
+
 @dataclass(frozen=True)
 class Distribution:
     """Base of the distributions: numbers to be drawn later, one per neuron or per synapse.
@@ -46,6 +77,14 @@ class Distribution:
     """
 
     dist: ClassVar[str] = ""
+
+    def __new__(cls, *args: Any, **values: Any) -> Self:
+        """Refuse a misspelt or a missing parameter by name, before Python does in words of its own."""
+        check_fields(cls, args, values)
+        return super().__new__(cls)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def __post_init__(self) -> None:
         where = f"Distribution {self.dist!r}"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from arcuate.errors import SpecError, unknown
-from arcuate.spec.distributions import Distribution
+from arcuate.spec.distributions import Distribution, check_fields
 from arcuate.spec.values import FrozenDict, Quantity, Values
 
 __all__ = ["Part", "canonical_json", "freeze", "plain", "tagged"]
@@ -38,14 +38,7 @@ class Part:
 
     def __new__(cls, *args: Any, **values: Any) -> Self:
         """Refuse a misspelt or a missing field by name, before Python does in words of its own."""
-        known = {field.name: field for field in fields(cls)}
-        for key in values:
-            if key not in known:
-                raise unknown(cls.__name__, key, known, kind="field")
-        given = {*values, *[key for key, field in known.items() if not field.kw_only][: len(args)]}
-        for key, field in known.items():
-            if key not in given and field.default is MISSING and field.default_factory is MISSING:
-                raise SpecError.of(where=cls.__name__, name=key, bound="is missing")
+        check_fields(cls, args, values)
         return super().__new__(cls)
 
     @classmethod
