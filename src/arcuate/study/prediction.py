@@ -175,7 +175,11 @@ def compare_rules(
     two = TwoBankPredictor(**(predictor.get_params() | {"n_outcomes": session.trials.n_outcomes}))
     two.fit(session.states, teacher, outcome=outcome, latency=session.trials.latency, times=session.times)
     output = analysis.predicted_outcomes(two.probe_when_, two.probe_what_)
-    common = {"alpha": protocol.alpha, "every": protocol.every, "center_tau": predictor.center_tau}
+    common: dict[str, Any] = {
+        "alpha": protocol.alpha,
+        "every": protocol.every,
+        "center_tau": predictor.center_tau,
+    }
     baselines: dict[str, Any] = {
         "FORCE": RLS(**common),
         "FORCE, reset": RLS(reset_at=session.switches, **common),
@@ -372,7 +376,7 @@ def weight_angles(session: Session, predictor: TwoBankPredictor, protocol: Proto
     late = analysis.covariance(sample[:, times >= protocol.exclude - 1e-9])
     found: dict[str, Any] = {}
     for kind in ("cue", "post", "trace", "event"):
-        options = {"eligibility": kind, "keep_weights": True, "n_outcomes": trials.n_outcomes}
+        options: dict[str, Any] = {"eligibility": kind, "keep_weights": True, "n_outcomes": trials.n_outcomes}
         model = TwoBankPredictor(**(predictor.get_params() | options))
         model.fit(session.states, teacher, outcome=outcome, latency=trials.latency, times=times)
         when, what = model.when_coef_, model.what_coef_
@@ -510,7 +514,7 @@ def example_session() -> tuple[Session, Protocol]:
         for latency, p in (("400 ms", 0.8), ("700 ms", 0.2))
     ]
     trials = WhatWhen(blocks=blocks).trials("1 ms", seed=1)
-    times = np.arange(120) * 0.01
+    times: Any = np.arange(120) * 0.01
     code = analysis.gaussian_pulse(times, np.linspace(0, 1.2, 40)).T
     noise = rng.stream(1, "example").standard_normal((80, 120, 40))
     states = (4.0 * code + 0.02 * noise).astype(np.float32)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from arcuate import analysis, plot
+from arcuate.study.prediction import Scores
 
 __all__ = ["CAPTIONS", "Found", "caveats_of"]
 
@@ -172,9 +173,15 @@ def _part_table(fed: Mapping[str, Mapping[int, Any]], sessions: Results) -> dict
     }
 
 
-def stack(results: Results, pick: Callable[[Mapping[str, Any]], Any]) -> np.ndarray:
-    """One row for each seed."""
-    return np.array([pick(result) for result in results.values()])
+def _stack(results: Results, *path: str | int) -> np.ndarray:
+    """One row for each seed: the part of its result at a path of keys, attributes and indices."""
+
+    def follow(part: Any) -> Any:
+        for step in path:
+            part = getattr(part, step) if isinstance(part, Scores) else part[step]  # type: ignore[arg-type]
+        return part
+
+    return np.array([follow(result) for result in results.values()])
 
 
 def _first(results: Results) -> Mapping[str, Any]:
@@ -186,7 +193,7 @@ def pictures(results: Results, protocol: Any) -> dict[str, Any]:
     import xarray as xr
 
     first = _first(results)
-    late = first["times"] >= protocol.exclude - 1e-9
+    late = first["times"] >= 2 * protocol.exclude - 1e-9
     states = xr.DataArray(
         first["states"][:, late], dims=("trial", "time", "unit"), coords={"time": first["times"][late]}
     )
@@ -212,7 +219,8 @@ def overview(results: Results, protocol: Any) -> Any:
     _amplitudes(results, protocol, ax=c)
     _trials(results, ax=d)
     # Above the axes a legend would take room from its neighbors.
-    for ax, corner in ((a, "upper right"), (b, "upper right"), (c, "upper left"), (d, "upper left")):
+    corners: Any = {"upper right": (a,), "upper left": (b, c, d)}
+    for ax, corner in ((ax, corner) for corner, both in corners.items() for ax in both):
         ax.legend(*ax.get_legend_handles_labels(), loc=corner, fontsize="x-small", framealpha=0.8)
     d.set_ylim(top=1.3 * d.get_ylim()[1])
     return a.figure
@@ -220,7 +228,7 @@ def overview(results: Results, protocol: Any) -> Any:
 
 def _predictions(results: Results, ax: Any = None) -> Any:
     first = _first(results)
-    prediction = stack(results, lambda r: r["rules"]["two banks"].prediction).mean(axis=0)
+    prediction = _stack(results, "rules", "two banks", "prediction").mean(axis=0)
     words = {"block": first["blocks"], "outcome": ["outcome A", "outcome B"]}
     return plot.prediction_by_block(
         {"time": first["times"], "prediction": prediction, "target": first["targets"], **words}, ax=ax
@@ -228,7 +236,7 @@ def _predictions(results: Results, ax: Any = None) -> Any:
 
 
 def _amplitudes(results: Results, protocol: Any, ax: Any = None) -> Any:
-    amplitude = stack(results, lambda r: r["amplitude"])
+    amplitude = _stack(results, "amplitude")
     return plot.amplitude_vs_probability(
         {"probability": np.array(protocol.probabilities), "amplitude": amplitude}, ax=ax
     )
@@ -236,15 +244,15 @@ def _amplitudes(results: Results, protocol: Any, ax: Any = None) -> Any:
 
 def _timing(results: Results, ax: Any = None) -> Any:
     names = ("two banks", "FORCE", "FORCE, reset", "RLS, forgetting")
-    curves = {name: stack(results, lambda r, n=name: r["rules"][n].error) for name in names}
+    curves = {name: _stack(results, "rules", name, "error") for name in names}
     return plot.timing_error(curves, switches=_first(results)["switches"], ax=ax)
 
 
 def _trials(results: Results, ax: Any = None) -> Any:
     table = {}
     for name in _first(results)["rules"]:
-        in_time = stack(results, lambda r, n=name: r["rules"][n].latency_trials)
-        in_size = stack(results, lambda r, n=name: r["rules"][n].probability_trials)
+        in_time = _stack(results, "rules", name, "latency_trials")
+        in_size = _stack(results, "rules", name, "probability_trials")
         table[name] = {
             "latency,\nblock 2": in_time[:, 1],
             "latency,\nblock 4": in_time[:, 3],
@@ -260,9 +268,9 @@ def _trials(results: Results, ax: Any = None) -> Any:
 def _angles(results: Results) -> Any:
     first = _first(results)
     kinds = ("cue", "post", "trace", "event")
-    curves = {f"eligibility {k}": stack(results, lambda r, k=k: r["angles"][k]["history"]) for k in kinds}
+    curves = {f"eligibility {k}": _stack(results, "angles", k, "history") for k in kinds}
     names = first["angles"]["nulls"]
-    nulls = {n: stack(results, lambda r, n=n: r["angles"]["nulls"][n]).mean(axis=0) for n in names}
+    nulls = {n: _stack(results, "angles", "nulls", n).mean(axis=0) for n in names}
     return plot.angle(curves, nulls=nulls, switches=first["switches"])
 
 
@@ -279,7 +287,7 @@ def _modulators(results: Results) -> Any:
 def _omission(results: Results, protocol: Any) -> Any:
     before, without, _ = protocol.omission
     names = {"when": "peak of z", "what": "q of outcome A", "delta": "error of when at the latency"}
-    curves = {word: stack(results, lambda r, n=name: r["omission"][n]) for name, word in names.items()}
+    curves = {word: _stack(results, "omission", name) for name, word in names.items()}
     return plot.omission(curves, withheld=(before, before + without))
 
 
@@ -300,9 +308,7 @@ def measured(results: Results, protocol: Any) -> dict[str, dict[int, float]]:
     }
     values["slope"] = {seed: fit.slope for seed, fit in fits.items()}
     values["r_squared"] = {seed: fit.r_squared for seed, fit in fits.items()}
-    pooled = analysis.amplitude_vs_probability(
-        stack(results, lambda r: r["amplitude"]), protocol.probabilities
-    )
+    pooled = analysis.amplitude_vs_probability(_stack(results, "amplitude"), protocol.probabilities)
     values["r_squared_pooled"] = {0: pooled.pooled_r_squared}
     for rule, short in (("two banks", "ours"), ("FORCE", "force"), ("FORCE, reset", "reset")):
         add(f"{short}_latency_block2", trials(rule, "latency", 1))
@@ -380,13 +386,13 @@ def _seed_table(results: Results, protocol: Any) -> dict[str, list[Any]]:
 
 
 def _latency_table(results: Results, protocol: Any) -> dict[str, list[Any]]:
-    errors = stack(results, lambda r: r["latencies"]) * MILLI
+    errors = _stack(results, "latencies") * MILLI
     table: dict[str, list[Any]] = {"latency (ms)": [latency * MILLI for latency in protocol.latencies]}
     return table | {f"seed {seed}": list(row) for seed, row in zip(results, errors, strict=True)}
 
 
 def _amplitude_table(results: Results, protocol: Any) -> dict[str, list[Any]]:
-    amplitude, realized = stack(results, lambda r: r["amplitude"]), stack(results, lambda r: r["realized"])
+    amplitude, realized = _stack(results, "amplitude"), _stack(results, "realized")
     return {
         "probability": list(protocol.probabilities),
         "amplitude": list(amplitude.mean(axis=0)),
@@ -405,13 +411,9 @@ def _eligibility_table(results: Results) -> dict[str, list[Any]]:
         "cosine of V_A and V_B": "collinearity",
     }
     for name, key in columns.items():
-        table[name] = [
-            float(np.median(stack(results, lambda r, k=k, key=key: r["angles"][k][key])))
-            for k in table["eligibility"]
-        ]
+        table[name] = [float(np.median(_stack(results, "angles", k, key))) for k in table["eligibility"]]
     table["trials to probability, block 3"] = [
-        float(np.median(stack(results, lambda r, k=k: r["angles"][k]["probability_trials"][2])))
-        for k in table["eligibility"]
+        float(np.median(_stack(results, "angles", k, "probability_trials", 2))) for k in table["eligibility"]
     ]
     return table
 
