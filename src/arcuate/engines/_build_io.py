@@ -200,6 +200,7 @@ def _readout(
     features = [add_feature(name, readout.filter) for name in readout.source]
     n_units = sum(feature.n for feature in features)
     two_bank = isinstance(readout.rule, TwoBank)
+    _check_outcomes(readout, task, target)
     n_outputs = readout.n_outputs + (1 if two_bank else 0)
     period = max(1, int(readout.period / network.dt + 0.5))
     if task is not None:
@@ -232,6 +233,21 @@ def _readout(
         outcome=outcome,
         latency=latency,
     )
+
+
+def _check_outcomes(readout: Readout, task: Any, target: Any) -> None:
+    """A read-out that the task teaches has one output for each outcome, or one for all."""
+    if task is None or readout.rule is None or target is not None:
+        return
+    allowed = (task.n_outcomes,) if isinstance(readout.rule, TwoBank) else (1, task.n_outcomes)
+    if readout.n_outputs not in allowed:
+        raise SpecError.of(
+            where=f"Readout {readout.name!r}",
+            name="n_outputs",
+            value=readout.n_outputs,
+            bound=f"must be {' or '.join(map(str, allowed))}, for the {task.n_outcomes} outcomes of the task",
+            fix="change it, or the outcomes of the task",
+        )
 
 
 def _teacher(

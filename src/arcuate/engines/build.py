@@ -187,7 +187,7 @@ def _n_steps(network: Network, duration: object, task: Any) -> int:
                 bound="must be given, since the network has no task",
                 fix='use duration="1 s"',
             )
-        return int(task.n_steps)
+        duration = f"{task.n_steps * network.dt!r} s"
     seconds = to_si(duration, "s", where="simulate", name="duration", low=0.0, low_open=True)
     if seconds < network.dt * (1 - 1e-9):
         raise SpecError.of(
@@ -317,11 +317,11 @@ def _projection(
     steps = (delay / network.dt + 0.5).astype(np.int64)
     order = np.lexsort((post, pre, -steps))
     pre, post, weight, steps = pre[order], post[order], weight[order], steps[order]
-    delays = np.unique(steps)[::-1] if steps.size else np.zeros(1, np.int64)
-    indptr = np.zeros((delays.size, n_pre + 1), np.int64)
-    for row, d in enumerate(delays):
-        indptr[row, 1:] = np.cumsum(np.bincount(pre[steps == d], minlength=n_pre))
-        indptr[row] += np.count_nonzero(steps > d)
+    delays, row = np.unique(-steps, return_inverse=True) if steps.size else (np.zeros(1, np.int64), steps)
+    delays = -delays
+    counts = np.bincount(row * n_pre + pre, minlength=delays.size * n_pre)
+    ends = np.cumsum(counts).reshape(delays.size, n_pre)
+    indptr = np.concatenate([ends[:, :1] - counts.reshape(ends.shape)[:, :1], ends], axis=1)
     return ProjectionPlan(
         name=projection.name,
         pre=projection.pre,

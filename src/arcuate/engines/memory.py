@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,7 +226,7 @@ def _edges(rule: object, n_pre: int, n_post: int) -> int:
 
 
 def available_memory() -> int:
-    """Bytes of memory that are free, or can be freed, on this machine.
+    """Bytes of memory that are free, or can be freed, on this machine or in this container.
 
     Returns
     -------
@@ -236,14 +237,22 @@ def available_memory() -> int:
     >>> available_memory() > 0
     True
     """
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    limit, used = (_lines(f"/sys/fs/cgroup/memory.{word}") for word in ("max", "current"))
+    if limit and used and limit[0].strip().isdigit():
+        free = min(free, max(0, int(limit[0]) - int(used[0])))
+    return free
+
+
+def _lines(path: str) -> list[str]:
+    """Lines of a small file of the kernel; none where there is no such file."""
     try:
-        with open("/proc/meminfo") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        return Path(path).read_text().splitlines()
     except OSError:
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return []
 
 
 def check_memory(

@@ -111,3 +111,10 @@ def test_a_piece_beyond_the_plan_is_refused() -> None:
     simulation.advance("40 ms")
     with pytest.raises(EngineError, match="nothing is left"):
         simulation.advance()
+
+
+@pytest.mark.parametrize("rule", [arc.TwoBank(), arc.Delta(learning_rate=0.1)])
+def test_a_read_out_has_an_output_for_each_outcome(rule: object) -> None:
+    network = reservoir().replace({"readouts.prediction.rule": rule, "readouts.prediction.n_outputs": 5})
+    with pytest.raises(SpecError, match="2 outcomes of the task"):
+        arc.simulate(network, seed=1)
