@@ -1,4 +1,4 @@
-"""Speed as a ratio to a peer in the same run. The ratios go into the benchmark's record; none is a verdict."""
+"""Speed as a ratio to a peer in the same run; the ratios go into the record of the benchmark."""
 
 from __future__ import annotations
 
