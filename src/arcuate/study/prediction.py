@@ -467,7 +467,7 @@ def measure_session(
             progress(share, 1.0, label)
 
     predictor = predictor_of(network)
-    session = record_session(network, seed=seed, progress=lambda d, t, label: say(0.4 * d / t, label))
+    session = record_session(network, seed=seed, progress=lambda d, t, label: say(0.1 + 0.3 * d / t, label))
     say(0.4, "learning")
     rules = compare_rules(session, predictor, protocol, threads=threads)
     say(0.85, "sweeps")

@@ -98,7 +98,7 @@ class Found:
         for variant, runs in self._of("decode_times").items():
             if variant in _DECODED:
                 found[_DECODED[variant]] = {
-                    seed: float(run["median"].mean()) * MILLI for seed, run in runs.items()
+                    seed: round(float(run["median"].mean()) * MILLI, 6) for seed, run in runs.items()
                 }
         for variant, runs in self._of("measure_streams").items():
             found[_STREAMS[variant]] = {seed: 100 * run["both"] for seed, run in runs.items()}
@@ -422,7 +422,10 @@ def ablation_pictures(
     decoded: Mapping[str, Sequence[Mapping[str, Any]]], streams: Mapping[str, Sequence[Mapping[str, float]]]
 ) -> dict[str, Any]:
     """F8: the time code without its parts, and the task that needs recurrence."""
-    bars = {name: [np.mean(run["median"]) * MILLI for run in runs] for name, runs in decoded.items()}
+    bars = {
+        name: [round(float(np.mean(run["median"])) * MILLI, 6) for run in runs]
+        for name, runs in decoded.items()
+    }
     shares = {name: [100 * run["both"] for run in runs] for name, runs in streams.items()}
     return {
         "F8a_ablations": plot.ablations(
