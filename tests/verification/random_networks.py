@@ -145,7 +145,7 @@ def learners(draw: Callable[..., Any], sizes: st.SearchStrategy[int]) -> Drawn:
             neuron=arc.izh2007(
                 a=arc.Uniform("0.01 /ms", "0.05 /ms"), d=draw(st.sampled_from(["100 pA", "60 pA"]))
             ),
-            bias=arc.Uniform("60 pA", "300 pA"),
+            bias=arc.Uniform("60 pA", "600 pA"),
         )
     ]
     synapse = arc.double_exponential(draw(ms(1, 4)), draw(ms(5, 20)), method="semi_exact")

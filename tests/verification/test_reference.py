@@ -72,7 +72,7 @@ def test_fifty_random_networks(structure: str, examples: int) -> None:
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_ten_thousand_steps(structure: str) -> None:
-    assert check_many(structure, st.integers(2, 14), examples=13, n_steps=10_000) > 10_000
+    assert check_many(structure, st.integers(2, 14), examples=13, n_steps=10_000) > 2000
 
 
 @pytest.mark.parametrize(("structure", "swapped"), [("balanced", "synapses"), ("integrators", "delivery")])
