@@ -39,7 +39,7 @@ def fill_normals(
 
     Philox runs over the counters (block, step low, step high, key[2]); its four words make two pairs of
     normals. The logarithm (atanh series, to 3e-14) and the sine and cosine (Taylor series on an eighth of
-    a turn, to 4e-12) are written out, because calls into the mathematical library would not vectorize.
+    a turn, to 1e-10) are written out, because calls into the mathematical library would not vectorize.
 
     Parameters
     ----------

@@ -221,7 +221,11 @@ def test_row_132_ctrl_c_at_once_leaves_no_traceback(delay: float) -> None:
         "import sys, arcuate.cli; print('ready', flush=True); sys.argv[1:] = ['doctor']; arcuate.cli.main()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also under a shell that ignores it
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

@@ -72,6 +72,11 @@ def draw(ax: Any, form: str = "png") -> bytes:
 
 
 PROPER: dict[str, tuple[Any, str, str]] = {
+    "omission": (
+        lambda ax: plot.omission({"when": [1.0, 0.5, 0.2, 0.6]}, withheld=(1, 3), ax=ax),
+        "trial",
+        "probe output",
+    ),
     "raster": (lambda ax: plot.raster(recording(200), ax=ax), "time (ms)", "neuron"),
     "state_map": (
         lambda ax: plot.state_map(np.random.default_rng(0).random((4, 50, 7)), ax=ax),
@@ -144,6 +149,7 @@ EMPTY: dict[str, Any] = {
     "angle of NaN": lambda: plot.angle(np.full(5, np.nan)),
     "modulators": lambda: plot.modulators({"time": TIMES}),
     "ablations": lambda: plot.ablations({}),
+    "omission": lambda: plot.omission({}, withheld=(0, 1)),
 }
 
 ONE: dict[str, Any] = {
@@ -160,6 +166,7 @@ ONE: dict[str, Any] = {
     "angle": lambda: plot.angle([88.0]),
     "modulators": lambda: plot.modulators({"time": [0.0], "when": [1.0]}),
     "ablations": lambda: plot.ablations({"complete": 3.0}),
+    "omission": lambda: plot.omission({"when": [1.0]}, withheld=(0, 1)),
 }
 
 
@@ -182,8 +189,18 @@ class TestEveryPicture:
         assert dict(mpl.rcParams) == before
 
     def test_it_is_one_of_the_tested_public_functions(self, name: str) -> None:
-        assert set(plot.__all__) == set(PROPER) == set(ONE)
+        assert set(plot.__all__) == {*PROPER, "panels"} == {*ONE, "panels"}
         assert name in plot.__all__
+
+
+def test_panels_are_axes_of_one_page_row_by_row() -> None:
+    from arcuate.errors import SpecError
+
+    grid = plot.panels(2, 3, width=9.0)
+    assert len(grid) == 6 and len({ax.figure for ax in grid}) == 1
+    assert grid[1].get_position().x0 > grid[0].get_position().x0
+    with pytest.raises(SpecError, match="rows"):
+        plot.panels(0, 1)
 
 
 @pytest.mark.parametrize("name", EMPTY)

@@ -67,8 +67,8 @@ def emit_kernel(plan: Plan) -> KernelText:
 def _capacity(src: Source, names: Names, plan: Plan) -> None:
     for name in plan.record.spikes:
         p = names.population[name]
-        src.use(f"{p}_count", f"{p}_spike_neuron")
-        src.line(f"if {p}_count[0] + {plan.populations[name].n} > {p}_spike_neuron.shape[0]:")
+        src.use(f"{p}_count", f"{p}_spike_neuron", f"{p}_n")
+        src.line(f"if {p}_count[0] + {p}_n > {p}_spike_neuron.shape[0]:")
         src.line("    return n")
 
 
