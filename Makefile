@@ -7,6 +7,7 @@ SHELL       := bash
 .DELETE_ON_ERROR:
 
 PYTHON      ?= python3.11
+PYTHON_CUDA ?= python3.12
 VENV        := .venv
 BIN         := $(VENV)/bin
 PIP         := $(BIN)/python -m pip --disable-pip-version-check -q
@@ -17,7 +18,7 @@ OUT         ?= out/$(MODEL)
 RUN_FLAGS   ?= --quick
 BENCH       ?= spiking --workloads W1 --against brian2 --quick
 
-.PHONY: help run test bench docs lint format types layers spelling pytest notebooks coverage clean
+.PHONY: help run test cuda bench docs lint format types layers spelling pytest notebooks coverage clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +50,7 @@ run: $(VENV)/.run-stamp ## reproduce the what/when experiment: figures and repor
 	@$(BIN)/arcuate reproduce $(MODEL) $(RUN_FLAGS) --force --out "$(OUT)"
 	@echo "==> open $(OUT)/report.html"
 
-test: lint types layers spelling pytest docs notebooks ## every check, as continuous integration runs them
+test: lint types layers spelling pytest docs notebooks cuda ## every check, as continuous integration runs them
 	@echo "==> all checks passed"
 
 # ---- the checks one by one
@@ -84,6 +85,21 @@ notebooks: $(VENV)/.test-stamp ## run the notebooks on small parameters
 	@if compgen -G "notebooks/*.ipynb" >/dev/null; then \
 	    $(BIN)/python -m pytest -q --nbmake --nbmake-kernel=python3 --nbmake-timeout=600 --timeout=900 notebooks; \
 	else echo "    none yet"; fi
+
+# brian2cuda needs another Python, so it has an environment of its own; its code is written without a GPU
+$(VENV)-cuda/.stamp: pyproject.toml constraints/py312-cuda.txt
+	@echo "==> making $(VENV)-cuda with $(PYTHON_CUDA) (a minute)"
+	@$(PYTHON_CUDA) -m venv $(VENV)-cuda
+	@$(VENV)-cuda/bin/python -m pip --disable-pip-version-check -q install -c constraints/py312-cuda.txt \
+	    -e ".[cuda]" pytest pytest-timeout hypothesis
+	@touch $@
+
+cuda: ## code for a GPU by brian2cuda, in an environment of its own (left out without Python 3.12)
+	@echo "==> brian2cuda"
+	@if $(PYTHON_CUDA) -c "" 2>/dev/null; then \
+	    $(MAKE) -s $(VENV)-cuda/.stamp && \
+	    $(VENV)-cuda/bin/python -m pytest -q -m "not slow" tests/conformance/test_cuda.py; \
+	else echo "    left out: $(PYTHON_CUDA) does not run; name a Python 3.12 with PYTHON_CUDA=..."; fi
 
 # ---- more
 format: $(VENV)/.test-stamp ## mend style and format in place

@@ -32,11 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _has_gpu() -> bool:
-    if importlib.util.find_spec("torch") is None:
-        return False
-    import torch
+    from arcuate.engines.brian_cuda import find_gpu
 
-    return bool(torch.cuda.is_available())
+    return find_gpu() is not None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -45,7 +45,8 @@ def simulate(
     seed : int, optional
         Seed of every random number. None draws one, which the recording keeps.
     engine : str
-        ``"numba"``, ``"brian2"`` (NumPy target), ``"brian2-cython"`` or ``"brian2-cpp"``.
+        ``"numba"``, ``"brian2"`` (NumPy target), ``"brian2-cython"``, ``"brian2-cpp"`` or ``"brian2-cuda"``
+        (a GPU; needs the extra ``cuda``).
     inputs : mapping of str to array, optional
         Values of the inputs, (n_steps, n_channels); the task's by default.
     targets, gates : mapping of str to array, optional

@@ -64,7 +64,9 @@ def run(
     model: Model,
     *,
     settings: Settings = None,
-    engine: Annotated[str, typer.Option(help="numba, brian2, brian2-cython or brian2-cpp.")] = "numba",
+    engine: Annotated[
+        str, typer.Option(help="numba, brian2, brian2-cython, brian2-cpp or brian2-cuda.")
+    ] = "numba",
     duration: Duration = None,
     seed: Seed = "0",
     out: Annotated[

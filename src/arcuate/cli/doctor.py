@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from arcuate.engines import ENGINES
+from arcuate.engines.brian_cuda import find_gpu
+
 _PACKAGES = (
     "arcuate",
     "numpy",
@@ -24,8 +27,7 @@ _PACKAGES = (
     "torch",
     "dask",
 )
-_ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp")
-_SLOW = frozenset({"brian2-cython", "brian2-cpp"})
+_SLOW = frozenset({"brian2-cython", "brian2-cpp", "brian2-cuda"})
 _PATIENCE = 600
 _NETWORK = """
 name = "doctor"
@@ -84,10 +86,10 @@ def examine(*, every: bool = False, progress: Callable[..., None] | None = None)
         )
     ]
     findings += _versions()
-    findings += [_compiler(), _threads(), _memory(), _disk(), _cache()]
-    for index, name in enumerate(_ENGINES):
+    findings += [_compiler(), _gpu(), _threads(), _memory(), _disk(), _cache()]
+    for index, name in enumerate(ENGINES):
         if progress is not None:
-            progress(index, len(_ENGINES), f"trying {name}")
+            progress(index, len(ENGINES), f"trying {name}")
         findings.append(_engine(name) if every or name not in _SLOW else _not_tried(name))
     return tuple(findings)
 
@@ -131,6 +133,12 @@ def _compiler() -> Finding:
     except (OSError, subprocess.TimeoutExpired):
         answer = ""
     return Finding(what="compiler", found=(answer.splitlines() or [Path(path).name])[0], mark="ok")
+
+
+def _gpu() -> Finding:
+    """Return the GPU that its driver shows."""
+    name = find_gpu()
+    return Finding(what="gpu", found=name or "none", mark="ok" if name else "missing")
 
 
 def _threads() -> Finding:

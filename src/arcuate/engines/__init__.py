@@ -6,7 +6,7 @@ from typing import Any
 
 from arcuate.errors import CapabilityError, unknown
 
-ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp")
+ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp", "brian2-cuda")
 """Names of the engines; ``"brian2"`` is Brian2 with its NumPy target."""
 
 

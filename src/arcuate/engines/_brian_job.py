@@ -60,7 +60,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 _ARGUMENTS = {"arc_where": 3, "arc_min": 2, "arc_max": 2, "arc_clip": 3, "arc_floor": 1}
 
 
-def _functions() -> dict[str, Any]:
+def _functions(cuda: bool) -> dict[str, Any]:
     """Functions that Brian2 lacks or defines otherwise, with the same bits on every target."""
     from brian2 import Function
 
@@ -75,6 +75,9 @@ def _functions() -> dict[str, Any]:
         function.implementations.add_implementation("numpy", _NUMPY[name])
         function.implementations.add_implementation("cpp", _CPP[name], name=name)
         function.implementations.add_implementation("cython", _CYTHON[name], name=name)
+        if cuda:
+            code = f"__host__ __device__ {_CPP[name]}"
+            function.implementations.add_implementation("cuda", code, name=name)
         functions[name] = function
     return functions
 
@@ -88,7 +91,8 @@ class Job:
         with np.load(folder / "job.npz", allow_pickle=False) as arrays:
             self.arrays = {key: arrays[key] for key in arrays.files}
         self.dt = float(self.spec["dt"])
-        self.standalone = self.spec["target"] == "cpp_standalone"
+        self.standalone = self.spec["target"] in ("cpp_standalone", "cuda_standalone")
+        self.cuda: dict[str, Any] | None = self.spec.get("cuda")
         self.namespace: dict[str, Any] = {}
         self.objects: dict[str, Any] = {}
 
@@ -101,7 +105,9 @@ class Job:
         brian2.prefs.codegen.loop_invariant_optimisations = False
         brian2.prefs.codegen.cpp.extra_compile_args_gcc = self.spec["flags"]
         brian2.prefs.codegen.cpp.extra_compile_args_msvc = ["/w", "/O2", "/fp:strict", "/std:c++17"]
-        if self.standalone:
+        if self.cuda is not None:
+            self._configure_cuda(self.cuda)
+        elif self.standalone:
             jobs = f"-j{max(1, min(4, os.cpu_count() or 1))}"
             brian2.prefs.devices.cpp_standalone.extra_make_args_unix = [jobs]
             brian2.set_device("cpp_standalone", directory=str(self.folder / "project"), build_on_run=False)
@@ -111,11 +117,33 @@ class Job:
                 brian2.prefs.codegen.runtime.cython.cache_dir = self.spec["cache"]
         brian2.defaultclock.dt = self.dt * brian2.second
 
+    def _configure_cuda(self, cuda: dict[str, Any]) -> None:
+        """Device of brian2cuda; without a GPU it is told what to write code for."""
+        import brian2
+        import brian2cuda  # noqa: F401  (registers the device)
+
+        backend = brian2.prefs.devices.cuda_standalone.cuda_backend
+        backend.extra_compile_args_nvcc = cuda["flags"]
+        if cuda["paths"]:  # cuRAND as a Python package; its library has only a numbered name
+            links = Path(cuda["project"]) / "curand"
+            links.mkdir(parents=True, exist_ok=True)
+            for library in Path(cuda["paths"]["lib"]).glob("libcurand.so.*"):
+                (links / "libcurand.so").unlink(missing_ok=True)
+                (links / "libcurand.so").symlink_to(library)
+            brian2.prefs.codegen.cpp.include_dirs += [cuda["paths"]["include"]]
+            brian2.prefs.codegen.cpp.library_dirs += [str(links), cuda["paths"]["lib"]]
+            backend.extra_compile_args_nvcc += [f"-I{cuda['paths']['include']}"]
+        if not cuda["detect"]:
+            backend.detect_gpus, backend.gpu_id = False, 0
+            backend.compute_capability = cuda["compute_capability"]
+            backend.cuda_runtime_version = cuda["runtime"]
+        brian2.set_device("cuda_standalone", directory=cuda["project"], build_on_run=False)
+
     def build(self) -> None:
         """Make every object of the network."""
         from brian2 import TimedArray, second
 
-        self.namespace = _functions()
+        self.namespace = _functions(self.cuda is not None)
         for timed in self.spec["timed"]:
             values = self.arrays[timed["key"]]
             self.namespace[timed["name"]] = TimedArray(
@@ -215,8 +243,11 @@ class Job:
         elapsed = [0.0]
         if self.standalone:
             network.run(duration, namespace={})
-            device.build(directory=str(self.folder / "project"), compile=True, run=True, with_output=False)
-            return float(device._last_run_time)
+            project, run = str(self.folder / "project"), True
+            if self.cuda is not None:
+                project, run = self.cuda["project"], bool(self.cuda["run"])
+            device.build(directory=project, compile=run, run=run, with_output=False)
+            return float(device._last_run_time) if run else 0.0
 
         def report(passed: Any, *_: Any) -> None:
             elapsed[0] = float(passed)
@@ -229,10 +260,12 @@ class Job:
         out: dict[str, Any] = {"wall": np.array(wall)}
         for spec in self.spec["monitors"]:
             monitor = self.objects[spec["name"]]
-            out[f"{spec['name']}/i"] = np.asarray(monitor.i[:], np.int32)
-            out[f"{spec['name']}/step"] = np.rint(np.asarray(monitor.t_[:]) / self.dt).astype(np.int64)
+            neuron = np.asarray(monitor.i[:], np.int32)
+            step = np.rint(np.asarray(monitor.t_[:]) / self.dt).astype(np.int64)
+            order = np.lexsort((neuron, step))  # a GPU writes the events of one step in any order
+            out[f"{spec['name']}/i"], out[f"{spec['name']}/step"] = neuron[order], step[order]
             for variable in spec["variables"]:
-                out[f"{spec['name']}/{variable}"] = np.asarray(getattr(monitor, variable + "_")[:])
+                out[f"{spec['name']}/{variable}"] = np.asarray(getattr(monitor, variable + "_")[:])[order]
         for owner, variable in self.spec["final"]:
             value = np.asarray(self.objects[owner].variables[variable].get_value(), float)
             out[f"{owner}/{variable}"] = value
@@ -260,7 +293,8 @@ def main(folder: Path) -> int:
         job.configure()
         job.build()
         wall = job.run()
-        job.answer(wall)
+        if job.cuda is None or job.cuda["run"]:
+            job.answer(wall)
     except Exception as error:
         cause: BaseException = error
         while cause.__cause__ is not None:  # Brian2 wraps what went wrong into the object in which it did

@@ -1,4 +1,4 @@
-"""The Brian2 engine: the same plan as a Brian2 network, on its numpy, cython or C++ standalone target.
+"""The Brian2 engine: the same plan as a Brian2 network, on its numpy, cython, C++ or CUDA target.
 
 Brian2 is imported only in a process of its own, for every run: its device and its preferences are global,
 and a standalone build cannot be undone. The plan travels there as arrays and code (``_brian_emit``), the
@@ -20,11 +20,13 @@ import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from arcuate._jit import cache_dir
 from arcuate.engines._brian_emit import Description, describe
+from arcuate.engines.brian_cuda import NVCC_FLAGS, check_cuda, find_gpu, job_settings
 from arcuate.engines.memory import SHARE, available_memory
 from arcuate.engines.plan import Array, Plan
 from arcuate.engines.result import RawRun
@@ -43,6 +45,7 @@ TARGETS: Mapping[str, str] = {
     "brian2-numpy": "numpy",
     "brian2-cython": "cython",
     "brian2-cpp": "cpp_standalone",
+    "brian2-cuda": "cuda_standalone",
 }
 """Names of the engine and the target of Brian2 that each stands for."""
 
@@ -59,8 +62,8 @@ class BrianEngine:
     Parameters
     ----------
     name : str
-        ``"brian2"`` or ``"brian2-numpy"`` (needs no compiler), ``"brian2-cython"``, or ``"brian2-cpp"``
-        (C++ standalone).
+        ``"brian2"`` or ``"brian2-numpy"`` (needs no compiler), ``"brian2-cython"``, ``"brian2-cpp"``
+        (C++ standalone), or ``"brian2-cuda"`` (a GPU, through brian2cuda).
 
     Examples
     --------
@@ -135,6 +138,8 @@ class BrianEngine:
         if obstacles:
             raise CapabilityError.of(where=self.name, bound="; ".join(obstacles), fix='use engine="numba"')
         check_installation(self.target)
+        if self.target == "cuda_standalone":
+            check_cuda(run=True)
         return BrianRun(plan, self.name)
 
 
@@ -221,7 +226,9 @@ class BrianRun:
             "load_s": whole - float(out["wall"]), "order": "strict", "threads": 1,
             "brian2": metadata.version("brian2"), "target": TARGETS[self.name],
         }  # fmt: skip
-        if TARGETS[self.name] != "numpy":
+        if TARGETS[self.name] == "cuda_standalone":
+            facts |= {"order": "atomic", "flags": " ".join(NVCC_FLAGS), "gpu": find_gpu() or ""}
+        elif TARGETS[self.name] != "numpy":
             facts["flags"] = " ".join(FLAGS)
         return _result(job, out, self._final, facts)
 
@@ -310,7 +317,9 @@ def _release(version: str) -> tuple[int, int]:
     return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
 
 
-def run_job(job: Description, target: str, *, where: str) -> dict[str, Array]:
+def run_job(
+    job: Description, target: str, *, where: str, cuda: Mapping[str, Any] | None = None
+) -> dict[str, Array]:
     """Run a description in a process of its own and read its answer.
 
     Parameters
@@ -321,10 +330,13 @@ def run_job(job: Description, target: str, *, where: str) -> dict[str, Array]:
         Target of Brian2.
     where : str
         Name of the engine, for messages.
+    cuda : mapping, optional
+        Settings of a job that only writes code, from :func:`arcuate.engines.brian_cuda.job_settings`.
 
     Returns
     -------
     dict of str to ndarray
+        Empty if code was only written.
 
     Raises
     ------
@@ -334,12 +346,16 @@ def run_job(job: Description, target: str, *, where: str) -> dict[str, Array]:
     spec = {**job.spec(), "target": target, "flags": list(FLAGS), "cache": str(cache_dir() / "brian2")}
     with tempfile.TemporaryDirectory(prefix="arcuate-brian2-") as name:
         folder = Path(name)
+        if target == "cuda_standalone":
+            spec["cuda"] = cuda or job_settings(folder / "project", run=True)
         (folder / "job.json").write_text(json.dumps(spec, allow_nan=False), encoding="utf-8")
         np.savez(folder / "job.npz", **job.arrays)  # type: ignore[arg-type]
         (folder / "work").mkdir()
         status, said = _execute(folder)
         if status:
             raise _failure(folder, where, status, said)
+        if cuda is not None:
+            return {}
         with np.load(folder / "out.npz", allow_pickle=False) as answer:
             return {key: answer[key] for key in answer.files}
 
