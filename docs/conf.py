@@ -62,7 +62,7 @@ SECTIONS = [
     ("Describe", ["spec", "distributions", "mechanisms", "units", "models"]),
     ("Run", ["simulate", "engines", "verify"]),
     ("Exchange", ["recording", "tasks", "datasets"]),
-    ("Learn and analyze", ["readout", "memory", "ctm", "connectome", "analysis", "compare"]),
+    ("Learn and analyze", ["readout", "learning", "memory", "ctm", "connectome", "analysis", "compare"]),
     ("Networks in PyTorch", ["nn", "probes"]),
     ("Show and organize", ["plot", "study", "io"]),
     ("Ground", ["errors", "rng"]),

@@ -23,6 +23,7 @@ _MODULES: tuple[str, ...] = (
     "datasets",
     "engines",
     "errors",
+    "learning",
     "plot",
     "readout",
     "recording",
