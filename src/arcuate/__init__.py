@@ -67,6 +67,7 @@ _NAMES: dict[str, str] = {
             "izh2003",
             "izh2007",
             "lif",
+            "pulse",
             "theta",
         ),
         "spec",

@@ -33,6 +33,8 @@ LIF = {
     "exponential": lambda: lif_network(arc.exponential("5 ms"), "100 pA"),
     "double": lambda: lif_network(arc.double_exponential(), "1000 pA*ms"),
     "delta": lambda: lif_network(arc.delta(), "3 mV"),
+    "pulse": lambda: lif_network(arc.pulse(), "5 nA"),
+    "pulse_euler": lambda: lif_network(arc.pulse(), "5 nA", method="euler"),
     "euler": lambda: lif_network(arc.exponential("5 ms"), "100 pA", method="euler"),
 }
 

@@ -64,6 +64,20 @@ def test_exponential_current_onto_a_leaky_membrane_is_exact(tau_syn: float, dt: 
         assert np.ptp(wanted) > 1e-4
 
 
+@pytest.mark.parametrize("method", ["exact", "euler"])
+def test_a_pulse_is_felt_in_the_step_after_the_spike_and_in_no_other(method: str) -> None:
+    n, dt, spikes = 400, 0.25e-3, np.array([3, 40, 41, 200, 333])
+    network = listeners(arc.pulse(), "80 pA", dt)
+    network = network.replace({"populations.post.neuron.method": method, "populations.post.bias": "0 A"})
+    measured = voltages(network, spikes, n) - REST
+    decay = np.exp(-dt / TAU_M) if method == "exact" else 1.0 - dt / TAU_M
+    v = np.zeros(3)
+    for step in range(n):
+        v = decay * v + (1.0 - decay) * RESISTANCE * 80e-12 * ((step - 1) in spikes)
+        np.testing.assert_allclose(measured[step], v, rtol=0, atol=1e-15)
+    assert v.min() > 1e-9
+
+
 @pytest.mark.parametrize("dt", [0.1e-3, 0.25e-3])
 @pytest.mark.parametrize(
     "taus", [(2e-3, 20e-3), (20e-3, 2e-3), (10e-3, 10e-3), (5e-3, 10e-3), (10.0001e-3, 10e-3), (3e-3, 3e-3)]

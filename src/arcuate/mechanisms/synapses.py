@@ -126,6 +126,7 @@ class FilterModel:
 
 _ROTTER = "Rotter and Diesmann 1999, Biol. Cybern. 81:381, doi:10.1007/s004220050570"
 _NICOLA = "Nicola and Clopath 2017, Nat. Commun. 8:2208, doi:10.1038/s41467-017-01827-3; ModelDB 190565"
+_BELLEC = "Bellec et al. 2020, Nat. Commun. 11:3625, equation 6, doi:10.1038/s41467-020-17236-y"
 _CHOSEN = "chosen: no default in the literature fits every use"
 
 
@@ -194,6 +195,21 @@ _delta = SynapseModel(
     source="Brunel 2000, J. Comput. Neurosci. 8:183, doi:10.1023/A:1008925309027",
 )
 
+_pulse = SynapseModel(
+    name="pulse",
+    doc="A spike adds the weight to the target's input of the following step, and of that step alone.",
+    parameters={},
+    variables={"s": Variable(unit="input", initial="0.0", doc="spikes of the last step, weighted")},
+    constants={"exact": {}},
+    updates={"exact": "s = 0.0"},
+    current="s",
+    on_spike=("s", "w"),
+    weight_unit="input",
+    leak_constants={"leak_gain": "leak_resistance*(1.0 - exp(-dt/leak_tau))"},
+    leak_contribution="leak_gain*s",
+    source=_BELLEC,
+)
+
 _exponential = SynapseModel(
     name="exponential",
     doc="A spike steps the target's current by the weight; the current decays with tau_syn.",
@@ -258,7 +274,7 @@ _double_exponential = SynapseModel(
 
 #: Synapse models by name.
 SYNAPSES: Mapping[str, SynapseModel] = {
-    model.name: model for model in (_delta, _exponential, _double_exponential)
+    model.name: model for model in (_delta, _pulse, _exponential, _double_exponential)
 }
 
 _exponential_filter = FilterModel(

@@ -31,13 +31,10 @@ from arcuate.spec.projection import (
     LowRank,
     Projection,
     Sparse,
-    Synapse,
-    delta,
-    double_exponential,
-    exponential,
 )
 from arcuate.spec.readout import RLS, Center, Delta, Feedback, Filter, Input, Readout, Rule, TwoBank
 from arcuate.spec.record import Record, to_steps
+from arcuate.spec.synapse import Synapse, delta, double_exponential, exponential, pulse
 from arcuate.spec.values import FrozenDict, Quantity, Values
 
 __all__ = [
@@ -80,6 +77,7 @@ __all__ = [
     "izh2007",
     "lif",
     "parameter_order",
+    "pulse",
     "synapse_weight_unit",
     "theta",
     "to_steps",

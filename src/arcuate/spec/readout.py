@@ -14,7 +14,7 @@ from arcuate.mechanisms.synapses import FILTERS, FilterModel
 from arcuate.spec.checks import check_flag, check_name, read_parameters
 from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
-from arcuate.spec.projection import Synapse, delta
+from arcuate.spec.synapse import Synapse, delta
 from arcuate.spec.values import Values, quantity
 from arcuate.units import dimension
 

@@ -1,0 +1,129 @@
+"""Synapses: a model from the catalog with its parameters, and one function for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from arcuate.errors import check_choice
+from arcuate.mechanisms.synapses import SYNAPSES, SynapseModel
+from arcuate.spec.checks import read_parameters
+from arcuate.spec.part import Part
+
+__all__ = ["Synapse", "delta", "double_exponential", "exponential", "pulse"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Synapse(Part):
+    """A synapse model with its parameters.
+
+    Parameters
+    ----------
+    model : str
+        Key in :data:`arcuate.mechanisms.synapses.SYNAPSES`, such as ``"exponential"``.
+    method : str or None
+        ``"exact"``; ``"semi_exact"`` (double_exponential only) is the step of Nicola and Clopath 2017.
+    parameters : mapping
+        Time constants.
+
+    Examples
+    --------
+    >>> Synapse(model="exponential", parameters={"tau_syn": "5 ms"}).parameters["tau_syn"]
+    5 ms
+    """
+
+    flat: ClassVar[str] = "parameters"
+
+    model: str = "exponential"
+    method: Any = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice(self.model, tuple(SYNAPSES), where="Synapse", name="model")
+        where = f"Synapse {self.model!r}"
+        mechanism = SYNAPSES[self.model]
+        method = mechanism.default_method if self.method is None else self.method
+        check_choice(method, tuple(mechanism.updates), where=where, name="method")
+        parameters = read_parameters(self.parameters, mechanism.parameters, where=where, per_neuron=False)
+        self._set(method=method, parameters=parameters)
+
+    @property
+    def mechanism(self) -> SynapseModel:
+        """The model as data."""
+        return SYNAPSES[self.model]
+
+
+def delta() -> Synapse:
+    """A spike steps the target's membrane potential by the weight.
+
+    Returns
+    -------
+    Synapse
+
+    Examples
+    --------
+    >>> delta().model
+    'delta'
+    """
+    return Synapse(model="delta")
+
+
+def exponential(tau_syn: Any = "10 ms") -> Synapse:
+    """A spike steps the target's current by the weight; the current decays.
+
+    Parameters
+    ----------
+    tau_syn : str
+        Decay time constant.
+
+    Returns
+    -------
+    Synapse
+
+    Examples
+    --------
+    >>> exponential("5 ms").parameters["tau_syn"]
+    5 ms
+    """
+    return Synapse(model="exponential", parameters={"tau_syn": tau_syn})
+
+
+def double_exponential(
+    tau_rise: Any = "2 ms", tau_decay: Any = "20 ms", *, method: str | None = None
+) -> Synapse:
+    """A spike sends a current with a rise and a decay whose area is the weight.
+
+    Parameters
+    ----------
+    tau_rise, tau_decay : str
+        Time constants.
+    method : str or None
+        ``"exact"`` (default) or ``"semi_exact"``.
+
+    Returns
+    -------
+    Synapse
+
+    Examples
+    --------
+    >>> double_exponential("2 ms", "20 ms", method="semi_exact").method
+    'semi_exact'
+    """
+    parameters = {"tau_rise": tau_rise, "tau_decay": tau_decay}
+    return Synapse(model="double_exponential", method=method, parameters=parameters)
+
+
+def pulse() -> Synapse:
+    """A spike adds the weight to the target's input of the following step, and of that step alone.
+
+    Returns
+    -------
+    Synapse
+
+    Examples
+    --------
+    >>> pulse().model
+    'pulse'
+    """
+    return Synapse(model="pulse")
