@@ -44,11 +44,11 @@ def emit_kernel(plan: Plan) -> KernelText:
     src = Source()
     src.line("for n in range(n0, n1):")
     with src.block():
-        _capacity(src, names, plan)
-        _inputs(src, names, plan)
-        _feedback_scalars(src, names, plan)
+        emit_capacity(src, names, plan)
+        emit_inputs(src, names, plan)
+        emit_feedback(src, names, plan)
         for population in plan.populations.values():
-            _update(src, names, plan, population)
+            emit_update(src, names, plan, population)
         for population in plan.populations.values():
             _spikes(src, names, plan, population)
         for source in _spike_inputs(plan):
@@ -56,7 +56,7 @@ def emit_kernel(plan: Plan) -> KernelText:
         for projection in plan.projections:
             _deliver(src, names, plan, projection)
         for population in plan.populations.values():
-            _reset(src, names, plan, population)
+            emit_reset(src, names, plan, population)
         for readout in plan.readouts.values():
             emit_readout(src, names, plan, readout)
         _record(src, names, plan)
@@ -64,7 +64,8 @@ def emit_kernel(plan: Plan) -> KernelText:
     return KernelText(text=src.text(), arguments=src.arguments)
 
 
-def _capacity(src: Source, names: Names, plan: Plan) -> None:
+def emit_capacity(src: Source, names: Names, plan: Plan) -> None:
+    """Leave the loop before a spike buffer could overflow."""
     for name in plan.record.spikes:
         p = names.population[name]
         src.use(f"{p}_count", f"{p}_spike_neuron", f"{p}_n")
@@ -72,7 +73,7 @@ def _capacity(src: Source, names: Names, plan: Plan) -> None:
         src.line("    return n")
 
 
-def _inputs(src: Source, names: Names, plan: Plan) -> None:
+def emit_inputs(src: Source, names: Names, plan: Plan) -> None:
     """S0: the row of each driven input, one scalar a channel."""
     for name, drive in plan.inputs.items():
         if drive.kind != "current":
@@ -84,7 +85,7 @@ def _inputs(src: Source, names: Names, plan: Plan) -> None:
             src.line(f"{x}_{channel} = {x}_values[{x}_row, {channel}]")
 
 
-def _feedback_scalars(src: Source, names: Names, plan: Plan) -> None:
+def emit_feedback(src: Source, names: Names, plan: Plan) -> None:
     """S1: the read-outs' outputs of the end of the step before."""
     for name, readout in plan.readouts.items():
         if readout.feedback:
@@ -143,14 +144,13 @@ def _load(
             src.line(f"{key}{suffix} = {_value(src, owner, key, shape)}")
 
 
-def _update(src: Source, names: Names, plan: Plan, population: PopulationPlan) -> None:
+def emit_update(src: Source, names: Names, plan: Plan, population: PopulationPlan) -> None:
     """S2 and the threshold of S3 for one population, one vectorizable loop."""
     p = names.population[population.name]
     model = population.model
     update, threshold = program(model.updates[population.method]), expression(model.threshold)
     src.use(f"{p}_flag", f"{p}_n")
-    src.line(f"for i in range({p}_n):")
-    with src.block():
+    with src.loop("i", f"{p}_n"):
         for variable in model.variables:
             src.use(f"{p}_{variable}")
             src.line(f"{variable} = {p}_{variable}[i]")
@@ -226,8 +226,7 @@ def _update_current(src: Source, c: str, current: CurrentPlan) -> None:
 def _update_feature(src: Source, f: str, feature: FeaturePlan) -> None:
     update = program(feature.model.updates[feature.method])
     src.use(f"{f}_n")
-    src.line(f"for i in range({f}_n):")
-    with src.block():
+    with src.loop("i", f"{f}_n"):
         for variable in feature.model.variables:
             src.use(f"{f}_{variable}")
             src.line(f"{f}_{variable}_ = {f}_{variable}[i]")
@@ -300,10 +299,11 @@ def _deliver(src: Source, names: Names, plan: Plan, name: str) -> None:
             src.line(f"for e in range({j}_indptr[k, row], {j}_indptr[k, row + 1]):")
             with src.block():
                 src.line(f"i = {j}_index[e]")
-                _jump(src, names, plan, name, f"{j}_weight[e]")
+                emit_jump(src, names, plan, name, f"{j}_weight[e]")
 
 
-def _jump(src: Source, names: Names, plan: Plan, name: str, weight: str) -> None:
+def emit_jump(src: Source, names: Names, plan: Plan, name: str, weight: str) -> None:
+    """Add what one delivered spike of a projection adds to its target i."""
     projection = plan.projections[name]
     current = plan.currents[projection.current]
     c = names.current[current.name]
@@ -350,15 +350,14 @@ def _deliver_low_rank(src: Source, names: Names, plan: Plan, name: str) -> None:
             src.line("total = 0.0")
             src.line(f"for k in range({j}_latent.shape[0]):")
             src.line(f"    total += {j}_left[i, k] * {j}_latent[k]")
-            _jump(src, names, plan, name, "total")
+            emit_jump(src, names, plan, name, "total")
 
 
-def _reset(src: Source, names: Names, plan: Plan, population: PopulationPlan) -> None:
+def emit_reset(src: Source, names: Names, plan: Plan, population: PopulationPlan) -> None:
     """S5 for the neurons that fired: their reset, and the jumps of their read-out filters."""
     p = names.population[population.name]
     reset = program(population.model.reset)
-    src.line(f"for q in range({p}_fired):")
-    with src.block():
+    with src.loop("q", f"{p}_fired"):
         src.line(f"i = {p}_ring[{p}_now, q]")
         touched = [v for v in population.model.variables if v in reset.assigned | reset.reads]
         for variable in touched:

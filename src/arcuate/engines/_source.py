@@ -30,6 +30,17 @@ class Source:
         yield
         self._depth -= 1
 
+    @contextmanager
+    def loop(self, index: str, size: str) -> Iterator[None]:
+        """Write a loop whose rounds are independent of one another, and indent what is written inside."""
+        self.line(f"for {index} in range({self.rounds(size)}):")
+        with self.block():
+            yield
+
+    def rounds(self, size: str) -> str:
+        """Range of the rounds that this thread takes of an independent loop."""
+        return size
+
     def use(self, *arguments: str) -> None:
         """Note names that the kernel must be given."""
         self._used.update(dict.fromkeys(arguments))
