@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import EngineError, SpecError, check_int
 from arcuate.units import to_si
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from arcuate.engines.plan import Array, Plan
     from arcuate.recording import Recording
     from arcuate.spec import Network, Record
-
-ProgressOption = bool | Callable[[int, int], None] | None
 
 MAX_THREADS = 1024
 
@@ -89,7 +88,7 @@ def simulate(
     >>> int(rec.spikes("exc").sizes["spike"])
     6
     """
-    _check_progress(progress)
+    check_progress(progress, where="simulate")
     run = Simulation(
         network,
         duration,
@@ -212,7 +211,7 @@ class Simulation:
         """
         from arcuate.engines.to_recording import to_recording
 
-        _check_progress(progress)
+        check_progress(progress, where="simulate")
         if duration is None:
             n_steps = self.plan.n_steps - self._run.step
         else:
@@ -226,7 +225,7 @@ class Simulation:
                 bound="nothing is left of the planned run",
                 fix="plan a longer one: Simulation(network, duration)",
             )
-        with _progress(progress, n_steps, self.plan.network.name) as report:
+        with progress_bar(progress, n_steps, title=self.plan.network.name) as report:
             raw = self._run.advance(n_steps, progress=report)
         return to_recording(self.plan, raw, source=self._engine.name)
 
@@ -313,42 +312,3 @@ def _check_network(network: object) -> None:
             bound="must be a Network",
             fix='load one with arcuate.load_model("what_when_reservoir")',
         )
-
-
-def _check_progress(option: object) -> None:
-    if option is not None and not isinstance(option, bool) and not callable(option):
-        raise SpecError.of(
-            where="simulate",
-            name="progress",
-            value=option,
-            bound="must be True, False, None or a function of (steps done, steps in all)",
-        )
-
-
-class _progress:
-    """A bar after two seconds where somebody looks, a callable, or nothing."""
-
-    def __init__(self, option: ProgressOption, total: int, title: str) -> None:
-        self.option, self.total, self.title, self.done = option, total, title, 0
-        self._bar: Any = None
-
-    def __enter__(self) -> Callable[[int], None] | None:
-        if self.option is False:
-            return None
-        if callable(self.option):
-            return self._call
-        from tqdm.auto import tqdm
-
-        shown = None if self.option is None else False
-        self._bar = tqdm(
-            total=self.total, desc=self.title, unit="step", unit_scale=True, delay=2.0, disable=shown
-        )
-        return self._bar.update
-
-    def _call(self, steps: int) -> None:
-        self.done += steps
-        self.option(self.done, self.total)  # type: ignore[operator, misc]
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
