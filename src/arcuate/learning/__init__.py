@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from arcuate.learning.baseline import Baseline, Critic, NoBaseline, RunningMean
+
+__all__ = ["Baseline", "Critic", "NoBaseline", "RunningMean"]
