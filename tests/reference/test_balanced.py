@@ -1,0 +1,89 @@
+"""The balanced networks of Brette et al. 2007: the step of their scripts, their figures, every engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conformance.cases import compared, plan_of
+
+import arcuate as arc
+from arcuate.engines.plan import Plan
+from arcuate.study.reproduction import load_reproduce, read_expected
+
+ENGINES = ("numba", "brian2", "brian2-cpp")
+
+
+def matrix(plan: Plan, pre: str) -> np.ndarray:
+    """Which neuron of a population reaches which of all 4000, (n_pre, n)."""
+    blocks = []
+    for post, population in plan.populations.items():
+        projection = plan.projections[f"{pre}->{post}"]
+        block = np.zeros((plan.populations[pre].n, population.n), bool)
+        block[projection.edges()[0], projection.index] = True
+        blocks.append(block)
+    return np.concatenate(blocks, axis=1)
+
+
+def spikes_of(recording: arc.Recording, dt: float) -> list[tuple[int, int]]:
+    """(step, neuron) of all spikes, excitatory neurons first."""
+    found, offset = [], 0
+    for name, n in (("exc", 3200), ("inh", 800)):
+        spikes = recording.spikes(name)
+        steps = np.rint(np.asarray(spikes["time"]) / dt).astype(int)
+        found += list(zip(steps.tolist(), (np.asarray(spikes["neuron"]) + offset).tolist(), strict=True))
+        offset += n
+    return sorted(found)
+
+
+def test_cuba_takes_the_step_of_the_published_script() -> None:
+    network = arc.load_model("cuba")
+    plan = plan_of(network, "150 ms", seed=2)
+    reach = {name: matrix(plan, name) for name in ("exc", "inh")}
+    v = 1e3 * np.concatenate([plan.populations[name].initial["v"] for name in ("exc", "inh")])
+    ge, gi, last, dt, expected = np.zeros(4000), np.zeros(4000), np.full(4000, -1000), 0.1, []
+    for step in range(plan.n_steps):
+        free = step - last >= 50
+        # tau v' = ge + gi - (v + 49) in mV and ms, solved exactly
+        gain = [tau / (20.0 - tau) * (np.exp(-dt / 20.0) - np.exp(-dt / tau)) for tau in (5.0, 10.0)]
+        exact = -49.0 + (v + 49.0) * np.exp(-dt / 20.0) + gain[0] * ge + gain[1] * gi
+        v = np.where(free, exact, v)
+        ge, gi = ge * np.exp(-dt / 5.0), gi * np.exp(-dt / 10.0)
+        fired = free & (v > -50.0)
+        expected += [(step, int(neuron)) for neuron in np.flatnonzero(fired)]
+        ge += 1.62 * reach["exc"][fired[:3200]].sum(axis=0)
+        gi += -9.0 * reach["inh"][fired[3200:]].sum(axis=0)
+        v, last = np.where(fired, -60.0, v), np.where(fired, step, last)
+    recording = arc.simulate(network, "150 ms", seed=2, progress=False)
+    found = spikes_of(recording, network.dt)
+    assert len(found) > 2000
+    assert found == sorted(expected)
+
+
+@pytest.mark.parametrize("name", ["cuba"])
+def test_the_expected_figures_are_the_ones_measured(name: str) -> None:
+    module = load_reproduce(name).__globals__
+    duration = f"{module['SECONDS']} s"
+    small = {"populations.exc.n": 320, "populations.inh.n": 80}
+    recording = arc.simulate(arc.load_model(name).replace(small), duration, seed=1, progress=False)
+    figures = module["evaluate"](recording)
+    assert set(figures) == {f.name for f in read_expected(arc.models.model_folder(name) / "expected.toml")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ["cuba"])
+def test_figures(name: str, tmp_path: Any) -> None:
+    result = load_reproduce(name)((1, 2, 3, 4, 5), False, tmp_path, lambda done, total, label: None)
+    assert result.holds, [(figure.name, figure.got) for figure in result.figures if not figure.holds]
+
+
+@pytest.mark.slow
+@pytest.mark.brian
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("name", "duration"), [("cuba", "5 s")])
+def test_a_hundred_thousand_spikes_on_every_engine(name: str, duration: str) -> None:
+    verification = compared(plan_of(arc.load_model(name), duration), ENGINES)
+    assert verification.identical, str(verification)
+    assert verification.n_spikes >= 100_000
