@@ -40,7 +40,24 @@ def load_kernel(text: str) -> Callable[..., Any]:
     callable
         The compiled function; Numba compiles at the first call unless its cache has it.
     """
-    source = _HEADER + text
+    return compiled(python_kernel(text, _HEADER))
+
+
+def python_kernel(text: str, header: str) -> Callable[..., Any]:
+    """Turn kernel source into a Python function that lives in a file, as Numba's cache wants it.
+
+    Parameters
+    ----------
+    text : str
+        Source of one function named ``kernel``, written by an emitter.
+    header : str
+        The imports that it needs.
+
+    Returns
+    -------
+    callable
+    """
+    source = header + text
     digest = hashlib.sha256(source.encode()).hexdigest()[:24]
     path = cache_dir() / "kernels" / f"kernel_{digest}.py"
     if not path.is_file() or path.read_text() != source:
@@ -51,7 +68,8 @@ def load_kernel(text: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Numba finds a cached kernel's globals by the name of its module
     spec.loader.exec_module(module)
-    return compiled(module.kernel)
+    function: Callable[..., Any] = module.kernel
+    return function
 
 
 def _write(path: Path, source: str) -> None:

@@ -64,13 +64,13 @@ def emit_kernel(plan: Plan) -> KernelText:
     return KernelText(text=src.text(), arguments=src.arguments)
 
 
-def emit_capacity(src: Source, names: Names, plan: Plan) -> None:
+def emit_capacity(src: Source, names: Names, plan: Plan, *, leave: str = "return n") -> None:
     """Leave the loop before a spike buffer could overflow."""
     for name in plan.record.spikes:
         p = names.population[name]
         src.use(f"{p}_count", f"{p}_spike_neuron", f"{p}_n")
         src.line(f"if {p}_count[0] + {p}_n > {p}_spike_neuron.shape[0]:")
-        src.line("    return n")
+        src.line(f"    {leave}")
 
 
 def emit_inputs(src: Source, names: Names, plan: Plan) -> None:

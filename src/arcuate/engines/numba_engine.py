@@ -104,9 +104,9 @@ class NumbaRun:
         start = time.perf_counter()
         self._kernel = load_kernel(source.text)
         self._wanted = source.arguments
-        self._constants = _constants(plan, self._names)
-        self.moving = _moving(plan, self._names)
-        self.public = _public_names(plan, self._names)
+        self._constants = kernel_constants(plan, self._names)
+        self.moving = kernel_state(plan, self._names)
+        self.public = public_names(plan, self._names)
         self.facts: dict[str, str | int | float] = {"load_s": time.perf_counter() - start, "order": "strict"}
 
     def state(self) -> dict[str, Array]:
@@ -369,7 +369,7 @@ def aligned(values: Array) -> Array:
     return copy
 
 
-def _constants(plan: Plan, names: Names) -> dict[str, Any]:
+def kernel_constants(plan: Plan, names: Names) -> dict[str, Any]:
     """Kernel arguments that never change."""
     table: dict[str, Any] = {}
     for name, population in plan.populations.items():
@@ -404,7 +404,7 @@ def _constants(plan: Plan, names: Names) -> dict[str, Any]:
     return table
 
 
-def _moving(plan: Plan, names: Names) -> dict[str, Array]:
+def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
     """State at step 0."""
     table: dict[str, Array] = {}
     for name, population in plan.populations.items():
@@ -438,7 +438,7 @@ def _ring(owner: str, max_delay: int, n: int) -> dict[str, Array]:
     }
 
 
-def _public_names(plan: Plan, names: Names) -> dict[str, str]:
+def public_names(plan: Plan, names: Names) -> dict[str, str]:
     """Plan name -> kernel name of the state that a user may look at."""
     table: dict[str, str] = {}
     for name, population in plan.populations.items():
