@@ -55,8 +55,8 @@ def cache_dir() -> Path:
 
 def _stamp() -> str:
     """Short hash of the learning rules: Numba notices a change of a caller, not of what it calls."""
-    rules = Path(__file__).with_name("mechanisms") / "plasticity.py"
-    return hashlib.sha256(rules.read_bytes()).hexdigest()[:8]
+    rules = sorted(Path(__file__).with_name("mechanisms").glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in rules)).hexdigest()[:8]
 
 
 def _is_private(folder: Path) -> bool:
