@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 __all__ = ["cache_dir", "compiled"]
+
+_LOCK = threading.RLock()
 
 CACHE_VARIABLE = "ARCUATE_CACHE"
 """Environment variable that names another cache folder."""
@@ -99,11 +102,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     config: Any = numba.config
     if isinstance(function, numba.core.dispatcher.Dispatcher):
         return function
-    before = config.CACHE_DIR
-    config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
-    try:
-        return numba.njit(cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(
-            function
-        )
-    finally:
-        config.CACHE_DIR = before
+    with _LOCK:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
+        try:
+            return numba.njit(cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(
+                function
+            )
+        finally:
+            config.CACHE_DIR = before

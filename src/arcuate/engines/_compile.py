@@ -7,12 +7,15 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from arcuate._jit import cache_dir, compiled
+
+_LOCK = threading.RLock()
 
 _HEADER = """\
 import math
@@ -24,7 +27,6 @@ from arcuate.engines._kernels import *
 """
 
 
-@cache
 def load_kernel(text: str) -> Callable[..., Any]:
     """Compile a kernel, or take it from the cache.
 
