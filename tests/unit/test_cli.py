@@ -248,20 +248,38 @@ class TestOthers:
         assert result.exit_code == 0, result.output
         assert re.fullmatch(r"identical: [1-9]\d* spikes\n", result.stdout)
 
-    def test_bench_passes_on_what_was_asked(self, runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_bench_passes_on_what_was_asked(
+        self, runner: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         asked: list[Any] = []
+        bench = importlib.import_module("arcuate.study.bench")
 
-        def fake(workloads: Any, against: Any, quick: bool) -> dict[str, list[Any]]:
-            asked.append((workloads, against, quick))
-            return {"workload": ["W1"], "ratio": [4.25]}
+        def fake(workloads: Any, against: Any, quick: bool, *, pythons: Any, progress: Any, done: Any) -> Any:
+            asked.append((workloads, against, quick, pythons))
+            pair = bench.Pair(
+                workload="W1",
+                ours="strict f64",
+                theirs="nest one thread",
+                what="run",
+                ratio=(4.25,),
+                cpu=(0.5, 2.125),
+                count=(100.0, 101.0),
+            )
+            result = bench.Measurement(pairs=[pair])
+            done(result)
+            return result
 
-        monkeypatch.setattr(importlib.import_module("arcuate.study.bench"), "run_benchmarks", fake)
-        result = runner.invoke(
-            app, ["bench", "spiking", "--workloads", "W1,W2", "--against", "brian2", "--quick"]
-        )
+        monkeypatch.setattr(bench, "run_benchmarks", fake)
+        words = ["--workloads", "W1,W2", "--against", "nest", "--quick", "--python", "nest=/x/python"]
+        file = tmp_path / "speed.md"
+        result = runner.invoke(app, ["bench", "spiking", *words, "--write", str(file)])
         assert result.exit_code == 0, result.output
-        assert asked == [(("W1", "W2"), ("brian2",), True)]
-        assert re.search(r"W1\s+4.25", result.stdout)
+        assert asked == [(("W1", "W2"), ("nest",), True, {"nest": "/x/python"})]
+        assert "4.25" in result.stdout
+        assert "| W1 | strict f64 | nest one thread | 4.25 | 0.5 | 2.12 | 100 / 101 |" in file.read_text()
+        again = runner.invoke(app, ["bench", "spiking", *words, "--write", str(file)])
+        assert again.exit_code == 2
+        assert "--force" in again.output
 
     def test_doctor_exits_with_its_findings(self, runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
         found = [Finding(what="engine numba", found="does not run", mark="fails", advice="reinstall it")]

@@ -214,18 +214,41 @@ def doctor(
 @bench_app.command("spiking")
 def bench_spiking(
     *,
-    workloads: Annotated[str, typer.Option(help="Names, separated by commas.")] = "W1",
-    against: Annotated[str, typer.Option(help="Peers, separated by commas.")] = "brian2",
-    quick: Annotated[bool, typer.Option("--quick", help="Shorter runs.")] = False,
+    workloads: Annotated[str, typer.Option(help="Names, separated by commas, or all.")] = "all",
+    against: Annotated[str, typer.Option(help="Peers, separated by commas, or all.")] = "all",
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter and fewer runs.")] = False,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PEER=PATH", help="Interpreter that has a peer; may be repeated."),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page of all that was measured.")
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Time the spiking workloads beside their peers, in one run."""
-    from arcuate.study.bench import run_benchmarks
-    from arcuate.study.reproduction import as_columns
+    from arcuate.cli.settings import check_output_file, parse_pythons
+    from arcuate.study._bench_report import page, tables
+    from arcuate.study.bench import Measurement, run_benchmarks
 
-    names, peers = _words(workloads, "workloads"), _words(against, "against")
-    with Progress("measuring"):
-        table = run_benchmarks(names, peers, quick)
-    show_table(*as_columns(table))
+    names, peers, pythons = (
+        _words(workloads, "workloads"),
+        _words(against, "against"),
+        parse_pythons(python or ()),
+    )
+    check_output_file(write, force=force)
+    command = f"arcuate bench spiking --workloads {workloads} --against {against}" + quick * " --quick"
+
+    def keep(result: Measurement) -> None:
+        if write is not None:
+            write.write_text(page(result, command=command), encoding="utf-8")
+
+    with Progress("measuring") as progress:
+        result = run_benchmarks(names, peers, quick, pythons=pythons, progress=progress, done=keep)
+    for title, head, rows in tables(result):
+        show_table(head, rows, title=title)
+    if write is not None:
+        say(f"wrote {write}")
 
 
 def _words(text: str, name: str) -> tuple[str, ...]:

@@ -122,6 +122,44 @@ def parse_seed(text: str) -> int:
     return check_seed(int(text))
 
 
+def parse_pythons(texts: Sequence[str]) -> dict[str, str]:
+    """Read ``peer=path`` texts.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        A peer of the benchmarks and the interpreter that has it.
+
+    Returns
+    -------
+    dict of str to str
+        Interpreter by peer; a ``~`` stands for the home folder.
+
+    Raises
+    ------
+    SpecError
+        If there is no ``=``, no peer, no path, or a peer comes twice.
+
+    Examples
+    --------
+    >>> parse_pythons(["nest=/opt/nest/bin/python"])
+    {'nest': '/opt/nest/bin/python'}
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        peer, equals, path = (piece.strip() for piece in text.partition("="))
+        if not (peer and equals and path) or peer in found:
+            raise SpecError.of(
+                where="--python",
+                name="python",
+                value=text,
+                bound="must be peer=path, each peer once",
+                fix="write --python nest=/path/bin/python",
+            )
+        found[peer] = str(Path(path).expanduser())
+    return found
+
+
 def _value(path: str, text: str) -> Any:
     """Return the value as TOML reads it, else the text itself."""
     try:

@@ -1,221 +1,410 @@
-"""Measure speed as a ratio to a peer, both in one interleaved run: ours, theirs, ours, theirs, ..."""
+"""Measure speed as a ratio to peers, all in one interleaved run: ours, theirs, ours, theirs, ..."""
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from arcuate.engines import get_engine
-from arcuate.engines.build import build_plan
 from arcuate.engines.plan import Plan
-from arcuate.errors import EngineError, check_choice
-from arcuate.study.workloads import WORKLOADS, sines
+from arcuate.errors import EngineError, SpecError, check_choice
+from arcuate.study._bench_case import N_FEATURES, plan_of, write_case
+from arcuate.study._bench_limits import (
+    bandwidth,
+    bytes_per_step,
+    events_per_spike,
+    scatter_time,
+    update_bytes,
+)
+from arcuate.study._bench_process import INSTALL, OURS, Participant
+from arcuate.study.workloads import WORKLOADS, Workload, select_workloads
 
-__all__ = ["PEERS", "run_benchmarks"]
+__all__ = ["PEERS", "Limit", "Measurement", "Memory", "Pair", "check_peers", "run_benchmarks"]
 
-PEERS: dict[str, tuple[str, ...]] = {"brian2": ("cpp_standalone", "cython")}
-"""Peers, and the ways in which each is run."""
+PEERS = tuple(INSTALL)
+"""Packages that can be measured beside this one."""
 
-SEED = 1
+WAYS = ("strict f64",)
+"""Ways of this package: order of sums and precision."""
+
+PAIRS = (7, 3)
+"""Rounds of a full and of a quick measurement."""
+
+BUDGET = (60.0, 6.0)
+"""CPU seconds after which a participant sits the remaining rounds out; it does two at least."""
+
+Progress = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """This package in one way beside a peer in one way.
+
+    Parameters
+    ----------
+    workload, ours, theirs : str
+        Which.
+    what : str
+        ``"run"``, ``"many"``, ``"update"``, ``"first spike, cold"`` or ``"first spike, warm"``.
+    ratio : tuple of float
+        Theirs over ours in each round that both did; above 1 this package is faster.
+    cpu : (float, float), s
+        Medians of ours and theirs: per second of model time, of the whole, or of an update.
+    count : (float, float)
+        Spikes per second of model time of both, or norms of what was learned.
+    note : str
+        What a reader should know.
+    """
+
+    workload: str
+    ours: str
+    theirs: str
+    what: str
+    ratio: tuple[float, ...]
+    cpu: tuple[float, float]
+    count: tuple[float, float]
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """Median ratio."""
+        return float(np.median(self.ratio))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What one way of this package needs, beside what it could need at best.
+
+    Parameters
+    ----------
+    workload, way : str
+        Which.
+    cpu : float, s
+        Measured: per second of model time, or of an update.
+    n_bytes : int
+        Read and written by a step, or by an update.
+    bandwidth : float, bytes/s
+        Of a set of that size.
+    limit : float, s
+        Bytes over bandwidth, and synaptic events times the time of one.
+    """
+
+    workload: str
+    way: str
+    cpu: float
+    n_bytes: int
+    bandwidth: float
+    limit: float
+
+    @property
+    def distance(self) -> float:
+        """Measured over limit."""
+        return self.cpu / self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What one participant needed.
+
+    Parameters
+    ----------
+    workload, participant : str
+        Which.
+    peak_mb : float
+        Largest resident memory of its processes, imports and preparation included.
+    run_mb : float
+        The same while it ran.
+    arrays_mb : float
+        Of its arrays alone, as far as it said; else 0.
+    """
+
+    workload: str
+    participant: str
+    peak_mb: float
+    run_mb: float
+    arrays_mb: float
+
+
+@dataclass(kw_only=True)
+class Measurement:
+    """All that was measured, workload by workload.
+
+    Attributes
+    ----------
+    pairs : list of Pair
+    limits : list of Limit
+    memory : list of Memory
+    absent : dict of str to str
+        Participants that were left out, and why.
+    versions : dict of str to str
+        Of the packages that took part.
+    quick : bool
+    """
+
+    quick: bool = False
+    pairs: list[Pair] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def check_peers(names: Sequence[str], pythons: Mapping[str, str] | None = None) -> list[str]:
+    """Read names of peers and the interpreters given for them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        In :data:`PEERS`, or ``"all"``.
+    pythons : mapping of str to str, optional
+        Interpreter by peer.
+
+    Returns
+    -------
+    list of str
+        Each once.
+
+    Raises
+    ------
+    UnknownNameError
+        For a peer that there is not.
+    SpecError
+        For an interpreter that is no file.
+
+    Examples
+    --------
+    >>> check_peers(["nest", "nest"])
+    ['nest']
+    """
+    for name in (*names, *(pythons or {})):
+        check_choice(name, (*PEERS, "all"), where="bench", name="peer")
+    for name, python in (pythons or {}).items():
+        if not Path(python).is_file():
+            raise SpecError.of(
+                where="bench",
+                name="python",
+                value=f"{name}={python}",
+                bound="must be a file",
+                fix="name the interpreter of its environment, such as nest=/path/bin/python",
+            )
+    return list(PEERS) if "all" in names else list(dict.fromkeys(names))
 
 
 def run_benchmarks(
-    workloads: Sequence[str], against: Sequence[str], quick: bool = False
-) -> dict[str, list[Any]]:
+    workloads: Sequence[str],
+    against: Sequence[str],
+    quick: bool = False,
+    *,
+    pythons: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    done: Callable[[Measurement], None] | None = None,
+) -> Measurement:
     """Time workloads with this package and with its peers.
 
-    Run times are CPU seconds of one thread per second of model time, without compilation; "to first
-    spike" is CPU seconds of a new process from its start to its first results, compilation included.
+    Every participant is a process of its own with one thread. Run times are CPU seconds without
+    compilation; memory is that of whole processes, imports included. A participant that is not installed,
+    or that stops, is left out by name, and the others go on.
 
     Parameters
     ----------
     workloads : sequence of str
-        Names in :data:`arcuate.study.workloads.WORKLOADS`.
+        As :func:`arcuate.study.workloads.select_workloads` takes them.
     against : sequence of str
-        Names in :data:`PEERS`.
+        As :func:`check_peers` takes them.
     quick : bool
         Shorter and fewer runs.
+    pythons : mapping of str to str, optional
+        Interpreter by peer, for peers in environments of their own.
+    progress : callable, optional
+        Called as ``progress(done, total, label)``.
+    done : callable, optional
+        Called with what there is after every workload.
 
     Returns
     -------
-    dict of str to list
-        A table: for each workload and peer the medians of both in CPU seconds, the median ratio of the
-        pairs (above 1 means that this package is faster), its range, and the spikes of both. Cold is
-        with an empty cache of kernels, warm with the one that the first run left.
+    Measurement
 
     Raises
     ------
     UnknownNameError
         For a workload or a peer that is not there.
-    EngineError
-        If a peer cannot be run.
+    SpecError
+        For an interpreter that is no file.
 
     Examples
     --------
-    >>> run_benchmarks([], ["brian2"])
-    {}
+    >>> run_benchmarks([], ["brian2"]).pairs
+    []
     """
-    for name in workloads:
-        check_choice(name, tuple(WORKLOADS), where="bench", name="workload")
-    for name in against:
-        check_choice(name, tuple(PEERS), where="bench", name="peer")
-    pairs, seconds = (3, 0.5) if quick else (7, 2.0)
-    rows: list[dict[str, Any]] = []
-    for workload in workloads:
-        for peer in against:
-            for target in PEERS[peer]:
-                rows += _compare(workload, peer, target, pairs=pairs, seconds=seconds)
-    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
+    names, peers = select_workloads(workloads), check_peers(against, pythons)
+    result = Measurement(quick=quick)
+    for number, name in enumerate(names):
+        if progress is not None:
+            progress(number, len(names), f"measuring {name}")
+        with tempfile.TemporaryDirectory(prefix="arcuate-bench-") as folder:
+            case = _Case(name, Path(folder), result, pythons=pythons or {})
+            case.measure(peers)
+        if done is not None:
+            done(result)
+    return result
 
 
-def _compare(workload: str, peer: str, target: str, *, pairs: int, seconds: float) -> list[dict[str, Any]]:
-    network = WORKLOADS[workload]()
-    n_steps = round(seconds / network.dt)
-    teacher = {"out": sines(n_steps, network.dt)}
-    plan = build_plan(network, seed=SEED, duration=f"{n_steps * network.dt!r} s", targets=teacher)
+class _Case:
+    """One workload: its participants, and what they come to."""
 
-    def ours() -> tuple[float, int]:
-        run = get_engine("numba").start(plan)
-        start = time.process_time()
-        raw = run.advance(n_steps)
-        return time.process_time() - start, sum(neuron.size for neuron, _ in raw.spikes.values())
+    def __init__(self, name: str, folder: Path, result: Measurement, *, pythons: Mapping[str, str]) -> None:
+        self.name, self.folder, self.result, self.pythons = name, folder, result, pythons
+        self.workload: Workload = WORKLOADS[name]
+        self.seconds = self.workload.seconds[result.quick]
+        self.plan: Plan | None = plan_of(self.workload, self.seconds)
+        write_case(self.workload, self.plan, seconds=self.seconds, folder=folder)
 
-    with tempfile.TemporaryDirectory() as folder, _Peer(plan, target, seconds, Path(folder)) as theirs:
-        ours(), theirs.run()
-        measured = np.array([[*ours(), *theirs.run()] for _ in range(pairs)])
-        build = theirs.build_cpu
-    ratio = measured[:, 2] / measured[:, 0]
-    run = np.median(measured[:, [0, 2]], axis=0) / seconds
-    rates = measured[:, [1, 3]].mean(axis=0) / seconds
-    first = _first_spike(workload)
-    common = {"workload": workload, "against": f"{peer} {target}"}
-    note = f"{ratio.min():.2f} to {ratio.max():.2f}; {rates[0]:.0f} and {rates[1]:.0f} spikes/s"
-    rows = [("1 s of model", *run, np.median(ratio), note)]
-    for what, ours_first in zip(("first spike, cold", "first spike, warm"), first, strict=True):
-        rows.append((what, ours_first, build, build / ours_first, "theirs with its build"))
-    keys = ("CPU s for", "ours", "theirs", "ratio", "note")
-    return [
-        {**common, **dict(zip(keys, (what, _digits(o), _digits(t), _digits(r), text), strict=True))}
-        for what, o, t, r, text in rows
-    ]
+    def measure(self, peers: Sequence[str]) -> None:
+        """Measure the participants side by side and file the results."""
+        ours = [self._participant(OURS, way) for way in WAYS]
+        theirs = [self._participant(*who) for who in self.workload.peers if who[0] in peers]
+        everyone = ours + theirs
+        if self.workload.kind in ("run", "update"):
+            self._rounds(everyone)
+            self._file_pairs(ours, theirs, self.workload.kind)
+            self._file_limits([one for one in ours if one.samples])
+            self._file_memory(everyone)
+        elif self.workload.kind == "many":
+            self._warm(everyone)
+            self._whole(everyone, range(1 if self.result.quick else PAIRS[1]))
+            self._file_pairs(ours, theirs, "many")
+        else:
+            for number, state in enumerate(("cold", "warm")):
+                self._whole(everyone, [number])
+                self._file_pairs(ours, theirs, f"first spike, {state}", only=number)
 
+    def _participant(self, name: str, way: str) -> Participant:
+        environment = {}
+        if self.workload.kind == "first" and name == OURS:
+            environment["ARCUATE_CACHE"] = str(self.folder / f"cache {way}")
+        python = self.pythons.get(name, sys.executable)
+        return Participant(name, way, self.folder, python=python, environment=environment)
 
-def _digits(value: float) -> str:
-    return f"{value:.3g}"
+    @contextmanager
+    def _kept(self, one: Participant) -> Iterator[None]:
+        """Note why a participant is left out instead of stopping the others."""
+        try:
+            yield
+        except (EngineError, OSError) as error:
+            one.failure = str(error)
+        if "missing" in one.ready and not one.failure:
+            fix = f"{INSTALL.get(one.name, '')}; or name its interpreter with --python {one.name}=PATH"
+            one.failure = f"not installed ({one.ready['missing']}): {fix}"
+        if one.failure:
+            one.kill()
+            self.result.absent[f"{self.name}, {one.label}"] = one.failure
+        elif "version" in one.ready:
+            self.result.versions[one.name] = str(one.ready["version"])
 
+    def _rounds(self, everyone: Sequence[Participant]) -> None:
+        """Start all, then ask each in turn, round after round."""
+        spent = dict.fromkeys(range(len(everyone)), 0.0)
+        try:
+            for one in everyone:
+                with self._kept(one):
+                    one.start()
+            for number in range(PAIRS[self.result.quick]):
+                for place, one in enumerate(everyone):
+                    late = number >= 2 and spent[place] > BUDGET[self.result.quick]
+                    if one.failure or late:
+                        continue
+                    with self._kept(one):
+                        spent[place] += one.run(number)["cpu"]
+        finally:
+            for one in everyone:
+                one.finish()
 
-_FIRST = """
-import arcuate as arc
-from arcuate.study.workloads import WORKLOADS, sines
-network = WORKLOADS[{workload!r}]()
-arc.simulate(network, "20 ms", seed=1, targets={{"out": sines(200, network.dt)}}, progress=False)
-"""
+    def _warm(self, everyone: Sequence[Participant]) -> None:
+        """Let what caches compiled code do so; a build for one network is part of what is measured."""
+        for one in everyone:
+            if one.way != "cpp_standalone":
+                with self._kept(one):
+                    one.start()
+                    one.finish()
 
+    def _whole(self, everyone: Sequence[Participant], rounds: Sequence[int]) -> None:
+        """Ask each for whole processes, and count the time of their whole lives."""
+        for number in rounds:
+            for one in everyone:
+                if one.failure:
+                    continue
+                with self._kept(one):
+                    one.start()
+                    if "missing" not in one.ready:
+                        sample = one.run(number)
+                        life = one.finish()
+                        sample["cpu"] = life + sample["cpu"] * (1.0 / sample["share"] - 1.0)
 
-def _first_spike(workload: str) -> tuple[float, float]:
-    """CPU seconds of two new processes: with an empty cache, then with the cache that the first left."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "ARCUATE_CACHE": folder}
-        times = []
-        for _ in range(2):
-            before = _children()
-            subprocess.run(
-                [sys.executable, "-c", _FIRST.format(workload=workload)], env=environment, check=True
+    def _file_pairs(
+        self, ours: Sequence[Participant], theirs: Sequence[Participant], what: str, only: int | None = None
+    ) -> None:
+        scale = self.seconds if what == "run" else 1.0
+        for mine in ours:
+            for peer in theirs:
+                shared = sorted(set(mine.samples) & set(peer.samples))
+                if only is not None:
+                    shared = [number for number in shared if number == only]
+                if not shared:
+                    continue
+                cpu = [[one.samples[k]["cpu"] for k in shared] for one in (mine, peer)]
+                count = [np.mean([one.samples[k]["count"] for k in shared]) for one in (mine, peer)]
+                share = peer.samples[shared[0]]["share"]
+                self.result.pairs.append(
+                    Pair(
+                        workload=self.name,
+                        ours=mine.way,
+                        theirs=peer.label,
+                        what=what,
+                        ratio=tuple(float(b / a) for a, b in zip(*cpu, strict=True)),
+                        cpu=(float(np.median(cpu[0])) / scale, float(np.median(cpu[1])) / scale),
+                        count=(float(count[0] / scale), float(count[1] / scale)),
+                        note="" if share == 1 else f"theirs extrapolated from {share:.1%} of the work",
+                    )
+                )
+
+    def _file_limits(self, ours: Sequence[Participant]) -> None:
+        for one in ours:
+            cpu = float(np.median([sample["cpu"] for sample in one.samples.values()]))
+            itemsize, fast = (4 if one.way.endswith("f32") else 8), one.way.startswith("fast")
+            if self.plan is None:
+                n_bytes = update_bytes(N_FEATURES, itemsize=itemsize)
+                speed = bandwidth(n_bytes // 2, itemsize)
+                limit = n_bytes / speed
+            else:
+                cpu /= self.seconds
+                n_bytes = bytes_per_step(self.plan, itemsize=itemsize, every_step=not fast)
+                speed = bandwidth(n_bytes, itemsize)
+                spikes = float(np.mean([sample["count"] for sample in one.samples.values()])) / self.seconds
+                n = max(population.n for population in self.plan.populations.values())
+                events = spikes * events_per_spike(self.plan)
+                limit = n_bytes / speed / self.plan.dt + events * scatter_time(n, itemsize)
+            self.result.limits.append(
+                Limit(workload=self.name, way=one.way, cpu=cpu, n_bytes=n_bytes, bandwidth=speed, limit=limit)
             )
-            times.append(_children() - before)
-    return times[0], times[1]
 
-
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-class _Peer:
-    """A peer in a process of its own; a line in, CPU seconds and spikes of the next run out."""
-
-    def __init__(self, plan: Plan, target: str, seconds: float, folder: Path) -> None:
-        self._arrays = folder / "network.npz"
-        np.savez(self._arrays, **_arrays(plan, seconds))
-        self._command = [
-            sys.executable,
-            "-m",
-            "arcuate.study._bench_brian2",
-            str(self._arrays),
-            target,
-            str(folder),
-        ]
-        self._process: subprocess.Popen[str] | None = None
-        self.build_cpu = 0.0
-
-    def __enter__(self) -> _Peer:
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=self._arrays.parent,
-        )
-        self.build_cpu = float(self._answer()["build_cpu"])
-        return self
-
-    def run(self) -> tuple[float, int]:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise EngineError.of(where="bench", name="peer", bound="is not running")
-        process.stdin.write("run\n")
-        process.stdin.flush()
-        answer = self._answer()
-        return float(answer["cpu"]), int(answer["spikes"])
-
-    def _answer(self) -> dict[str, float]:
-        stream = self._process.stdout if self._process is not None else None
-        for line in stream or ():
-            if line.startswith("{"):
-                answer: dict[str, float] = json.loads(line)
-                return answer
-        raise EngineError.of(
-            where="bench",
-            name="peer",
-            value=" ".join(self._command[2:5:2]),
-            bound="stopped without an answer",
-            fix="arcuate doctor shows whether Brian2 and the compiler work",
-        )
-
-    def __exit__(self, *error: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()  # also closes the pipes
-
-
-def _arrays(plan: Plan, seconds: float) -> dict[str, Any]:
-    """The plan's one population, projection and read-out as plain arrays."""
-    (population,), (projection,) = plan.populations.values(), plan.projections.values()
-    (readout,) = plan.readouts.values()
-    pre, _ = projection.edges()
-    full: Callable[[Any], Any] = lambda value: np.broadcast_to(value, population.n)  # noqa: E731
-    values = {key: full(population.values[key]) for key in "abcd"}
-    return {
-        **values,
-        "bias": full(population.bias),
-        "v": population.initial["v"],
-        "u": population.initial["u"],
-        "pre": pre,
-        "post": projection.index,
-        "weight": projection.weight,
-        "dt_ms": plan.dt * 1e3,
-        "seconds": seconds,
-        "feedback": readout.feedback[population.name],
-        "target": readout.target,
-    }
+    def _file_memory(self, everyone: Sequence[Participant]) -> None:
+        for one in everyone:
+            if not one.samples:
+                continue
+            run, arrays = (
+                max(sample[key] for sample in one.samples.values()) for key in ("peak_mb", "arrays_mb")
+            )
+            self.result.memory.append(
+                Memory(
+                    workload=self.name,
+                    participant=one.label,
+                    peak_mb=max(float(one.ready["peak_mb"]), run),
+                    run_mb=run,
+                    arrays_mb=arrays,
+                )
+            )

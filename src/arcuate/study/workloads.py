@@ -1,15 +1,20 @@
-"""Networks on which speed is measured, as specifications."""
+"""What speed is measured on: networks as specifications, and who is measured beside them for how long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
+from arcuate.errors import unknown
 from arcuate.spec import (
     Delta,
     Feedback,
     Filter,
+    FixedInDegree,
     Network,
     Normal,
     Population,
@@ -22,18 +27,32 @@ from arcuate.spec import (
     izh2003,
 )
 
-__all__ = ["WORKLOADS", "learning_reservoir", "sines"]
+__all__ = [
+    "GAINS",
+    "WORKLOADS",
+    "Workload",
+    "learning_reservoir",
+    "many_reservoirs",
+    "reservoir",
+    "select_workloads",
+    "sines",
+]
+
+GAINS = tuple(float(gain) for gain in np.linspace(0.2, 1.5, 64))
+"""Of the networks of W4."""
 
 
-def learning_reservoir(n: int = 1000, *, dt: str = "0.1 ms") -> Network:
-    """W1: a reservoir with two read-outs that are fed back and learn at every step.
+def reservoir(n: int = 4000, *, in_degree: int | None = None, gain: float = 1.0) -> Network:
+    """W2 and W5: a reservoir of Izhikevich neurons that nothing is read from.
 
     Parameters
     ----------
     n : int
-        Neurons; a fifth of the cells is fast, and one in ten pairs is connected.
-    dt : str
-        Time step; also the period of learning.
+        Neurons; a fifth of the cells is fast.
+    in_degree : int, optional
+        Synapses of each neuron; by default one in ten pairs is connected.
+    gain : float
+        Factor on every weight.
 
     Returns
     -------
@@ -41,8 +60,8 @@ def learning_reservoir(n: int = 1000, *, dt: str = "0.1 ms") -> Network:
 
     Examples
     --------
-    >>> learning_reservoir(200).populations["reservoir"].n
-    200
+    >>> reservoir(200, in_degree=10).projections["reservoir->reservoir"].connectivity.k
+    10
     """
     cells = Population(
         name="reservoir",
@@ -58,31 +77,76 @@ def learning_reservoir(n: int = 1000, *, dt: str = "0.1 ms") -> Network:
             initial={"v": Uniform(-70, -50)},
         ),
     )
+    sparse = Sparse(0.1, allow_self=True) if in_degree is None else FixedInDegree(in_degree, allow_self=True)
+    degree = "p*n_pre" if in_degree is None else "k"
     recurrent = Projection(
         pre="reservoir",
         post="reservoir",
-        connectivity=Sparse(0.1, allow_self=True),
+        connectivity=sparse,
         latents={"xi": Normal(0, 1)},
-        weight="8*xi/sqrt(p*n_pre)",
+        weight=f"{8.0 * gain!r}*xi/sqrt({degree})",
         synapse=exponential("10 ms"),
     )
+    return Network(
+        name="reservoir",
+        dt="0.1 ms",
+        populations=[cells],
+        projections=[recurrent],
+        record=Record(readouts=()),
+    )
+
+
+def learning_reservoir(n: int = 1000, *, gain: float = 1.0) -> Network:
+    """W1: a reservoir with two read-outs that are fed back and learn at every step.
+
+    Parameters
+    ----------
+    n : int
+        Neurons; a fifth of the cells is fast, and one in ten pairs is connected.
+    gain : float
+        Factor on every recurrent weight.
+
+    Returns
+    -------
+    Network
+
+    Examples
+    --------
+    >>> learning_reservoir(200).populations["reservoir"].n
+    200
+    """
+    silent = reservoir(n, gain=gain)
     readout = Readout(
         name="out",
         source="reservoir",
         n_outputs=2,
         filter=Filter(model="exponential", parameters={"tau": "20 ms"}),
-        period=dt,
+        period="0.1 ms",
         feedback=Feedback(target="reservoir", scale=Uniform(-2, 2)),
         rule=Delta(learning_rate=1e-5),
     )
-    return Network(
-        name="learning_reservoir",
-        dt=dt,
-        populations=[cells],
-        projections=[recurrent],
-        readouts=[readout],
-        record=Record(readouts=()),
-    )
+    return silent.replace(name="learning_reservoir", readouts=[readout])
+
+
+def many_reservoirs(n: int = 500) -> list[Network]:
+    """W4: the reservoir of W1 with a row of gains, one structure for all.
+
+    Parameters
+    ----------
+    n : int
+        Neurons of each.
+
+    Returns
+    -------
+    list of Network
+        One for each of :data:`GAINS`, from 0.2 to 1.5.
+
+    Examples
+    --------
+    >>> len(many_reservoirs(20))
+    64
+    """
+    return [learning_reservoir(n, gain=gain) for gain in GAINS]
 
 
 def sines(n_steps: int, dt: float) -> np.ndarray:
@@ -108,5 +172,118 @@ def sines(n_steps: int, dt: float) -> np.ndarray:
     return np.stack([np.sin(2 * np.pi * 2.0 * t), np.cos(2 * np.pi * 3.0 * t)], axis=1)
 
 
-WORKLOADS: Mapping[str, Callable[[], Network]] = {"W1": learning_reservoir}
-"""Workloads by name."""
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What is measured, with whom and for how long.
+
+    Parameters
+    ----------
+    what : str
+        A sentence for people.
+    kind : {"run", "many", "update", "first"}
+        CPU seconds of a run without compilation; of a whole process that runs many networks; of one
+        update of a rule; of a whole process up to its first spikes.
+    network : callable or None
+        Gives the specification; None for an update, which has none.
+    seconds : (float, float)
+        Model time of a full and of a quick run.
+    peers : tuple of (peer, way)
+        Who is measured beside it.
+
+    Examples
+    --------
+    >>> WORKLOADS["W1"].kind
+    'run'
+    """
+
+    what: str
+    kind: Literal["run", "many", "update", "first"] = "run"
+    network: Callable[[], Network] | None = None
+    seconds: tuple[float, float] = (2.0, 0.5)
+    peers: tuple[tuple[str, str], ...] = ()
+
+
+_BRIAN = (("brian2", "cpp_standalone"), ("brian2", "cython"))
+_NEST = (("nest", "one thread"),)
+
+
+def _scaling(n: int, seconds: tuple[float, float], peers: tuple[tuple[str, str], ...]) -> Workload:
+    return Workload(
+        what=f"the reservoir of W2 with {n} neurons and 100 synapses onto each",
+        network=partial(reservoir, n, in_degree=100),
+        seconds=seconds,
+        peers=peers,
+    )
+
+
+#: Workloads by name. A name before a hyphen selects all that begin with it.
+WORKLOADS: Mapping[str, Workload] = {
+    "W1": Workload(
+        what="1000 Izhikevich neurons at a step of 0.1 ms, one pair in ten connected, with two read-outs "
+        "that are fed back and learn by the delta rule at every step",
+        network=learning_reservoir,
+        peers=(*_BRIAN, ("jax", "f64"), ("jax", "f32")),
+    ),
+    "W2": Workload(
+        what="the reservoir of W1 with 4000 neurons and nothing that learns",
+        network=reservoir,
+        peers=(*_BRIAN, *_NEST, ("jax", "f64")),
+    ),
+    "W4": Workload(
+        what=f"{len(GAINS)} networks of W1 with 500 neurons each and gains from 0.2 to 1.5, 2 s each; "
+        "a whole process, with its start and the builds that depend on the network",
+        kind="many",
+        network=partial(learning_reservoir, 500),
+        seconds=(2.0, 2.0),
+        peers=_BRIAN,
+    ),
+    "W5-1e3": _scaling(1_000, (2.0, 1.0), (*_BRIAN, *_NEST)),
+    "W5-1e4": _scaling(10_000, (1.0, 0.3), (*_BRIAN, *_NEST)),
+    "W5-1e5": _scaling(100_000, (0.3, 0.1), (_BRIAN[0], *_NEST)),
+    "W6": Workload(
+        what="one update of recursive least squares on 2000 features with two outputs",
+        kind="update",
+        seconds=(0.06, 0.03),
+        peers=(("numpy", "outer product"), ("numpy", "in place"), ("reservoirpy", "RLS node")),
+    ),
+    "first-spike": Workload(
+        what="a new process that runs W1 for 20 ms: imports, compilation and all; cold is with an empty "
+        "cache of compiled code, warm with the one that the cold run left",
+        kind="first",
+        network=learning_reservoir,
+        seconds=(0.02, 0.02),
+        peers=(*_BRIAN, ("jax", "f64")),
+    ),
+}
+
+
+def select_workloads(names: Sequence[str]) -> list[str]:
+    """Find workloads by name, or by the part before the hyphen.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Such as ``"W1"``; ``"W5"`` for its three sizes; ``"all"``.
+
+    Returns
+    -------
+    list of str
+        Keys of :data:`WORKLOADS`, each once, as first asked for.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest name.
+
+    Examples
+    --------
+    >>> select_workloads(["W5", "W1"])
+    ['W5-1e3', 'W5-1e4', 'W5-1e5', 'W1']
+    """
+    found: list[str] = []
+    for name in names:
+        matches = [key for key in WORKLOADS if name in ("all", key, key.partition("-")[0])]
+        if not matches:
+            raise unknown("bench", name, [*WORKLOADS, "W5", "all"], kind="workload")
+        found += [key for key in matches if key not in found]
+    return found
