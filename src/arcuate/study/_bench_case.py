@@ -89,10 +89,22 @@ def _network(plan: Plan) -> dict[str, Any]:
         edges["post"].append(projection.index + np.int32(first[projection.post]))
         edges["weight"].append(projection.weight)
     arrays: dict[str, Any] = {key: np.concatenate(pieces) for key, pieces in edges.items()}
-    return arrays | _izhikevich(plan)
+    models = {"cuba": _cuba}
+    return arrays | models.get(plan.network.name, _izhikevich)(plan, arrays["weight"])
 
 
-def _izhikevich(plan: Plan) -> dict[str, Any]:
+def _cuba(plan: Plan, weight: Any) -> dict[str, Any]:
+    """Start and weights in mV, as the drive through the input resistance."""
+    resistance = float(plan.populations["exc"].values["resistance"])
+    return {
+        "model": "cuba",
+        "n_exc": plan.populations["exc"].n,
+        "v": 1e3 * np.concatenate([one.initial["v"] for one in plan.populations.values()]),
+        "weight": 1e3 * resistance * weight,
+    }
+
+
+def _izhikevich(plan: Plan, _: Any) -> dict[str, Any]:
     """Parameters, start and read-out of a reservoir."""
     (population,) = plan.populations.values()
     values: dict[str, Any] = {"model": "izhikevich"}

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from arcuate.errors import unknown
+from arcuate.models import load_model
 from arcuate.spec import (
     Delta,
     Feedback,
@@ -228,6 +229,13 @@ WORKLOADS: Mapping[str, Workload] = {
         what="the reservoir of W1 with 4000 neurons and nothing that learns",
         network=reservoir,
         peers=(*_BRIAN, *_NEST, ("jax", "f64")),
+    ),
+    "W3": Workload(
+        what="the published model cuba: 4000 integrate-and-fire neurons with current synapses, one pair in "
+        "fifty connected, exact integration",
+        network=partial(load_model, "cuba"),
+        seconds=(2.0, 1.0),
+        peers=(*_BRIAN, *_NEST),
     ),
     "W4": Workload(
         what=f"{len(GAINS)} networks of W1 with 500 neurons each and gains from 0.2 to 1.5, 2 s each; "
