@@ -72,14 +72,12 @@ _NAMES: dict[str, str] = {
         ),
         "spec",
     ),
-    "Batch": "batch",
     "Recording": "recording",
     "Simulation": "simulate",
     "Verification": "verify",
     "list_models": "models",
     "load_model": "models",
     "simulate": "simulate",
-    "simulate_many": "batch",
     "verify": "verify",
 }
 

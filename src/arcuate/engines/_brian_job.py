@@ -64,19 +64,27 @@ def _functions(cuda: bool) -> dict[str, Any]:
     """Functions that Brian2 lacks or defines otherwise, with the same bits on every target."""
     from brian2 import Function
 
+    numpy, cpp, cython, arguments = dict(_NUMPY), dict(_CPP), dict(_CYTHON), dict(_ARGUMENTS)
+    sys.path.append(str(Path(__file__).resolve().parents[2]))  # the package that this script belongs to
+    from arcuate.mechanisms import _elementary
+
+    for key, compute in _elementary.ELEMENTARY.items():
+        name = f"arc_{key}"
+        numpy[name], arguments[name] = compute, 1
+        cpp[name], cython[name] = _elementary.source(key, "cpp"), _elementary.source(key, "cython")
     functions = {}
-    for name, count in _ARGUMENTS.items():
+    for name, count in arguments.items():
         types = ["float"] * count
         if name == "arc_where":
             types[0] = "boolean"
         function = Function(
-            _NUMPY[name], arg_units=[1] * count, return_unit=1, arg_types=types, return_type="float"
+            numpy[name], arg_units=[1] * count, return_unit=1, arg_types=types, return_type="float"
         )
-        function.implementations.add_implementation("numpy", _NUMPY[name])
-        function.implementations.add_implementation("cpp", _CPP[name], name=name)
-        function.implementations.add_implementation("cython", _CYTHON[name], name=name)
+        function.implementations.add_implementation("numpy", numpy[name])
+        function.implementations.add_implementation("cpp", cpp[name], name=name)
+        function.implementations.add_implementation("cython", cython[name], name=name)
         if cuda:
-            code = f"__host__ __device__ {_CPP[name]}"
+            code = f"__host__ __device__ {cpp[name]}"
             function.implementations.add_implementation("cuda", code, name=name)
         functions[name] = function
     return functions

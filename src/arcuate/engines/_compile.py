@@ -7,15 +7,13 @@ import importlib.util
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from arcuate._jit import cache_dir, compiled
-
-_LOCK = threading.RLock()
+from arcuate.mechanisms import _elementary
 
 _HEADER = """\
 import math
@@ -27,6 +25,7 @@ from arcuate.engines._kernels import *
 """
 
 
+@cache
 def load_kernel(text: str) -> Callable[..., Any]:
     """Compile a kernel, or take it from the cache.
 
@@ -42,7 +41,8 @@ def load_kernel(text: str) -> Callable[..., Any]:
     callable
         The compiled function; Numba compiles at the first call unless its cache has it.
     """
-    return compiled(python_kernel(text, _HEADER))
+    functions = [_elementary.source(name, "numba") for name in _elementary.used(text)]
+    return compiled(python_kernel(text, "\n\n".join([_HEADER, *functions])))
 
 
 def python_kernel(text: str, header: str) -> Callable[..., Any]:

@@ -1,6 +1,16 @@
-"""Compiled functions that a generated kernel may call: the learning rules of the mechanisms, unchanged."""
+"""Compiled functions that a generated kernel may call: the learning rules of the mechanisms, unchanged.
+
+The exponentials stand in the kernel's own file; of them only what needs the bits of a float is here.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba.core import types
+from numba.extending import intrinsic
 
 from arcuate._jit import compiled
 from arcuate.mechanisms import plasticity
@@ -15,14 +25,55 @@ eligibility_add = compiled(plasticity.eligibility_add)
 eligibility_finish = compiled(plasticity.eligibility_finish)
 what_update = compiled(plasticity.what_update)
 
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function that is copied into the loops which call it, so that they can be vectorized.
+
+    Parameters
+    ----------
+    function : callable
+        Arithmetic on numbers.
+
+    Returns
+    -------
+    callable
+    """
+    return numba.njit(forceinline=True, error_model="numpy", fastmath=False)(function)
+
+
+def _scale(context: Any, builder: Any, value: Any, *, high: bool) -> Any:
+    """Halve the low bits of a float, or take the other half, and move them to the exponent."""
+    word = types.uint64
+    one, exponent = context.get_constant(word, 1), context.get_constant(word, 52)
+    bits = builder.bitcast(value, context.get_value_type(word))
+    half = builder.lshr(bits, one)
+    part = builder.sub(bits, half) if high else half
+    return builder.bitcast(builder.shl(part, exponent), value.type)
+
+
+@intrinsic
+def scale_low(_typing: Any, _t: Any) -> Any:
+    """2**floor(k/2) for the whole number k in the low bits of a float, counted from twice the bias."""
+    return types.float64(types.float64), lambda c, b, _, args: _scale(c, b, args[0], high=False)
+
+
+@intrinsic
+def scale_high(_typing: Any, _t: Any) -> Any:
+    """2**ceil(k/2) for the same k."""
+    return types.float64(types.float64), lambda c, b, _, args: _scale(c, b, args[0], high=True)
+
+
 __all__ = [
     "center_decay",
     "center_update",
     "delta_update",
     "eligibility_add",
     "eligibility_finish",
+    "inlined",
     "predict",
     "rls_reset",
     "rls_update",
+    "scale_high",
+    "scale_low",
     "what_update",
 ]

@@ -36,7 +36,29 @@ CHUNK = 1000
 Progress = Callable[[int], None]
 """Called with the number of steps, of all networks together, done since the last call."""
 
-_HEADER = "import math\n\nimport numpy as np\nfrom numba import cuda\n\n"
+_HEADER = """\
+import math
+
+import numpy as np
+from numba import cuda
+
+
+@cuda.jit(device=True)
+def arc_exp(x):
+    return math.exp(x)
+
+
+@cuda.jit(device=True)
+def arc_exprel(x):
+    return 1.0 if x == 0.0 else math.expm1(x) / x
+
+
+@cuda.jit(device=True)
+def arc_tanh(x):
+    return math.tanh(x)
+
+"""
+"""The GPU has its own exponentials, whose last digit differs."""
 
 
 def gpu_is_there() -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arcuate.errors import UnitsError
+from arcuate.mechanisms._elementary import ELEMENTARY
 from arcuate.units import UNITS, Dimension
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -66,7 +67,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "and": lambda *args: reduce(np.logical_and, args),
     "or": lambda *args: reduce(np.logical_or, args),
     "not": np.logical_not, "where": np.where,
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos,
+    **ELEMENTARY, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos,
     "abs": np.abs, "floor": np.floor,
     "min": lambda a, b: np.where((a < b) | (a != a), a, b),
     "max": lambda a, b: np.where((a > b) | (a != a), a, b),
@@ -76,10 +77,11 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 _SAME = {
     "neg": "(-{0})", "not": "(not {0})", "pow": "({0} ** {1})",
     **{op: f"({{0}} {op} {{1}})" for op in ("+", "-", "*", "/", *COMPARISONS)},
+    **{name: f"arc_{name}({{0}})" for name in ELEMENTARY},
 }  # fmt: skip
 _NUMBA = {
     **_SAME,
-    **{name: f"math.{name}({{0}})" for name in ("exp", "log", "sqrt", "tanh", "sin", "cos")},
+    **{name: f"math.{name}({{0}})" for name in ("log", "sqrt", "sin", "cos")},
     "abs": "abs({0})",
     "floor": "np.floor({0})",
     "where": "({1} if {0} else {2})",
@@ -89,7 +91,7 @@ _NUMBA = {
 }
 _BRIAN = {
     **_SAME,
-    **{name: f"{name}({{0}})" for name in ("exp", "log", "sqrt", "tanh", "sin", "cos", "abs")},
+    **{name: f"{name}({{0}})" for name in ("log", "sqrt", "sin", "cos", "abs")},
     "floor": "arc_floor({0})",
     "where": "arc_where({0}, {1}, {2})",
     "min": "arc_min({0}, {1})",

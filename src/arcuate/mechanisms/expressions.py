@@ -6,9 +6,9 @@ ever executed as the user wrote it.
 
 One tree gives NumPy values, Numba source and Brian2 source with the same IEEE operations in the same
 order: every operation is in parentheses, numbers are floats, ``x**3`` is ``x*x*x`` from left to right,
-``x**0.5`` is ``sqrt(x)``, and nothing is folded or simplified. ``+ - * /``, comparisons, ``sqrt abs floor
-where min max clip`` have identical bits everywhere; ``exp log tanh sin cos`` and other powers depend on
-the mathematical library, in the last digit.
+``x**0.5`` is ``sqrt(x)``, and nothing is folded or simplified. ``+ - * /``, comparisons, ``exp exprel tanh
+sqrt abs floor where min max clip`` have identical bits everywhere; ``log sin cos`` and other powers depend
+on the mathematical library, in the last digit.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from arcuate.units import UNITS, Dimension
 __all__ = ["CONSTANTS", "FUNCTIONS", "Expression", "Program", "check_name", "parse", "parse_program"]
 
 FUNCTIONS: dict[str, int] = {
-    "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "sin": 1, "cos": 1, "abs": 1, "floor": 1,
+    "exp": 1, "exprel": 1, "log": 1, "sqrt": 1, "tanh": 1, "sin": 1, "cos": 1, "abs": 1, "floor": 1,
     "min": 2, "max": 2, "clip": 3, "where": 3,
 }  # fmt: skip
 """Functions and their number of arguments. ``min`` and ``max`` keep a NaN of either argument, ``clip(x, low,
-high)`` keeps a NaN of x, ``where(condition, a, b)`` is a or b."""
+high)`` keeps a NaN of x, ``where(condition, a, b)`` is a or b, ``exprel(x)`` is (exp(x) - 1)/x and 1 at 0."""
 
 CONSTANTS: dict[str, float] = {"pi": math.pi}
 """Names that stand for a number."""
@@ -174,9 +174,9 @@ class Expression:
         Parameters
         ----------
         target : {"numba", "brian"}
-            Numba source needs ``math`` and ``np`` in scope. Brian2 source calls ``arc_where(c, a, b)``,
-            ``arc_min(a, b)``, ``arc_max(a, b)``, ``arc_clip(x, low, high)`` and ``arc_floor(x)``, which the
-            engine provides.
+            Numba source needs ``math`` and ``np`` in scope; both call ``arc_exp(x)``, ``arc_exprel(x)`` and
+            ``arc_tanh(x)``, and Brian2 source ``arc_where(c, a, b)``, ``arc_min(a, b)``, ``arc_max(a, b)``,
+            ``arc_clip(x, low, high)`` and ``arc_floor(x)``, which the engine provides.
         rename : callable
             From the name of a variable to what stands in the source.
 
