@@ -72,12 +72,14 @@ _NAMES: dict[str, str] = {
         ),
         "spec",
     ),
+    "Batch": "batch",
     "Recording": "recording",
     "Simulation": "simulate",
     "Verification": "verify",
     "list_models": "models",
     "load_model": "models",
     "simulate": "simulate",
+    "simulate_many": "batch",
     "verify": "verify",
 }
 

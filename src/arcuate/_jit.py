@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 __all__ = ["cache_dir", "compiled"]
+
+_LOCK = threading.RLock()
 
 CACHE_VARIABLE = "ARCUATE_CACHE"
 """Environment variable that names another cache folder."""
@@ -55,8 +58,8 @@ def cache_dir() -> Path:
 
 def _stamp() -> str:
     """Short hash of the learning rules: Numba notices a change of a caller, not of what it calls."""
-    rules = Path(__file__).with_name("mechanisms") / "plasticity.py"
-    return hashlib.sha256(rules.read_bytes()).hexdigest()[:8]
+    rules = sorted(Path(__file__).with_name("mechanisms").glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in rules)).hexdigest()[:8]
 
 
 def _is_private(folder: Path) -> bool:
@@ -99,11 +102,12 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     config: Any = numba.config
     if isinstance(function, numba.core.dispatcher.Dispatcher):
         return function
-    before = config.CACHE_DIR
-    config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
-    try:
-        return numba.njit(cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(
-            function
-        )
-    finally:
-        config.CACHE_DIR = before
+    with _LOCK:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
+        try:
+            return numba.njit(cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(
+                function
+            )
+        finally:
+            config.CACHE_DIR = before

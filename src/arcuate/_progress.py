@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,9 @@ from arcuate.errors import SpecError
 __all__ = ["ProgressOption", "check_progress", "progress_bar"]
 
 ProgressOption = bool | Callable[[int, int], None] | None
+
+BAR_AFTER = 2.0
+"""Seconds before a bar appears (chosen: what is over sooner needs none)."""
 
 
 def check_progress(option: object, *, where: str, unit: str = "steps") -> None:
@@ -55,19 +59,29 @@ class progress_bar:
     def __enter__(self) -> Callable[[int], None] | None:
         if self.option is False:
             return None
-        if callable(self.option):
-            return self._call
-        from tqdm.auto import tqdm
-
-        shown = None if self.option is None else False
-        self._bar = tqdm(
-            total=self.total, desc=self.title, unit=self.unit, unit_scale=True, delay=2.0, disable=shown
-        )
-        return self._bar.update
+        self._start = time.monotonic()
+        return self._call if callable(self.option) else self._draw
 
     def _call(self, steps: int) -> None:
         self.done += steps
         self.option(self.done, self.total)  # type: ignore[operator, misc]
+
+    def _draw(self, steps: int) -> None:
+        """Move the bar; what is over before it would appear never loads what draws it."""
+        self.done += steps
+        if self._bar is not None:
+            self._bar.update(steps)
+        elif time.monotonic() - self._start > BAR_AFTER:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(
+                total=self.total,
+                initial=self.done,
+                desc=self.title,
+                unit=self.unit,
+                unit_scale=True,
+                disable=None if self.option is None else False,
+            )
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:

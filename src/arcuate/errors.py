@@ -60,6 +60,8 @@ class ArcuateError(Exception):
         What the value must be.
     fix : str or None
         The way out.
+    batch : Batch or None
+        What the other runs gave, if one of a batch failed.
 
     Examples
     --------
@@ -73,6 +75,7 @@ class ArcuateError(Exception):
     value: Any = None
     bound: str | None = None
     fix: str | None = None
+    batch: Any = None
 
     @classmethod
     def of(cls, *, where: str = "", name: str = "", value: Any = _MISSING, bound: str, fix: str = "") -> Self:

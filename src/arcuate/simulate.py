@@ -154,7 +154,7 @@ class Simulation:
         from arcuate.engines import check_capabilities, get_engine
         from arcuate.engines.build import build_plan
 
-        _check_network(network)
+        check_network(network)
         check_int(threads, where="simulate", name="threads", low=1, high=MAX_THREADS)
         if memory_limit is not None:
             check_int(memory_limit, where="simulate", name="memory_limit")
@@ -284,7 +284,7 @@ class Simulation:
         """
         from arcuate.engines.checkpoint import read_checkpoint
 
-        _check_network(network)
+        check_network(network)
         saved = read_checkpoint(path, network)
         simulation = cls(
             network,
@@ -301,12 +301,30 @@ class Simulation:
         return simulation
 
 
-def _check_network(network: object) -> None:
+def check_network(network: object, *, where: str = "simulate") -> None:
+    """Refuse what is not a network.
+
+    Parameters
+    ----------
+    network : object
+        What was given.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    SpecError
+
+    Examples
+    --------
+    >>> from arcuate.models import load_model
+    >>> check_network(load_model("what_when_reservoir"))
+    """
     from arcuate.spec import Network
 
     if not isinstance(network, Network):
         raise SpecError.of(
-            where="simulate",
+            where=where,
             name="network",
             value=network,
             bound="must be a Network",

@@ -13,7 +13,12 @@ FUNCTION_LINES = 60  # of code; with its docstring, and for a kernel, the limit 
 LONGEST_LINES = 120
 POSITIONAL = 3
 # Compiled functions take arrays and scalars by position: numba knows no keyword-only arguments.
-KERNEL_MODULES = frozenset({"arcuate.mechanisms.plasticity"})
+KERNEL_MODULES = frozenset(
+    {
+        "arcuate.mechanisms.perturbation",
+        "arcuate.mechanisms.plasticity",
+    }
+)
 
 FORBIDDEN_CALLS = frozenset({"eval", "exec", "compile", "__import__"})
 FORBIDDEN_KEYWORDS = {"allow_pickle": True, "weights_only": False, "fastmath": True}

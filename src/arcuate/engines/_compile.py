@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 from arcuate._jit import cache_dir, compiled
 from arcuate.mechanisms import _elementary
+
+_LOCK = threading.RLock()
 
 _HEADER = """\
 import math
@@ -25,7 +28,6 @@ from arcuate.engines._kernels import *
 """
 
 
-@cache
 def load_kernel(text: str) -> Callable[..., Any]:
     """Compile a kernel, or take it from the cache.
 

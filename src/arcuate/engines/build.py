@@ -88,12 +88,7 @@ def build_plan(
     100
     """
     seed = rng.check_seed(seed)
-    task = None
-    if network.task is not None:
-        from arcuate import tasks
-
-        task = tasks.build(network.task).trials(network.dt, seed)
-    n_steps = _n_steps(network, duration, task)
+    n_steps, task = run_length(network, duration, seed)
     memory = check_memory(network, n_steps, task, limit=memory_limit)
     inputs, targets, gates = (
         _table(name, given) for name, given in (("inputs", inputs), ("targets", targets), ("gates", gates))
@@ -137,6 +132,35 @@ def build_plan(
         trials=task,
         memory=memory,
     )
+
+
+def run_length(network: Network, duration: object, seed: int) -> tuple[int, Any]:
+    """Steps of a run, and the trials that its task has.
+
+    Parameters
+    ----------
+    network : Network
+        The specification.
+    duration : str, quantity or None
+        Length of the run; by default that of the network's task.
+    seed : int
+        Seed of the run.
+
+    Returns
+    -------
+    tuple of int and (Trials or None)
+
+    Raises
+    ------
+    SpecError
+        If the duration is not valid, or there is neither duration nor task.
+    """
+    task = None
+    if network.task is not None:
+        from arcuate import tasks
+
+        task = tasks.build(network.task).trials(network.dt, seed)
+    return _n_steps(network, duration, task), task
 
 
 def _synapses(
@@ -307,7 +331,7 @@ def _projection(
     if weight is None:
         weight = resolver.full("weight", "weight", projection.weight)
     if delay is None:
-        delay = resolver.full("delay", "delay", projection.delay)
+        delay = resolver.one("delay", "delay", projection.delay)
     _check_edges(projection, network, weight, delay, pre, where=where)
     if projection.balance == "row":
         weight = (
@@ -315,23 +339,42 @@ def _projection(
             - (np.bincount(post, weight, n_post) / np.maximum(np.bincount(post, minlength=n_post), 1))[post]
         )
     steps = (delay / network.dt + 0.5).astype(np.int64)
-    order = np.lexsort((post, pre, -steps))
-    pre, post, weight, steps = pre[order], post[order], weight[order], steps[order]
-    delays, row = np.unique(-steps, return_inverse=True) if steps.size else (np.zeros(1, np.int64), steps)
-    delays = -delays
-    counts = np.bincount(row * n_pre + pre, minlength=delays.size * n_pre)
-    ends = np.cumsum(counts).reshape(delays.size, n_pre)
-    indptr = np.concatenate([ends[:, :1] - counts.reshape(ends.shape)[:, :1], ends], axis=1)
+    delays, indptr, post, weight = _rows(pre, post, weight, steps, n_pre=n_pre)
     return ProjectionPlan(
         name=projection.name,
         pre=projection.pre,
         post=projection.post,
         current=current.name,
-        delays=np.ascontiguousarray(delays),
+        delays=delays,
         indptr=indptr,
         index=post.astype(np.int32),
         weight=weight,
     )
+
+
+def _rows(
+    pre: Array, post: Array, weight: Array, steps: Array, *, n_pre: int
+) -> tuple[Array, Array, Array, Array]:
+    """Distinct delays, row pointers, targets and weights of edges, sorted as a plan has them."""
+    if steps.ndim == 0 and _ascending(pre, post):  # as most rules draw them: nothing to sort
+        delays = steps[None] if pre.size else np.zeros(1, np.int64)
+        return delays, np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=n_pre))])[None], post, weight
+    steps = np.broadcast_to(steps, pre.shape)
+    order = np.lexsort((post, pre, -steps))
+    pre, post, weight, steps = pre[order], post[order], weight[order], steps[order]
+    first = np.flatnonzero(np.diff(steps, prepend=-1))
+    delays = steps[first] if pre.size else np.zeros(1, np.int64)
+    row = np.repeat(np.arange(first.size), np.diff(first, append=steps.size))
+    counts = np.bincount(row * n_pre + pre, minlength=delays.size * n_pre)
+    ends = np.cumsum(counts).reshape(delays.size, n_pre)
+    indptr = np.concatenate([ends[:, :1] - counts.reshape(ends.shape)[:, :1], ends], axis=1)
+    return delays, indptr, post, weight
+
+
+def _ascending(pre: Array, post: Array) -> bool:
+    """Whether edges are sorted by (pre, post)."""
+    step = np.diff(pre)
+    return bool((step >= 0).all() and (np.diff(post)[step == 0] >= 0).all())
 
 
 def _matrix(value: Any, pre: Array, post: Array) -> Array | None:

@@ -41,11 +41,17 @@ RATE = 50.0
 SPIKE = 40
 """Bytes of a recorded spike: in the buffer's pieces, joined, and in the recording."""
 
+KEPT_SPIKE = 16
+"""Bytes of a spike in a recording: time, neuron and trial."""
+
 SYNAPSE = 12
 """Bytes of a synapse that is there to stay: target and weight."""
 
-WORK = 64
-"""Bytes of a synapse while its projection is sorted, if all have one weight and one delay."""
+WORK = 29
+"""Bytes of a synapse while its projection is drawn, if all have one weight and one delay."""
+
+SORTING = 27
+"""Bytes more while a projection is sorted by its delays."""
 
 MOVING = 3
 """Copies of what moves."""
@@ -107,6 +113,38 @@ def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[
         parts[f"read-out {readout.name}"] = _readout(network, readout, sizes, n_steps, trials)
     parts[busiest] = max(0, peak - sum(parts.values()))
     return {name: size for name, size in parts.items() if size}
+
+
+def kept_memory(network: Network, n_steps: int, trials: Any = None) -> int:
+    """Estimate the bytes that stay when a run is over: those of its recording.
+
+    Parameters
+    ----------
+    network : Network
+        The specification.
+    n_steps : int
+        Length of the run.
+    trials : object, optional
+        The task's trials.
+
+    Returns
+    -------
+    int
+    """
+    sizes = {name: population.n for name, population in network.populations.items()}
+    record = network.record
+    kept = _states(network, sizes, n_steps) if record.states else 0
+    for name, n in sizes.items():
+        if record.spikes is True or name in (record.spikes or ()):
+            kept += int(KEPT_SPIKE * RATE * n_steps * network.dt * n)
+    for readout in network.readouts.values():
+        units, rows = sum(sizes[name] for name in readout.source), readout.n_rows
+        samples = -(-n_steps // max(1, int(readout.period / network.dt + 0.5)))
+        kept += 8 * samples * (rows + 1) * ("z" in record.readouts)
+        kept += 8 * samples * units * ("features" in record.readouts)
+        snapshots = (trials.n_trials if trials is not None else 1) + 1
+        kept += 8 * units * rows * snapshots * ("weights" in record.readouts)
+    return kept
 
 
 def _varying(population: Population) -> tuple[int, int]:
@@ -186,7 +224,8 @@ def _projection(projection: Projection, sizes: Mapping[str, int], dt: float) -> 
     rows = 1 if isinstance(projection.delay, float) else high - low + 1
     pointers = 8 * min(rows, max(count, 1)) * (n_pre + 1)
     drawn = [projection.weight, projection.delay, *projection.latents.values()]
-    work = WORK + 8 * sum(isinstance(value, (Distribution, str)) for value in drawn)
+    sorting = isinstance(rule, Edges) or not isinstance(projection.delay, float)
+    work = WORK + SORTING * sorting + 8 * sum(isinstance(value, (Distribution, str)) for value in drawn)
     return SYNAPSE * count + pointers, work * count + pointers
 
 

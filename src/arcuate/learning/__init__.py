@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from arcuate.learning.baseline import Baseline, Critic, NoBaseline, RunningMean
+from arcuate.learning.eprop import EProp
+from arcuate.learning.node_perturbation import NodePerturbation
 
-__all__ = ["Baseline", "Critic", "NoBaseline", "RunningMean"]
+__all__ = ["Baseline", "Critic", "EProp", "NoBaseline", "NodePerturbation", "RunningMean"]

@@ -256,12 +256,13 @@ _KINDS: Mapping[str, type[Baseline]] = {cls.tag[1]: cls for cls in (NoBaseline, 
 
 
 def as_baseline(value: Any, *, where: str) -> Baseline:
-    """Read a baseline: one of the objects, its table, or None for none.
+    """Read a baseline: one of the objects, its kind, or its table.
 
     Parameters
     ----------
-    value : Baseline, mapping or None
-        The baseline, or its table with the entry ``kind``: none, running_mean or critic.
+    value : Baseline, str or mapping
+        The baseline, its kind (none, running_mean or critic, with the defaults), or a table with the entry
+        ``kind`` and the other fields.
     where : str
         For the message.
 
@@ -279,9 +280,8 @@ def as_baseline(value: Any, *, where: str) -> Baseline:
     >>> as_baseline({"kind": "running_mean", "rate": 0.5}, where="example").rate
     0.5
     """
-    baseline = (
-        NoBaseline() if value is None else tagged(value, _KINDS, Baseline, where=where, name="baseline")
-    )
+    table = {"kind": value} if isinstance(value, str) else value
+    baseline: Baseline = tagged(table, _KINDS, Baseline, where=where, name="baseline")
     if type(baseline) is Baseline:
         raise SpecError.of(
             where=where, name="baseline", value=value, bound="must be one of " + ", ".join(_KINDS)

@@ -7,10 +7,23 @@ from typing import Any, Protocol, runtime_checkable
 
 from arcuate.errors import TaskError, unknown
 from arcuate.tasks.blocks import Block, Condition, Cue
+from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.what_when import WhatWhen
 
-__all__ = ["TASKS", "Block", "Condition", "Cue", "Pulses", "Task", "Trials", "WhatWhen", "build"]
+__all__ = [
+    "TASKS",
+    "Block",
+    "Condition",
+    "Cue",
+    "DelayedNonMatch",
+    "Pulses",
+    "StimulusTrials",
+    "Task",
+    "Trials",
+    "WhatWhen",
+    "build",
+]
 
 
 @runtime_checkable

@@ -88,7 +88,7 @@ def test_it_is_data() -> None:
     critic = Critic(learning_rate=0.2)
     assert Critic.from_tree(critic.tree(), where="test") == critic
     assert as_baseline(critic.tree(), where="test") == critic
-    assert as_baseline(None, where="test") == NoBaseline()
+    assert as_baseline("none", where="test") == NoBaseline()
     assert hash(critic) != hash(Critic(learning_rate=0.3))
 
 
@@ -100,7 +100,7 @@ def test_it_is_data() -> None:
         (lambda: Critic(learning_rate=-1.0), "learning_rate = -1.0: must be > 0"),
         (lambda: Critic(discount=2.0), "discount = 2.0"),
         (lambda: RunningMean().start(0), "n_features = 0: must be >= 1"),
-        (lambda: as_baseline("mean", where="test"), "must be one of none, running_mean, critic"),
+        (lambda: as_baseline(None, where="test"), "must be one of none, running_mean, critic"),
     ],
 )
 def test_bad_values_are_refused(make, words: str) -> None:
