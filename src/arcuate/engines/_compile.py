@@ -43,6 +43,12 @@ def load_kernel(text: str) -> Callable[..., Any]:
     callable
         The compiled function; Numba compiles at the first call unless its cache has it.
     """
+    with _LOCK:  # threads that ask for one kernel get one, compiled once
+        return _load_kernel(text)
+
+
+@cache
+def _load_kernel(text: str) -> Callable[..., Any]:
     functions = [_elementary.source(name, "numba") for name in _elementary.used(text)]
     return compiled(python_kernel(text, "\n\n".join([_HEADER, *functions])))
 
