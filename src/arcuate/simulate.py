@@ -29,6 +29,7 @@ def simulate(
     gates: Mapping[str, Any] | None = None,
     record: Record | None = None,
     threads: int = 1,
+    order: str = "strict",
     progress: ProgressOption = None,
     memory_limit: int | None = None,
 ) -> Recording:
@@ -55,6 +56,10 @@ def simulate(
         What to keep, in place of ``network.record``. It never changes the dynamics.
     threads : int
         Threads that the engine may use; the numbers do not depend on it.
+    order : {"strict", "fast"}
+        Order of sums. ``"strict"``: that of every engine, so spikes are identical on all of them.
+        ``"fast"`` (Numba only): read-outs are kept up to date per spike; equal but for rounding, and much
+        quicker where a read-out is fed back or learns at every step. The recording's outcome says which ran.
     progress : bool or callable, optional
         A bar appears after two seconds in a terminal or a notebook; False never shows one. A callable
         gets (steps done, steps in all).
@@ -99,6 +104,7 @@ def simulate(
         gates=gates,
         record=record,
         threads=threads,
+        order=order,
         memory_limit=memory_limit,
     )
     return run.advance(progress=progress)
@@ -115,7 +121,7 @@ class Simulation:
         The specification.
     duration : str or quantity, optional
         Length that inputs and schedules are planned for; that of the network's task by default.
-    seed, engine, inputs, targets, gates, record, threads, memory_limit
+    seed, engine, inputs, targets, gates, record, threads, order, memory_limit
         As in :func:`simulate`.
 
     Attributes
@@ -149,9 +155,10 @@ class Simulation:
         gates: Mapping[str, Any] | None = None,
         record: Record | None = None,
         threads: int = 1,
+        order: str = "strict",
         memory_limit: int | None = None,
     ) -> None:
-        from arcuate.engines import check_capabilities, get_engine
+        from arcuate.engines import check_capabilities, check_order, get_engine
         from arcuate.engines.build import build_plan
 
         check_network(network)
@@ -160,6 +167,7 @@ class Simulation:
             check_int(memory_limit, where="simulate", name="memory_limit")
         self._engine = get_engine(engine)
         check_capabilities(self._engine, network)
+        check_order(self._engine, order)
         if record is not None:
             network = network.replace(record=record)
         self.plan: Plan = build_plan(
@@ -171,7 +179,7 @@ class Simulation:
             gates=gates,
             memory_limit=memory_limit,
         )
-        self._run = self._engine.start(self.plan, threads=threads)
+        self._run = self._engine.start(self.plan, threads=threads, order=order)
 
     @property
     def time(self) -> float:
@@ -295,6 +303,7 @@ class Simulation:
             targets=targets,
             gates=gates,
             threads=threads,
+            order=saved.order,
             memory_limit=memory_limit,
         )
         saved.restore(simulation.plan, simulation._run)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from arcuate.errors import CapabilityError, unknown
+from arcuate.errors import CapabilityError, check_choice, unknown
 
 ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp", "brian2-cuda")
 """Names of the engines; ``"brian2"`` is Brian2 with its NumPy target."""
+
+ORDERS = ("strict", "fast")
+"""``"strict"`` sums as every engine does, in ascending index at every step; ``"fast"`` as is quickest."""
 
 
 def get_engine(name: str) -> Any:
@@ -73,4 +76,36 @@ def check_capabilities(engine: Any, network: Any) -> None:
             value=network.name,
             bound=obstacles[0],
             fix='use engine="numba", which runs every specification',
+        )
+
+
+def check_order(engine: Any, order: str) -> None:
+    """Refuse an order of sums that is not there, or that an engine lacks.
+
+    Parameters
+    ----------
+    engine : Engine
+        As :func:`get_engine` gives it.
+    order : str
+        One of :data:`ORDERS`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such order.
+    CapabilityError
+        If the engine has the strict order alone.
+
+    Examples
+    --------
+    >>> check_order(get_engine("numba"), "fast")
+    """
+    check_choice(order, ORDERS, where="simulate", name="order")
+    if order != "strict" and f"order:{order}" not in engine.capabilities():
+        raise CapabilityError.of(
+            where=f"Engine {engine.name!r}",
+            name="order",
+            value=order,
+            bound='must be "strict", the only order that it has',
+            fix='use order="strict", or engine="numba"',
         )

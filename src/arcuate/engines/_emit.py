@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from arcuate.engines._emit_events import emit_decay, emit_fold, emit_spike
 from arcuate.engines._emit_learn import emit_readout
 from arcuate.engines._programs import expression, program
 from arcuate.engines._source import Names, Source
 from arcuate.engines.plan import CurrentPlan, FeaturePlan, Plan, PopulationPlan
 
 BLOCK = 64
-"""Neurons whose spike flags are looked at together; flags are padded to a multiple of it."""
+"""Neurons whose spike flags, a byte each, are looked at together as eight words; flags are padded to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,15 @@ class KernelText:
     arguments: tuple[str, ...]
 
 
-def emit_kernel(plan: Plan) -> KernelText:
+def emit_kernel(plan: Plan, *, order: str = "strict") -> KernelText:
     """Write the time loop of a plan.
 
     Parameters
     ----------
     plan : Plan
         What to run.
+    order : {"strict", "fast"}
+        Order of sums.
 
     Returns
     -------
@@ -40,13 +43,14 @@ def emit_kernel(plan: Plan) -> KernelText:
         Source of ``kernel(n0, n1, ...)``, which runs steps n0 to n1 - 1 and returns the next step;
         less than n1 when a spike buffer could overflow.
     """
-    names = Names.of(plan)
+    names = Names.of(plan, order)
     src = Source()
     src.line("for n in range(n0, n1):")
     with src.block():
         emit_capacity(src, names, plan)
         emit_inputs(src, names, plan)
         emit_feedback(src, names, plan)
+        emit_decay(src, names, plan)
         for population in plan.populations.values():
             emit_update(src, names, plan, population)
         for population in plan.populations.values():
@@ -59,6 +63,7 @@ def emit_kernel(plan: Plan) -> KernelText:
             emit_reset(src, names, plan, population)
         for readout in plan.readouts.values():
             emit_readout(src, names, plan, readout)
+        emit_fold(src, names, plan)
         _record(src, names, plan)
     src.line("return n1")
     return KernelText(text=src.text(), arguments=src.arguments)
@@ -167,7 +172,8 @@ def emit_update(src: Source, names: Names, plan: Plan, population: PopulationPla
         for current in currents:
             _update_current(src, names.current[current.name], current)
     for feature in plan.features_of(population.name):
-        _update_feature(src, names.feature[feature.name], feature)
+        if feature.name not in names.lazy:
+            _update_feature(src, names.feature[feature.name], feature)
 
 
 def _renamer(owner: str) -> Callable[[str], str]:
@@ -241,15 +247,12 @@ def _update_feature(src: Source, f: str, feature: FeaturePlan) -> None:
 def _spikes(src: Source, names: Names, plan: Plan, population: PopulationPlan) -> None:
     """S3: the flags of this step as an ascending list in the source's ring."""
     p = names.population[population.name]
-    src.use(f"{p}_flag", f"{p}_ring", f"{p}_ring_count")
+    src.use(f"{p}_flag", f"{p}_words", f"{p}_ring", f"{p}_ring_count")
     src.line(f"{p}_now = n % {p}_ring.shape[0]")
     src.line(f"{p}_fired = 0")
-    src.line(f"for b in range({p}_flag.shape[0] // {BLOCK}):")
+    src.line(f"for b in range({p}_words.shape[0]):")
     with src.block():
-        src.line("some = np.uint8(0)")
-        src.line(f"for i in range({BLOCK} * b, {BLOCK} * b + {BLOCK}):")
-        src.line(f"    some |= {p}_flag[i]")
-        src.line("if some:")
+        src.line(f"if {' | '.join(f'{p}_words[b, {k}]' for k in range(BLOCK // 8))}:")
         with src.block():
             src.line(f"for i in range({BLOCK} * b, {BLOCK} * b + {BLOCK}):")
             src.line(f"    if {p}_flag[i]:")
@@ -373,6 +376,9 @@ def emit_reset(src: Source, names: Names, plan: Plan, population: PopulationPlan
         for variable in touched:
             src.line(f"{p}_{variable}[i] = {variable}")
         for feature in plan.features_of(population.name):
+            if feature.name in names.lazy:
+                emit_spike(src, names, plan, feature)
+                continue
             f = names.feature[feature.name]
             jump = program(feature.model.on_spike)
             for variable in feature.model.variables:
@@ -405,6 +411,7 @@ def _record(src: Source, names: Names, plan: Plan) -> None:
         for number, (site, variable, _) in enumerate(plan.record.states):
             array = f"{names.any(site)}_{variable}"
             src.use(array, f"record{number}", f"record{number}_neurons")
+            scale = f" * {names.any(site)}_scale[0]" if site in names.lazy else ""
             src.line(f"for q in range(record{number}_neurons.shape[0]):")
-            src.line(f"    record{number}[record_next[0], q] = {array}[record{number}_neurons[q]]")
+            src.line(f"    record{number}[record_next[0], q] = {array}[record{number}_neurons[q]]{scale}")
         src.line("record_next[0] += 1")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate.engines._emit_events import emit_learn, weight_text
 from arcuate.engines._source import Names, Source
 from arcuate.engines.plan import Array, Plan, ReadoutPlan
 from arcuate.spec import RLS, Delta, TwoBank
@@ -114,21 +115,29 @@ def emit_readout(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) ->
         The read-out.
     """
     o = names.readout[readout.name]
-    src.use(f"{o}_sample_steps", f"{o}_next", f"{o}_first", f"{o}_weights", f"{o}_x", f"{o}_z")
+    per_spike = readout.name in names.per_spike
+    src.use(f"{o}_sample_steps", f"{o}_next", f"{o}_first", f"{o}_weights", f"{o}_z")
     src.line(f"{o}_s = {o}_next[0]")
     src.line(f"{o}_due = {o}_s < {o}_sample_steps.shape[0] and {o}_sample_steps[{o}_s] == n")
     src.line("if True:" if readout.feedback else f"if {o}_due:")
     with src.block():
-        _gather(src, names, plan, readout)
-        _outputs(src, o, readout)
+        if per_spike:
+            src.line(f"for k in range({o}_z.shape[0]):")
+            src.line(f"    {o}_z[k] = {o}_carry[k]")
+        else:
+            _gather(src, names, plan, readout)
+            _outputs(src, o, readout)
     src.line(f"if {o}_due:")
     with src.block():
-        _snapshot(src, o)
+        _snapshot(src, names, plan, readout)
         if isinstance(readout.spec.rule, TwoBank):
             _identity(src, o)
         _keep(src, names, plan, readout)
         if readout.spec.rule is not None:
-            _learn(src, o, readout)
+            if per_spike:
+                emit_learn(src, names, readout)
+            else:
+                _learn(src, o, readout)
         _trial_end(src, names, plan, readout)
         src.line(f"{o}_next[0] += 1")
 
@@ -136,6 +145,7 @@ def emit_readout(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) ->
 def _gather(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
     """Features into one vector, less their running mean if the read-out is centered."""
     o = names.readout[readout.name]
+    src.use(f"{o}_x")
     if readout.spec.center is not None:
         src.use(f"{o}_mean")
     for f, output, offset, mean in _banks(names, plan, readout):
@@ -182,14 +192,21 @@ def _identity(src: Source, o: str) -> None:
         src.line(f"    {o}_z[k] = total")
 
 
-def _snapshot(src: Source, o: str) -> None:
+def _snapshot(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
+    o, learns = names.readout[readout.name], readout.spec.rule is not None
     src.use(f"{o}_snapshot_samples", f"{o}_snapshot_next", f"{o}_snapshots")
     src.line(f"q = {o}_snapshot_next[0]")
     src.line(f"if q < {o}_snapshot_samples.shape[0] and {o}_snapshot_samples[q] == {o}_s:")
     with src.block():
         src.line(f"for k in range({o}_weights.shape[0]):")
-        src.line(f"    for i in range({o}_weights.shape[1]):")
-        src.line(f"        {o}_snapshots[q, k, i] = {o}_weights[k, i]")
+        if readout.name in names.per_spike:
+            for f, output, offset, _ in _banks(names, plan, readout):
+                value = weight_text(o, f"{offset} + i", f"{output}[i]", learns=learns)
+                src.line(f"    for i in range({f}_r.shape[0]):")
+                src.line(f"        {o}_snapshots[q, k, {offset} + i] = {value}")
+        else:
+            src.line(f"    for i in range({o}_weights.shape[1]):")
+            src.line(f"        {o}_snapshots[q, k, i] = {o}_weights[k, i]")
         src.line(f"{o}_snapshot_next[0] += 1")
 
 
@@ -203,8 +220,10 @@ def _keep(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
     if "features" in plan.record.readouts:
         src.use(f"{o}_features")
         for f, output, offset, _ in _banks(names, plan, readout):
+            src.use(output, f"{f}_n")
+            scale = f" * {f}_scale[0]" if readout.name in names.per_spike else ""
             src.line(f"for i in range({f}_n):")
-            src.line(f"    {o}_features[q, {offset} + i] = {output}[i]")
+            src.line(f"    {o}_features[q, {offset} + i] = {output}[i]{scale}")
 
 
 def _learn(src: Source, o: str, readout: ReadoutPlan) -> None:

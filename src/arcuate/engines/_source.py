@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from arcuate.engines._orders import per_spike_readouts
+
 if TYPE_CHECKING:
     from arcuate.engines.plan import Plan
 
@@ -58,7 +60,15 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """Short identifiers for the parts of a plan, by kind."""
+    """Short identifiers for the parts of a plan, by kind, and which read-outs are kept per spike.
+
+    Attributes
+    ----------
+    per_spike : tuple of str
+        Read-outs of the plan that the fast order keeps up to date at spikes alone.
+    lazy : tuple of str
+        Feature banks that only those read, so that their traces decay by one common factor.
+    """
 
     population: Mapping[str, str]
     current: Mapping[str, str]
@@ -66,14 +76,18 @@ class Names:
     input: Mapping[str, str]
     feature: Mapping[str, str]
     readout: Mapping[str, str]
+    per_spike: tuple[str, ...] = ()
+    lazy: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, plan: Plan) -> Names:
+    def of(cls, plan: Plan, order: str = "strict") -> Names:
         """Number the parts in the order of the plan."""
 
         def numbered(letter: str, parts: Mapping[str, object]) -> dict[str, str]:
             return {name: f"{letter}{k}" for k, name in enumerate(parts)}
 
+        per_spike = per_spike_readouts(plan, order)
+        lazy = {name: None for readout in per_spike for name in plan.readouts[readout].features}
         return cls(
             population=numbered("p", plan.populations),
             current=numbered("c", plan.currents),
@@ -81,6 +95,8 @@ class Names:
             input=numbered("x", plan.inputs),
             feature=numbered("f", plan.features),
             readout=numbered("o", plan.readouts),
+            per_spike=per_spike,
+            lazy=tuple(lazy),
         )
 
     def source(self, name: str) -> str:

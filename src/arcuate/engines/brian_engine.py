@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from arcuate._jit import cache_dir
+from arcuate.engines import check_order
 from arcuate.engines._brian_emit import Description, describe
 from arcuate.engines.brian_cuda import NVCC_FLAGS, check_cuda, find_gpu, job_settings
 from arcuate.engines.memory import SHARE, available_memory
@@ -111,7 +112,7 @@ class BrianEngine:
                 )
         return obstacles
 
-    def start(self, plan: Plan, *, threads: int = 1) -> BrianRun:
+    def start(self, plan: Plan, *, threads: int = 1, order: str = "strict") -> BrianRun:
         """Prepare a run.
 
         Parameters
@@ -120,6 +121,8 @@ class BrianEngine:
             What to run.
         threads : int
             Taken for symmetry with the other engines; Brian2 runs with one.
+        order : {"strict"}
+            The only order of sums that Brian2 has.
 
         Returns
         -------
@@ -128,12 +131,13 @@ class BrianEngine:
         Raises
         ------
         CapabilityError
-            If the network has what Brian2 cannot do.
+            If the network, or the order, is what Brian2 cannot do.
         MissingExtraError
             If Brian2 is not installed.
         EngineError
             If the installed versions do not work together, or importing Brian2 here would not be safe.
         """
+        check_order(self, order)
         obstacles = self.explain(plan.network)
         if obstacles:
             raise CapabilityError.of(where=self.name, bound="; ".join(obstacles), fix='use engine="numba"')

@@ -34,6 +34,7 @@ class Checkpoint:
     seed: int
     step: int
     n_steps: int
+    order: str
     arrays: dict[str, Array]
 
     def restore(self, plan: Plan, run: Any) -> None:
@@ -104,6 +105,7 @@ def write_checkpoint(path: str | os.PathLike[str], *, engine: Any, plan: Plan, r
         "seed": str(plan.seed),
         "step": run.step,
         "n_steps": plan.n_steps,
+        "order": run.order,
         "dt": plan.dt,
         "spec_sha256": plan.network.sha256,
     }
@@ -187,6 +189,7 @@ def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoin
         seed=int(facts["seed"]),
         step=int(facts["step"]),
         n_steps=int(facts["n_steps"]),
+        order=str(facts.get("order", "strict")),
         arrays=arrays,
     )
 

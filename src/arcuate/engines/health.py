@@ -70,10 +70,11 @@ def _rewind(arguments: dict[str, Any], n: int) -> None:
 
 
 def _first_bad(run: NumbaRun) -> tuple[str, str, int] | None:
+    exact = run.exact()
     for name, key in run.public.items():
         if key.endswith("_p"):
             continue  # a matrix that is not finite spoils the weights at its next update
-        finite = np.isfinite(run.moving[key])
+        finite = np.isfinite(exact.get(key, run.moving[key]))
         if not finite.all():
             part, variable = name.rsplit("/", 1)
             return part, variable, int(np.flatnonzero(~finite)[0])
@@ -90,7 +91,8 @@ def _hidden_by_reset(run: NumbaRun, trouble: Array) -> tuple[str, str, int] | No
 def _error(run: NumbaRun, bad: tuple[str, str, int], step: int) -> NonFiniteError:
     part, variable, index = bad
     plan = run.plan
-    value = float(np.ravel(run.moving[run.public[f"{part}/{variable}"]])[index])
+    key = run.public[f"{part}/{variable}"]
+    value = float(np.ravel(run.exact().get(key, run.moving[key]))[index])
     value = value if not np.isfinite(value) else np.inf  # a reset has put it back since
     if part in plan.readouts:
         cause, fix = (

@@ -13,10 +13,11 @@ import numpy as np
 from arcuate._philox import padded_normals
 from arcuate.engines._compile import load_kernel
 from arcuate.engines._emit import BLOCK, emit_kernel
+from arcuate.engines._emit_events import event_state, event_values
 from arcuate.engines._emit_learn import learning_constants, learning_state
 from arcuate.engines._source import Names
 from arcuate.engines.health import check_finite
-from arcuate.engines.plan import Array, Plan
+from arcuate.engines.plan import Array, Plan, ReadoutPlan
 from arcuate.engines.result import RawRun
 from arcuate.errors import EngineError
 from arcuate.spec import Network
@@ -57,6 +58,7 @@ class NumbaEngine:
                 "checkpoint",
                 "advance",
                 "threads",
+                "order:fast",
             }
         )
 
@@ -75,7 +77,7 @@ class NumbaEngine:
         """
         return []
 
-    def start(self, plan: Plan, *, threads: int = 1) -> NumbaRun:
+    def start(self, plan: Plan, *, threads: int = 1, order: str = "strict") -> NumbaRun:
         """Prepare a run: state at its initial values, kernel compiled or loaded.
 
         Parameters
@@ -84,30 +86,34 @@ class NumbaEngine:
             What to run.
         threads : int
             With two or more, noise is drawn ahead in a second thread. The numbers are the same.
+        order : {"strict", "fast"}
+            Order of sums, as in :func:`arcuate.simulate`.
 
         Returns
         -------
         NumbaRun
         """
-        return NumbaRun(plan, threads=threads)
+        return NumbaRun(plan, threads=threads, order=order)
 
 
 class NumbaRun:
     """A running simulation: the plan's constants, the state that moves, the compiled loop."""
 
-    def __init__(self, plan: Plan, *, threads: int = 1) -> None:
+    def __init__(self, plan: Plan, *, threads: int = 1, order: str = "strict") -> None:
         self.plan = plan
         self.step = 0
         self.threads = threads
-        self._names = Names.of(plan)
-        source = emit_kernel(plan)
+        self.order = order
+        self._names = Names.of(plan, order)
+        source = emit_kernel(plan, order=order)
         start = time.perf_counter()
         self._kernel = load_kernel(source.text)
         self._wanted = source.arguments
         self._constants = kernel_constants(plan, self._names)
         self.moving = kernel_state(plan, self._names)
+        self._constants |= _views(self.moving)
         self.public = public_names(plan, self._names)
-        self.facts: dict[str, str | int | float] = {"load_s": time.perf_counter() - start, "order": "strict"}
+        self.facts: dict[str, str | int | float] = {"load_s": time.perf_counter() - start, "order": order}
 
     def state(self) -> dict[str, Array]:
         """Copy of everything that moves, by its name in the plan.
@@ -117,7 +123,20 @@ class NumbaRun:
         dict of str to ndarray
             ``"exc/v"``, ``"readout/weights"`` and the like.
         """
-        return {name: np.array(self.moving[key]) for name, key in self.public.items()}
+        exact = self.exact()
+        return {
+            name: exact[key] if key in exact else np.array(self.moving[key])
+            for name, key in self.public.items()
+        }
+
+    def exact(self) -> dict[str, Array]:
+        """Compute what the kernel keeps in another form than the plan's, by its name in the kernel.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return event_values(self.plan, self._names, self.moving)
 
     def advance(self, n_steps: int, *, progress: Progress | None = None) -> RawRun:
         """Run the next steps.
@@ -425,9 +444,27 @@ def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
     for name, projection in plan.projections.items():
         if projection.left is not None:
             table[f"{names.projection[name]}_latent"] = np.zeros(projection.left.shape[1])
-    for name, readout in plan.readouts.items():
-        table |= learning_state(readout, names.readout[name])
+    for readout in plan.readouts.values():
+        table |= _learning(readout, names)
+    return table | event_state(plan, names)
+
+
+def _learning(readout: ReadoutPlan, names: Names) -> dict[str, Array]:
+    """State of a read-out; one kept per spike never gathers its features."""
+    o = names.readout[readout.name]
+    table = learning_state(readout, o)
+    if readout.name in names.per_spike:
+        del table[f"{o}_x"]
     return table
+
+
+def _views(moving: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays of the state as the kernel reads them too: eight flags as one word."""
+    return {
+        f"{key.removesuffix('_flag')}_words": value.view(np.uint64).reshape(-1, BLOCK // 8)
+        for key, value in moving.items()
+        if key.endswith("_flag")
+    }
 
 
 def _ring(owner: str, max_delay: int, n: int) -> dict[str, Array]:
@@ -449,5 +486,5 @@ def public_names(plan: Plan, names: Names) -> dict[str, str]:
         table |= {f"{name}/{key}": f"{names.feature[name]}_{key}" for key in feature.model.variables}
     for name, readout in plan.readouts.items():
         o = names.readout[name]
-        table |= {f"{name}/{key.removeprefix(o + '_')}": key for key in learning_state(readout, o)}
+        table |= {f"{name}/{key.removeprefix(o + '_')}": key for key in _learning(readout, names)}
     return table
