@@ -61,6 +61,7 @@ _NAMES: dict[str, str] = {
             "Synapse",
             "TwoBank",
             "Uniform",
+            "alpha",
             "delta",
             "double_exponential",
             "exponential",

@@ -141,6 +141,27 @@ def lif_network(synapse: Any, weight: str, *, n: int = 60, **neuron: Any) -> arc
     )  # fmt: skip
 
 
+def many_synapses(method: str) -> arc.Network:
+    """LIF cells that reach one another by every kind of synapse at once."""
+    network = lif_network(arc.pulse(), "1 nA", method=method)
+    more = [
+        (arc.alpha("3 ms"), "300 pA*ms"),
+        (arc.exponential("5 ms", e_rev="0 mV"), "1 nS"),
+        (arc.alpha(e_rev="-80 mV"), "2 nS"),
+        (arc.double_exponential(e_rev="-40 mV"), "2 nS"),
+    ]
+    links = list(network.projections.values())
+    for number, (synapse, weight) in enumerate(more):
+        links.append(
+            arc.Projection(
+                name=f"link{number}", pre="exc", post="exc", connectivity=arc.Sparse(0.2), synapse=synapse,
+                latents={"xi": arc.Normal(0, 1)}, constants={"g": weight}, weight="g*abs(xi)",
+                delay=arc.Uniform("0 ms", "1 ms"),
+            )
+        )  # fmt: skip
+    return network.replace({"projections": links})
+
+
 def theta_network(n: int = 40) -> arc.Network:
     """Theta cells, whose update calls the cosine of the mathematical library."""
     return arc.Network(

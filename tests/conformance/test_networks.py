@@ -14,6 +14,7 @@ from conformance.cases import (
     izh2007_network,
     learning_network,
     lif_network,
+    many_synapses,
     plan_of,
     run,
     theta_network,
@@ -33,8 +34,6 @@ LIF = {
     "exponential": lambda: lif_network(arc.exponential("5 ms"), "100 pA"),
     "double": lambda: lif_network(arc.double_exponential(), "1000 pA*ms"),
     "delta": lambda: lif_network(arc.delta(), "3 mV"),
-    "pulse": lambda: lif_network(arc.pulse(), "5 nA"),
-    "pulse_euler": lambda: lif_network(arc.pulse(), "5 nA", method="euler"),
     "euler": lambda: lif_network(arc.exponential("5 ms"), "100 pA", method="euler"),
 }
 
@@ -58,6 +57,15 @@ def test_theta_up_to_the_last_digit_of_the_cosine() -> None:
     assert verification.identical, str(verification)
     assert verification.n_spikes >= 100
     assert max(verification.max_abs_diff.values()) <= 1e-12
+
+
+@pytest.mark.parametrize("method", ["exact", "exponential_euler"])
+def test_every_synapse_onto_the_same_cells(method: str) -> None:
+    network = many_synapses(method)
+    verification = compared(plan_of(network, "150 ms", everything=True))
+    assert verification.identical, str(verification)
+    assert verification.n_spikes >= 150
+    assert max(verification.max_abs_diff.values()) <= (0.0 if method == "exact" else 1e-12)
 
 
 def taught(rule: Any, duration: int, **parts: Any) -> Plan:

@@ -19,7 +19,7 @@ class Cell:
 
     def __init__(self, neuron: Any, dt: float, **initial: float) -> None:
         self.model: NeuronModel = neuron.mechanism
-        self.values: dict[str, Any] = {"dt": dt, "dt_ms": dt * 1e3, "P": 0.0, "I": 0.0}
+        self.values: dict[str, Any] = {"dt": dt, "dt_ms": dt * 1e3, "P": 0.0, "I": 0.0, "G": 0.0}
         self.values |= {name: float(value) for name, value in neuron.parameters.items()}
         for name, text in self.model.constants.items():
             self.values[name] = parse(text, where="test").evaluate(self.values)
@@ -59,7 +59,7 @@ def test_programs_are_consistent_in_their_units(name: str) -> None:
         if initial.names:
             assert initial.dimension(units) == dimension(variable.unit), key
         units[key] = dimension(variable.unit)
-    units["P"] = units["v"]
+    units |= {"P": units["v"], "G": units["I"] / units["v"]}
     for text in (*model.updates.values(), model.reset):
         local = dict(units)
         for target, value in parse_program(text, where=name).statements:

@@ -99,6 +99,60 @@ def test_constants_take_one_value_per_neuron() -> None:
     assert together.tolist() == alone
 
 
+@pytest.mark.parametrize("tau_m", [0.3, 2.0, 2.0 + 1e-9, 30.0])
+@pytest.mark.parametrize("dt", [0.01, 0.1])
+def test_exact_membrane_step_with_an_alpha_current(tau_m: float, dt: float) -> None:
+    model, resistance = SYNAPSES["alpha"], 40e6
+    values = constants(
+        {**model.constants["exact"], **model.leak_constants},
+        dt=dt * MS, tau_syn=2 * MS, leak_tau=tau_m * MS, leak_resistance=resistance,
+    )  # fmt: skip
+    system = np.array([[-1 / tau_m, 1 / tau_m, 0.0], [0.0, -0.5, 1.0], [0.0, 0.0, -0.5]])
+    propagator, gain = expm(system * dt), parse(model.leak_contribution, where="test")
+    assert gain.evaluate({**values, "s": 1.0, "h": 0.0}) == pytest.approx(
+        resistance * propagator[0, 1], rel=1e-12
+    )
+    assert gain.evaluate({**values, "s": 0.0, "h": 1.0}) == pytest.approx(
+        resistance * propagator[0, 2] * MS, rel=1e-12
+    )
+
+
+def waveform(name: str, dt: float, steps: int, **parameters: float) -> np.ndarray:
+    """The conductance after each step that follows a spike of weight 1."""
+    model = SYNAPSES[name]
+    values = constants(model.constants["exact"], dt=dt, **parameters) | {"g": 0.0, "h": 0.0, "w": 1.0}
+    variable, amount = model.on_spike
+    values[variable] += parse(amount, where="test").evaluate(values)
+    update, found = parse_program(model.updates["exact"], where="test"), []
+    for _ in range(steps):
+        values = update.evaluate(values)
+        found.append(values["g"])
+    return np.array(found)
+
+
+def test_an_alpha_conductance_peaks_at_the_weight_and_follows_its_formula() -> None:
+    t = 0.05 * MS * np.arange(1, 401)
+    found = waveform("alpha_conductance", 0.05 * MS, 400, tau_syn=2 * MS)
+    np.testing.assert_allclose(found, t / (2 * MS) * np.exp(1 - t / (2 * MS)), rtol=1e-12)
+    assert found.max() == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("taus", [(2.0, 20.0), (20.0, 2.0), (5.0, 5.0), (5.0, 5.0 + 1e-9), (3.0, 5.0)])
+def test_a_double_exponential_conductance_peaks_at_the_weight(taus: tuple[float, float]) -> None:
+    rise, decay = (tau * MS for tau in taus)
+    found = waveform("double_exponential_conductance", 0.05 * MS, 800, tau_rise=rise, tau_decay=decay)
+    assert found.max() == pytest.approx(1.0, rel=1e-3)  # the peak falls between two steps
+    t = 0.05 * MS * np.arange(1, 801)
+    if rise == decay:
+        wanted = t / rise * np.exp(1 - t / rise)
+    elif abs(rise - decay) > 1e-9:
+        peak = rise * decay / (decay - rise) * np.log(decay / rise)
+        wanted = (np.exp(-t / decay) - np.exp(-t / rise)) / (np.exp(-peak / decay) - np.exp(-peak / rise))
+    else:
+        wanted = waveform("alpha_conductance", 0.05 * MS, 800, tau_syn=rise)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8 if 0 < abs(rise - decay) < 1e-9 else 1e-11)
+
+
 @pytest.mark.parametrize(("tau_rise", "tau_decay"), [(2.0, 20.0), (20.0, 2.0), (5.0, 5.0)])
 def test_double_exponential_area_is_the_weight(tau_rise: float, tau_decay: float) -> None:
     model = SYNAPSES["double_exponential"]
@@ -165,13 +219,22 @@ def test_the_mean_of_a_filter_is_rate_times_area(name: str, method: str) -> None
     assert total / counted == pytest.approx(rate * area, rel=0.03)
 
 
-@pytest.mark.parametrize("input_unit", ["A", "1"])
-@pytest.mark.parametrize("name", SYNAPSES)
+@pytest.mark.parametrize(
+    ("name", "input_unit"),
+    [
+        (name, unit)
+        for name in SYNAPSES
+        for unit in ("A", "1")
+        if unit == "A" or not SYNAPSES[name].conductance
+    ],
+)
 def test_synapses_are_consistent_in_their_units(name: str, input_unit: str) -> None:
     model = SYNAPSES[name]
     inputs, second = dimension(input_unit), dimension("s")
     kinds = {"input": inputs, "input/s": inputs / second, "input*s": inputs * second, "v": dimension("V")}
+    kinds |= {"S": dimension("S"), "S/s": dimension("S") / second}
     units = {
+        "v": dimension("V"),
         "dt": second,
         "leak_tau": second,
         "leak_resistance": dimension("V") / inputs,
@@ -193,7 +256,11 @@ def test_synapses_are_consistent_in_their_units(name: str, input_unit: str) -> N
         assert parse(amount, where=name).dimension(local) == local[variable]
         if model.current:
             assert parse(model.current, where=name).dimension(local) == inputs
+        if model.leak_contribution:
             assert parse(model.leak_contribution, where=name).dimension(local) == dimension("V")
+        if model.conductance:
+            assert parse(model.conductance, where=name).dimension(local) == dimension("S")
+            assert parse(model.driven, where=name).dimension(local) == inputs
 
 
 @pytest.mark.parametrize("table", [SYNAPSES, FILTERS])

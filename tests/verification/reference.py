@@ -115,9 +115,8 @@ class Reference:
         if self.swapped == "synapses":
             self._decay()
             totals = {name: self._input(name) for name in self.cells}
-        for name, (current, exact) in totals.items():  # S2
-            update = self.programs[name][0]
-            self._assign(self.cells[name], update, self._names(name) | {"I": current, "P": exact})
+        for name, sums in totals.items():  # S2
+            self._assign(self.cells[name], self.programs[name][0], self._names(name) | sums)
         if self.swapped != "synapses":
             self._decay()
         fired = {  # S3
@@ -146,7 +145,8 @@ class Reference:
             if key in found:
                 state[key] = np.array(np.broadcast_to(found[key], value.shape), dtype=float)
 
-    def _input(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def _input(self, name: str) -> dict[str, np.ndarray]:
+        """Total input I, its exact part P for a leaky membrane, and the conductance G."""
         plan, cell = self.plan, self.plan.populations[name]
         total = np.full(cell.n, cell.bias)
         for drive in plan.inputs.values():
@@ -159,16 +159,12 @@ class Reference:
                     total = total + readout.feedback[name][k] * self.z[key][k]
         if cell.noise is not None:
             total = total + cell.noise.scale * self.normals[name][self.n]
-        exact = np.zeros(cell.n)
+        sums = {"I": total, "P": np.zeros(cell.n), "G": np.zeros(cell.n)}
         for key, current in plan.currents.items():
-            if current.post == name and current.output:
-                names = {**current.values, **self.currents[key]}
-                value = parse(current.output).evaluate(names)
-                if cell.method == "exact":
-                    exact = exact + value
-                else:
-                    total = total + value
-        return total, exact
+            for target, text in current.outputs if current.post == name else ():
+                names = {**current.values, **self.currents[key], "v": self.cells[name]["v"]}
+                sums[target] = sums[target] + parse(text).evaluate(names)
+        return sums
 
     def _decay(self) -> None:
         for table, plans in ((self.currents, self.plan.currents), (self.features, self.plan.features)):

@@ -245,8 +245,8 @@ def _constants(
 def _current_variables(job: Description, group: dict[str, Any], current: CurrentPlan) -> None:
     c, model = job.names.current[current.name], current.model
     wanted = set(program(model.updates[current.method]).reads) | set(expression(model.on_spike[1]).names)
-    if current.output:
-        wanted |= expression(current.output).names
+    for _, text in current.outputs:
+        wanted |= expression(text).names
     for variable in model.variables:
         job.declare(group, f"{c}_{variable}", np.zeros(group["n"]))
         job.final.append((group["name"], f"{c}_{variable}"))
@@ -284,24 +284,28 @@ def _total_input(job: Description, group: dict[str, Any], population: Population
     """The total input as one left-to-right sum, and the exact contributions of currents to a leaky v."""
     p = group["name"]
     job.declare(group, f"{p}_bias", np.broadcast_to(population.bias, population.n), "constant")
-    total, leak = f"{p}_bias", "0.0"
+    sums = {"I": f"{p}_bias", "P": "0.0", "G": "0.0"}
     for kind, name, channel in input_terms(job.plan, population):
         if kind == "input":
             x = job.names.input[name]
-            total = f"({total} + {x}_weight{channel}*{x}_{channel})"
+            sums["I"] = f"({sums['I']} + {x}_weight{channel}*{x}_{channel})"
         elif kind == "feedback":
             o = job.names.readout[name]
-            total = f"({total} + {o}_feedback{channel}*{o}_z{channel})"
+            sums["I"] = f"({sums['I']} + {o}_feedback{channel}*{o}_z{channel})"
         elif kind == "noise":
             _noise(job, group, population)
-            total = f"({total} + {p}_noise_scale*{p}_noise(t, i))"
+            sums["I"] = f"({sums['I']} + {p}_noise_scale*{p}_noise(t, i))"
         else:
-            text = emit(expression(job.plan.currents[name].output), job.names.current[name])
-            if population.leaky:
-                leak = f"({leak} + {text})"
-            else:
-                total = f"({total} + {text})"
-    return [f"{p}_I = {total}"] + ([f"{p}_P = {leak}"] if population.leaky else [])
+            c = job.names.current[name]
+            for target, text in job.plan.currents[name].outputs:
+                sums[target] = f"({sums[target]} + {_contribution(text, p, c)})"
+    wanted = {"I": True, "P": population.leaky, "G": population.takes_conductance}
+    return [f"{p}_{target} = {total}" for target, total in sums.items() if wanted[target]]
+
+
+def _contribution(text: str, p: str, c: str) -> str:
+    """Text of what a synaptic current adds; ``v`` is the target's."""
+    return expression(text).emit("brian", lambda key: f"{p if key == 'v' else c}_{key}")
 
 
 def _noise(job: Description, group: dict[str, Any], population: PopulationPlan) -> None:

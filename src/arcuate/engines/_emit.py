@@ -129,7 +129,7 @@ def input_terms(plan: Plan, population: PopulationPlan) -> list[tuple[str, str, 
     ]
     if population.noise is not None:
         terms.append(("noise", population.name, 0))
-    terms += [("current", c.name, 0) for c in plan.currents_of(population.name) if c.output]
+    terms += [("current", c.name, 0) for c in plan.currents_of(population.name) if c.outputs]
     return terms
 
 
@@ -186,8 +186,8 @@ def _load_current(src: Source, c: str, current: CurrentPlan) -> None:
         src.use(f"{c}_{variable}")
         src.line(f"{c}_{variable}_ = {c}_{variable}[i]")
     wanted = program(current.model.updates[current.method]).reads
-    if current.output:  # a delta synapse adds to v alone
-        wanted |= expression(current.output).names
+    for _, text in current.outputs:  # a delta synapse adds to v alone
+        wanted |= expression(text).names
     for key in sorted(wanted & set(current.values)):
         src.line(f"{c}_{key}_ = {_value(src, c, key, current.values[key].shape)}")
 
@@ -195,7 +195,7 @@ def _load_current(src: Source, c: str, current: CurrentPlan) -> None:
 def _sum_input(src: Source, names: Names, plan: Plan, population: PopulationPlan) -> None:
     p = names.population[population.name]
     src.line(f"I = {_value(src, p, 'bias', population.bias.shape)}")
-    contributions = []
+    contributions: list[tuple[str, str]] = []
     for kind, name, channel in input_terms(plan, population):
         if kind == "input":
             x = names.input[name]
@@ -210,16 +210,22 @@ def _sum_input(src: Source, names: Names, plan: Plan, population: PopulationPlan
             scale = _value(src, p, "noise_scale", population.noise.scale.shape)  # type: ignore[union-attr]
             src.line(f"I = I + {scale} * {p}_noise[n - n_noise, i]")
         else:
-            contributions.append(_current_output(names.current[name], plan.currents[name]))
-    target = "P" if population.leaky else "I"
+            contributions += _contributions(names.current[name], plan.currents[name])
     if population.leaky:
         src.line("P = 0.0")
-    for text in contributions:
+    if population.takes_conductance:
+        src.line("G = 0.0")
+    for target, text in contributions:
         src.line(f"{target} = {target} + {text}")
 
 
-def _current_output(c: str, current: CurrentPlan) -> str:
-    return expression(current.output).emit("numba", _renamer(c))
+def _contributions(c: str, current: CurrentPlan) -> list[tuple[str, str]]:
+    """What a synaptic current adds to which of the target's P, G and I; ``v`` is the target's."""
+    rename = _renamer(c)
+    return [
+        (target, expression(text).emit("numba", lambda key: key if key == "v" else rename(key)))
+        for target, text in current.outputs
+    ]
 
 
 def _update_current(src: Source, c: str, current: CurrentPlan) -> None:

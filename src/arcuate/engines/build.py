@@ -296,8 +296,9 @@ def _current(
     number = sum(current.post == post.name for current in currents.values())
     name = f"{post.name}/{model.name}{number}"
     currents[name] = CurrentPlan(
-        name=name, post=post.name, model=model, method=method, values=values, leaky=leaky
-    )
+        name=name, post=post.name, model=model, method=method, values=values, leaky=leaky,
+        ohmic=bool(model.conductance) and post.takes_conductance,
+    )  # fmt: skip
     return currents[name]
 
 
@@ -410,7 +411,14 @@ def _check_edges(
             bound=f"must be >= 0 s and <= {MAX_DELAY:g} s",
             fix="draw it from a distribution with bounds, such as Uniform",
         )
-    sign = network.populations[projection.pre].sign
+    ohmic = bool(projection.synapse.mechanism.conductance)
+    if ohmic and weight.size and float(weight.min()) < 0.0:
+        raise SpecError.of(
+            where=where, name="weight", value=float(weight.min()),
+            bound=f"must be >= 0, since it is a conductance; synapse {int(weight.argmin())} is not",
+            fix="use abs(...) in the weight's expression; inhibition has a low e_rev instead of a sign",
+        )  # fmt: skip
+    sign = None if ohmic else network.populations[projection.pre].sign
     bad = weight < 0.0 if sign == "excitatory" else weight > 0.0 if sign == "inhibitory" else None
     if bad is not None and bad.any():
         place = int(np.flatnonzero(bad)[0])

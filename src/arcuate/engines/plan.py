@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcuate.engines._programs import program
+
 if TYPE_CHECKING:
     from arcuate.mechanisms.neurons import NeuronModel
     from arcuate.mechanisms.synapses import FilterModel, SynapseModel
@@ -73,10 +75,23 @@ class PopulationPlan:
         """True if synaptic currents enter the membrane by their exact contribution, not through I."""
         return self.model.leak is not None and self.method == "exact"
 
+    @property
+    def takes_conductance(self) -> bool:
+        """True if the update reads the total conductance ``G``; its input current is then ``I - G*v``."""
+        return "G" in program(self.model.updates[self.method]).reads
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentPlan:
-    """A synaptic current onto one population, shared by all projections with the same synapse."""
+    """A synaptic current onto one population, shared by all projections with the same synapse.
+
+    Attributes
+    ----------
+    leaky : bool
+        Whether its exact contribution to a linear membrane is added to ``P``.
+    ohmic : bool
+        Whether the target takes its conductance as ``G``.
+    """
 
     name: str
     post: str
@@ -84,11 +99,16 @@ class CurrentPlan:
     method: str
     values: Mapping[str, Array]
     leaky: bool
+    ohmic: bool = False
 
     @property
-    def output(self) -> str:
-        """Expression of what it adds to the neuron's ``P`` (leaky) or ``I``; empty for none."""
-        return self.model.leak_contribution if self.leaky else self.model.current
+    def outputs(self) -> tuple[tuple[str, str], ...]:
+        """What it adds to the neuron's ``P`` (leaky), ``G`` (ohmic) and ``I``, as expressions."""
+        if self.leaky:
+            return (("P", self.model.leak_contribution),)
+        if self.ohmic:
+            return (("G", self.model.conductance), ("I", self.model.driven))
+        return (("I", self.model.current),) if self.model.current else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,9 @@ programs; they choose neither the order of the statements nor the integrator.
 Statements run one after the other. A method that reads only old values (Jacobi order) writes the new
 ones to temporaries first. In an update program ``I`` is the total input of the step, taken at the old
 state. A model with ``leak`` run by the method ``"exact"`` gets the synaptic currents apart: ``I`` then
-leaves them out and ``P`` is the sum of their exact contributions to ``v``.
+leaves them out and ``P`` is the sum of their exact contributions to ``v``. An update that reads ``G`` gets
+the total synaptic conductance there, and ``I`` holds each conductance times its reversal potential, so that
+the input current is ``I - G*v``; without it, ``I`` holds the currents of the conductances at the old ``v``.
 """
 
 from __future__ import annotations
@@ -419,6 +421,13 @@ _lif = NeuronModel(
         "euler": """
             ref = max(ref - 1.0, 0.0)
             v_new = v + dt_over_tau*(v_rest - v + resistance*I)
+            v = where(ref > 0.0, v, v_new)
+        """,
+        "exponential_euler": """
+            ref = max(ref - 1.0, 0.0)
+            load = 1.0 + resistance*G
+            v_inf = (v_rest + resistance*I)/load
+            v_new = v_inf + (v - v_inf)*exp(-dt_over_tau*load)
             v = where(ref > 0.0, v, v_new)
         """,
     },

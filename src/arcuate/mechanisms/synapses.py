@@ -30,13 +30,17 @@ class SynapseModel:
         Parameters, one value per target neuron or one for all.
     variables : mapping of str to Variable
         Variables per target neuron. A unit ``"input"`` stands for the input unit of the target,
-        ``"input/s"`` for that over seconds.
+        ``"input/s"`` for that over seconds, ``"S"`` and ``"S/s"`` for a conductance and its rate.
     constants : mapping of str to mapping of str to str
         Per method: expressions over parameters, earlier constants and ``dt`` (s).
     updates : mapping of str to str
         Update program per method, slot S2.
     current : str
-        Contribution to ``I`` of the target, at the old state; empty for none.
+        Contribution to ``I`` of the target, at the old state; empty for none. May read the membrane
+        potential ``v`` of the target.
+    conductance, driven : str
+        Contributions to ``G`` and ``I`` of a target whose update reads ``G``, instead of `current`: such a
+        membrane has the input current ``I - G*v``. Empty for a synapse that sends a current.
     leak_constants : mapping of str to str
         Constants of the exact contribution to a linear membrane: expressions over the above and
         ``leak_tau`` (s), ``leak_resistance`` (ohm) of the target.
@@ -46,7 +50,8 @@ class SynapseModel:
         Variable that a delivered spike adds to, and the amount: ``w`` is the weight. The variable
         ``"post.v"`` is the target's membrane potential, left alone while the target is refractory.
     weight_unit : str
-        ``"input"``, ``"input*s"`` (an area) or ``"v"`` (a step of the target's ``v``).
+        ``"input"``, ``"input*s"`` (an area), ``"S"`` (a conductance) or ``"v"`` (a step of the
+        target's ``v``).
     default_method : str
         Method used when none is named.
     source : str
@@ -72,6 +77,8 @@ class SynapseModel:
     source: str
     leak_constants: Mapping[str, str] = field(default_factory=dict)
     leak_contribution: str = ""
+    conductance: str = ""
+    driven: str = ""
     default_method: str = "exact"
     time_constants: tuple[str, ...] = ()
 
@@ -127,6 +134,8 @@ class FilterModel:
 _ROTTER = "Rotter and Diesmann 1999, Biol. Cybern. 81:381, doi:10.1007/s004220050570"
 _NICOLA = "Nicola and Clopath 2017, Nat. Commun. 8:2208, doi:10.1038/s41467-017-01827-3; ModelDB 190565"
 _BELLEC = "Bellec et al. 2020, Nat. Commun. 11:3625, equation 6, doi:10.1038/s41467-020-17236-y"
+_RALL = "Rall 1967, J. Neurophysiol. 30:1138, doi:10.1152/jn.1967.30.5.1138"
+_DESTEXHE = "Destexhe, Mainen and Sejnowski 1998, Methods in Neuronal Modeling, MIT Press, chapter 1"
 _CHOSEN = "chosen: no default in the literature fits every use"
 
 
@@ -148,10 +157,17 @@ def _convolution(name: str, slow: str, fast: str) -> dict[str, str]:
 
 # Three exponential decays convolved over one step: dt**2 times the divided difference of exp at
 # -dt/tau of the three. Points apart by less than 0.1 use the series about their mean (terms to order 6).
+def _triple(rise: str, decay: str) -> dict[str, str]:
+    """Constants that end in ``leak_gain_h``: what ``h`` adds to a leaky membrane over one step."""
+    return {
+        "leak_a": "-dt/leak_tau",
+        "leak_b": f"-dt/{rise}",
+        "leak_c": f"-dt/{decay}",
+        **_TRIPLE,
+    }
+
+
 _TRIPLE = {
-    "leak_a": "-dt/leak_tau",
-    "leak_b": "-dt/tau_rise",
-    "leak_c": "-dt/tau_decay",
     "leak_mean": "(leak_a + leak_b + leak_c)/3.0",
     "leak_p": "leak_a - leak_mean",
     "leak_q": "leak_b - leak_mean",
@@ -265,16 +281,124 @@ _double_exponential = SynapseModel(
     leak_constants={
         **_convolution("leak_conv", "leak_tau", "tau_rise"),
         "leak_gain_s": "leak_resistance*leak_conv/leak_tau",
-        **_TRIPLE,
+        **_triple("tau_rise", "tau_decay"),
     },
     leak_contribution="leak_gain_s*s + leak_gain_h*h",
     source=f"{_ROTTER}; semi-exact step of {_NICOLA}",
     time_constants=("tau_rise", "tau_decay"),
 )
 
+_ALPHA_EXACT = {"decay_syn": "exp(-dt/tau_syn)", "kappa": "dt*decay_syn"}
+_ALPHA_UPDATE = "{0} = decay_syn*{0} + kappa*h\nh = decay_syn*h"
+
+_alpha = SynapseModel(
+    name="alpha",
+    doc="A spike sends a current that rises and decays with one tau_syn, whose area is the weight.",
+    parameters={"tau_syn": _tau(2e-3, "time from a spike to the peak of its current", _CHOSEN)},
+    variables={
+        "s": Variable(unit="input", initial="0.0", doc="synaptic current"),
+        "h": Variable(unit="input/s", initial="0.0", doc="rate of rise of the current"),
+    },
+    constants={"exact": {**_ALPHA_EXACT, "jump": "1.0/(tau_syn*tau_syn)"}},
+    updates={"exact": _ALPHA_UPDATE.format("s")},
+    current="s",
+    on_spike=("h", "w*jump"),
+    weight_unit="input*s",
+    leak_constants={
+        **_convolution("leak_conv", "leak_tau", "tau_syn"),
+        "leak_gain_s": "leak_resistance*leak_conv/leak_tau",
+        **_triple("tau_syn", "tau_syn"),
+    },
+    leak_contribution="leak_gain_s*s + leak_gain_h*h",
+    source=f"{_RALL}; exact step of {_ROTTER}",
+    time_constants=("tau_syn",),
+)
+
+_E_REV = Parameter(
+    unit="V",
+    default=None,
+    doc="reversal potential, such as 0 mV (excitatory) or -80 mV (inhibitory)",
+    source=f"{_DESTEXHE}, equation 1.2",
+    low=-0.5,
+    high=0.5,
+)
+_CONDUCTANCE = {
+    "g": Variable(unit="S", initial="0.0", doc="synaptic conductance"),
+    "h": Variable(unit="S/s", initial="0.0", doc="rate of rise of the conductance"),
+}
+
+_exponential_conductance = SynapseModel(
+    name="exponential_conductance",
+    doc="A spike steps the target's conductance to e_rev by the weight; it decays with tau_syn.",
+    parameters={"tau_syn": _tau(10e-3, "decay time constant", _CHOSEN), "e_rev": _E_REV},
+    variables={"g": _CONDUCTANCE["g"]},
+    constants={"exact": {"decay_syn": "exp(-dt/tau_syn)"}},
+    updates={"exact": "g = decay_syn*g"},
+    on_spike=("g", "w"),
+    source=f"{_DESTEXHE}; {_ROTTER}",
+    time_constants=("tau_syn",),
+    current="g*(e_rev - v)",
+    conductance="g",
+    driven="g*e_rev",
+    weight_unit="S",
+)
+
+_alpha_conductance = SynapseModel(
+    name="alpha_conductance",
+    doc="A spike opens a conductance to e_rev that peaks after tau_syn at the weight.",
+    parameters={"tau_syn": _tau(2e-3, "time from a spike to its peak", _CHOSEN), "e_rev": _E_REV},
+    variables=_CONDUCTANCE,
+    constants={"exact": {**_ALPHA_EXACT, "jump": "2.718281828459045/tau_syn"}},
+    updates={"exact": _ALPHA_UPDATE.format("g")},
+    on_spike=("h", "w*jump"),
+    source=f"{_RALL}; exact step of {_ROTTER}",
+    time_constants=("tau_syn",),
+    current="g*(e_rev - v)",
+    conductance="g",
+    driven="g*e_rev",
+    weight_unit="S",
+)
+
+# A jump of 1 in h peaks at tau_rise*r**(-1/(r - 1)), r = tau_decay/tau_rise; log(r)/(r - 1) keeps all digits.
+_PEAK = {
+    "ratio": "tau_decay/tau_rise",
+    "log_ratio": "where(ratio == 1.0, 1.0, log(ratio)/where(ratio == 1.0, 1.0, ratio - 1.0))",
+    "opening": "exp(log_ratio)/tau_rise",
+}
+
+_double_conductance = SynapseModel(
+    name="double_exponential_conductance",
+    doc="A spike opens a conductance to e_rev of rise tau_rise and decay tau_decay that peaks at the weight.",
+    parameters={
+        "tau_rise": _tau(2e-3, "rise time constant", _NICOLA),
+        "tau_decay": _tau(20e-3, "decay time constant", _NICOLA),
+        "e_rev": _E_REV,
+    },
+    variables=_CONDUCTANCE,
+    constants={"exact": {**_DOUBLE_EXACT, **_PEAK}},
+    updates={"exact": "g = decay_rise*g + kappa*h\nh = decay_decay*h"},
+    on_spike=("h", "w*opening"),
+    source=f"{_DESTEXHE}; exact step of {_ROTTER}",
+    time_constants=("tau_rise", "tau_decay"),
+    current="g*(e_rev - v)",
+    conductance="g",
+    driven="g*e_rev",
+    weight_unit="S",
+)
+
 #: Synapse models by name.
 SYNAPSES: Mapping[str, SynapseModel] = {
-    model.name: model for model in (_delta, _pulse, _exponential, _double_exponential)
+    model.name: model
+    for model in (
+        _delta,
+        _pulse,
+        _exponential,
+        _alpha,
+        _double_exponential,
+        _exponential_conductance,
+        _alpha_conductance,
+        _double_conductance,
+    )
 }
 
 _exponential_filter = FilterModel(

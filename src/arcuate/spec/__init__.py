@@ -34,7 +34,7 @@ from arcuate.spec.projection import (
 )
 from arcuate.spec.readout import RLS, Center, Delta, Feedback, Filter, Input, Readout, Rule, TwoBank
 from arcuate.spec.record import Record, to_steps
-from arcuate.spec.synapse import Synapse, delta, double_exponential, exponential, pulse
+from arcuate.spec.synapse import Synapse, alpha, delta, double_exponential, exponential, pulse
 from arcuate.spec.values import FrozenDict, Quantity, Values
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "TwoBank",
     "Uniform",
     "Values",
+    "alpha",
     "check_parameters",
     "delta",
     "double_exponential",

@@ -88,6 +88,7 @@ def _check_projection(network: Network, projection: Projection) -> None:
     pre, post = _population(network, projection.pre, where), _population(network, projection.post, where)
     same = projection.pre == projection.post
     projection.connectivity._fit_sizes(pre.n, post.n, same=same, where=where)
+    _check_voltage(projection.synapse, post, where)
     unit = synapse_weight_unit(projection.synapse, post)
     weight = projection.weight
     if isinstance(weight, str):
@@ -105,8 +106,49 @@ def _check_projection(network: Network, projection: Projection) -> None:
                 bound=f"must have shape (n_pre, n_post) = {(pre.n, post.n)}",
                 fix=f"transpose it: {key}.T" if turned else "rows are sources, columns are targets",
             )
-    if pre.sign is not None:
+    if projection.synapse.mechanism.conductance:
+        _check_conductance(projection, where)
+    elif pre.sign is not None:
         _check_sign(projection, pre.sign, where)
+
+
+def _check_voltage(synapse: Any, post: Population, where: str) -> None:
+    """Refuse a conductance onto a neuron whose membrane potential is not in volts."""
+    model = post.neuron.mechanism
+    if synapse.mechanism.conductance and (model.input_unit != "A" or model.variables["v"].unit != "V"):
+        raise SpecError.of(
+            where=where,
+            name="synapse",
+            value=synapse.model,
+            bound=f"is a conductance, and {model.name!r} of {post.name!r} has no potential in V",
+            fix="leave e_rev out, which sends a current, or use a neuron in V and A, such as izh2007 or lif",
+        )
+
+
+def _check_conductance(part: Projection | Input, where: str) -> None:
+    """Refuse a conductance that is known to be negative; drawn weights are checked in the plan."""
+    weight = part.weight
+    for name in ("connectivity", "balance"):
+        value = getattr(part, name, None)
+        if value is not None and (name == "balance" or isinstance(value, LowRank)):
+            raise SpecError.of(
+                where=where,
+                name=name,
+                value="low_rank" if name == "connectivity" else value,
+                bound="gives weights of both signs, and a conductance is >= 0",
+                fix="leave the synapse's e_rev out, which sends a current",
+            )
+    if isinstance(weight, str):
+        return
+    low = float(np.min(np.asarray(weight.support if isinstance(weight, Distribution) else weight, float)))
+    if low < 0.0:
+        raise SpecError.of(
+            where=where,
+            name="weight",
+            value=weight if isinstance(weight, Distribution) else low,
+            bound="must be >= 0, since it is a conductance",
+            fix="give inhibition a low reversal potential, e_rev, and a weight without sign",
+        )
 
 
 def _check_sign(projection: Projection, sign: str, where: str) -> None:
@@ -141,6 +183,9 @@ def _check_input(network: Network, drive: Input) -> None:
     targets = [_population(network, name, where) for name in drive.target]
     for target in targets:
         if drive.synapse is not None:
+            _check_voltage(drive.synapse, target, where)
+            if drive.synapse.mechanism.conductance:
+                _check_conductance(drive, where)
             unit = synapse_weight_unit(drive.synapse, target)
             _check_unit(drive.weight, unit, where=where, name="weight")
             continue
@@ -315,7 +360,7 @@ def synapse_weight_unit(synapse: Any, post: Population) -> str:
         return post.neuron.mechanism.variables["v"].unit
     if kind == "input*s":
         return "s" if unit == "1" else f"{unit}*s"
-    return unit
+    return kind if kind != "input" else unit
 
 
 def _check_unit(value: Any, unit: str, *, where: str, name: str) -> None:

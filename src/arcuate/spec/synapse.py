@@ -11,7 +11,7 @@ from arcuate.mechanisms.synapses import SYNAPSES, SynapseModel
 from arcuate.spec.checks import read_parameters
 from arcuate.spec.part import Part
 
-__all__ = ["Synapse", "delta", "double_exponential", "exponential", "pulse"]
+__all__ = ["Synapse", "alpha", "delta", "double_exponential", "exponential", "pulse"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,7 +25,7 @@ class Synapse(Part):
     method : str or None
         ``"exact"``; ``"semi_exact"`` (double_exponential only) is the step of Nicola and Clopath 2017.
     parameters : mapping
-        Time constants.
+        Time constants, and the reversal potential of a conductance.
 
     Examples
     --------
@@ -69,13 +69,22 @@ def delta() -> Synapse:
     return Synapse(model="delta")
 
 
-def exponential(tau_syn: Any = "10 ms") -> Synapse:
-    """A spike steps the target's current by the weight; the current decays.
+def _named(model: str, parameters: dict[str, Any], e_rev: Any, method: str | None = None) -> Synapse:
+    """The synapse of that time course, as a current, or as a conductance if there is a reversal potential."""
+    if e_rev is not None:
+        model, parameters = f"{model}_conductance", {**parameters, "e_rev": e_rev}
+    return Synapse(model=model, method=method, parameters=parameters)
+
+
+def exponential(tau_syn: Any = "10 ms", *, e_rev: Any = None) -> Synapse:
+    """A spike steps the target's current or conductance by the weight; it decays.
 
     Parameters
     ----------
     tau_syn : str
         Decay time constant.
+    e_rev : str or None
+        Reversal potential; with one, the weight is a conductance, without, a current.
 
     Returns
     -------
@@ -85,21 +94,49 @@ def exponential(tau_syn: Any = "10 ms") -> Synapse:
     --------
     >>> exponential("5 ms").parameters["tau_syn"]
     5 ms
+    >>> exponential("5 ms", e_rev="0 mV").model
+    'exponential_conductance'
     """
-    return Synapse(model="exponential", parameters={"tau_syn": tau_syn})
+    return _named("exponential", {"tau_syn": tau_syn}, e_rev)
+
+
+def alpha(tau_syn: Any = "2 ms", *, e_rev: Any = None) -> Synapse:
+    """A spike sends a current or opens a conductance that rises and decays with one time constant.
+
+    Parameters
+    ----------
+    tau_syn : str
+        Time from the spike to the peak.
+    e_rev : str or None
+        Reversal potential; with one, the weight is the conductance at the peak, without, the area of
+        the current.
+
+    Returns
+    -------
+    Synapse
+
+    Examples
+    --------
+    >>> alpha("3 ms").model, alpha("3 ms", e_rev="-80 mV").model
+    ('alpha', 'alpha_conductance')
+    """
+    return _named("alpha", {"tau_syn": tau_syn}, e_rev)
 
 
 def double_exponential(
-    tau_rise: Any = "2 ms", tau_decay: Any = "20 ms", *, method: str | None = None
+    tau_rise: Any = "2 ms", tau_decay: Any = "20 ms", *, e_rev: Any = None, method: str | None = None
 ) -> Synapse:
-    """A spike sends a current with a rise and a decay whose area is the weight.
+    """A spike sends a current, or opens a conductance, with a rise and a decay.
 
     Parameters
     ----------
     tau_rise, tau_decay : str
         Time constants.
+    e_rev : str or None
+        Reversal potential; with one, the weight is the conductance at the peak, without, the area of
+        the current.
     method : str or None
-        ``"exact"`` (default) or ``"semi_exact"``.
+        ``"exact"`` (default) or, for a current, ``"semi_exact"``.
 
     Returns
     -------
@@ -110,8 +147,7 @@ def double_exponential(
     >>> double_exponential("2 ms", "20 ms", method="semi_exact").method
     'semi_exact'
     """
-    parameters = {"tau_rise": tau_rise, "tau_decay": tau_decay}
-    return Synapse(model="double_exponential", method=method, parameters=parameters)
+    return _named("double_exponential", {"tau_rise": tau_rise, "tau_decay": tau_decay}, e_rev, method)
 
 
 def pulse() -> Synapse:
