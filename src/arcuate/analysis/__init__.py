@@ -31,12 +31,13 @@ from arcuate.analysis.subspace import (
     signal_correlation,
 )
 from arcuate.analysis.trajectory import gaussian_pulse, peak_times, signal_to_noise, time_decoding
-from arcuate.analysis.waveform import SineFit, sine_fit
+from arcuate.analysis.waveform import PeriodMatch, SineFit, period_match, sine_fit
 
 __all__ = [
     "AngleReport",
     "Interval",
     "LineFit",
+    "PeriodMatch",
     "SineFit",
     "SubspaceComparison",
     "amplitude_vs_probability",
@@ -52,6 +53,7 @@ __all__ = [
     "outcome_share",
     "participation_ratio",
     "peak_times",
+    "period_match",
     "predicted_outcomes",
     "prediction_amplitude",
     "principal_angles",

@@ -1,4 +1,4 @@
-"""Generated waveforms: the sine closest to a signal, and what is left when it is taken away."""
+"""Generated waveforms: the sine closest to a signal, and the shift at which its periods match a pattern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from arcuate.analysis._inputs import as_real, as_times
 from arcuate.errors import SpecError, check_real
 
-__all__ = ["SineFit", "sine_fit"]
+__all__ = ["PeriodMatch", "SineFit", "period_match", "sine_fit"]
 
 Floats = NDArray[np.float64]
 
@@ -105,6 +105,79 @@ def sine_fit(
     left = signal - size * np.sin(2.0 * np.pi * frequency * since + phase)
     return SineFit(
         frequency=float(frequency), amplitude=size, phase=phase, rmse=float(np.sqrt(np.mean(left**2)))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodMatch:
+    """How well each period of a signal matches a pattern, at the shift that suits it best.
+
+    Attributes
+    ----------
+    correlation : ndarray, (n_periods,)
+        Correlation coefficient with the shifted pattern.
+    shift : ndarray, (n_periods,), int
+        The shift in samples, from 0 to the length of the pattern; it grows where the signal lags more.
+    rmse : ndarray, (n_periods,)
+        Root mean square of period minus shifted pattern, over the standard deviation of the pattern.
+    """
+
+    correlation: Floats
+    shift: NDArray[np.int64]
+    rmse: Floats
+
+
+def period_match(values: ArrayLike, pattern: ArrayLike) -> PeriodMatch:
+    """Compare every period of a signal with a periodic pattern, whatever its phase.
+
+    A network that generates a pattern alone holds its form but not its phase, so each period is compared at
+    its own best circular shift.
+
+    Parameters
+    ----------
+    values : array_like, (n_samples,)
+        The signal; what is left after the last whole period is not looked at.
+    pattern : array_like, (n_period,)
+        One period.
+
+    Returns
+    -------
+    PeriodMatch
+
+    Raises
+    ------
+    SpecError
+        If there is no whole period, or the pattern is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pattern = np.sin(2 * np.pi * np.arange(100) / 100) + 0.5 * np.cos(4 * np.pi * np.arange(100) / 100)
+    >>> match = period_match(0.9 * np.tile(np.roll(pattern, 7), 3), pattern)
+    >>> match.shift.tolist(), match.correlation.round(3).tolist(), match.rmse.round(3).tolist()
+    ([7, 7, 7], [1.0, 1.0, 1.0], [0.1, 0.1, 0.1])
+    """
+    where = "period_match"
+    wave = as_real(pattern, where=where, name="pattern").astype(np.float64, copy=False)
+    signal = as_real(values, where=where, name="values").astype(np.float64, copy=False)
+    if wave.ndim != 1 or wave.size < 2 or not np.ptp(wave) > 0:
+        bound = "must be a row of at least 2 that is not constant"
+        raise SpecError.of(where=where, name="pattern", value=wave, bound=bound)
+    count = signal.size // wave.size if signal.ndim == 1 else 0
+    if count < 1:
+        bound = f"must be a row of at least one period, {wave.size}"
+        raise SpecError.of(where=where, name="values", value=signal.shape, bound=bound)
+    periods = signal[: count * wave.size].reshape(count, wave.size)
+    centered, spread = wave - wave.mean(), wave.std()
+    product = np.fft.irfft(np.fft.rfft(periods) * np.conj(np.fft.rfft(centered)), wave.size) / wave.size
+    shift = product.argmax(axis=1)
+    size = periods.std(axis=1) * spread
+    best = product[np.arange(count), shift]
+    left = periods - np.stack([np.roll(wave, k) for k in shift])
+    return PeriodMatch(
+        correlation=np.divide(best, size, out=np.zeros(count), where=size > 0),
+        shift=shift,
+        rmse=np.sqrt(np.mean(left**2, axis=1)) / spread,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arcuate.learning.baseline import Baseline, Critic, NoBaseline, RunningMean
 from arcuate.learning.eprop import EProp
+from arcuate.learning.exploratory_hebb import ExploratoryHebb
 from arcuate.learning.node_perturbation import NodePerturbation
 
-__all__ = ["Baseline", "Critic", "EProp", "NoBaseline", "NodePerturbation", "RunningMean"]
+__all__ = ["Baseline", "Critic", "EProp", "ExploratoryHebb", "NoBaseline", "NodePerturbation", "RunningMean"]

@@ -34,10 +34,10 @@ __all__ = ["NodePerturbation"]
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-TAU_M, T_REF, TAU_SYN, DRIVE = 0.010, 0.005, 0.030, 2.54
+TAU_M, T_REF, TAU_SYN, DRIVE = 0.010, 0.005, 0.100, 2.54
 """Cells of the spiking version: time constants, s, and constant input. Chosen: with this drive (threshold 1)
-a cell fires at half of 1/T_REF, so that its rate saturates on both sides as tanh does; near 100 Hz, 30 ms
-leave little noise of counting."""
+a cell fires at half of 1/T_REF, so that its rate saturates on both sides as tanh does; near 100 Hz, 100 ms
+(a slow synapse) leave little noise of counting, 30 ms left too much to learn from."""
 
 _LEARN_FROM = 3
 _KICK_FROM = 4

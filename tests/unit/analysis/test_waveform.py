@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from arcuate.analysis import sine_fit
+from arcuate.analysis import period_match, sine_fit
 from arcuate.errors import SpecError
 
 TIMES = 3.0 + np.arange(5000) * 1e-3
@@ -59,3 +59,29 @@ def test_a_fixed_frequency_leaves_the_slip():
 def test_what_is_not_a_signal_is_refused(times, values, options):
     with pytest.raises(SpecError):
         sine_fit(times, values, **options)
+
+
+def test_a_shifted_pattern_is_found_by_an_independent_search():
+    rng = np.random.default_rng(3)
+    pattern = rng.normal(size=60)
+    signal = np.concatenate(
+        [np.roll(pattern, 11), np.roll(pattern, 59) * 2 + 1, rng.normal(size=60), [9.0] * 5]
+    )
+    match = period_match(signal, pattern)
+    for k in range(3):
+        period = signal[60 * k : 60 * (k + 1)]
+        shifted = [np.roll(pattern, s) for s in range(60)]
+        scores = [np.corrcoef(period, other)[0, 1] for other in shifted]
+        assert match.shift[k] == int(np.argmax(scores))
+        assert match.correlation[k] == pytest.approx(max(scores), abs=1e-12)
+        left = np.sqrt(np.mean((period - shifted[match.shift[k]]) ** 2)) / pattern.std()
+        assert match.rmse[k] == pytest.approx(left, abs=1e-12)
+    assert match.shift[:2].tolist() == [11, 59]
+
+
+@pytest.mark.parametrize(
+    ("values", "pattern"), [([1.0] * 5, [1.0, 2.0] * 3), ([1.0] * 5, [1.0, 1.0]), ([[1.0]], [0.0, 1])]
+)
+def test_signals_without_a_period_are_refused(values, pattern):
+    with pytest.raises(SpecError, match="period_match"):
+        period_match(values, pattern)

@@ -57,14 +57,14 @@ def paper(net: NodePerturbation, *, spiking: bool = False, cubed: bool = True) -
 
 
 def lif(x, r, v, free, t):
-    """One step of the cells: tau_m 10 ms, t_ref 5 ms, tau_syn 30 ms, threshold 1, reset 0."""
+    """One step of the cells: tau_m 10 ms, t_ref 5 ms, tau_syn 100 ms, threshold 1, reset 0."""
     rest = 1 / (5.5 + 10 * math.log(2.54 / 1.54))  # spikes per ms at x = 0
     gain = 2.54 * 1.54 / (10 * rest)
     level = 2.54 + gain * x
     able = t >= free
     v = np.where(able, level + (v - level) * math.exp(-1 / 10), v)
     fired = able & (v >= 1.0)
-    r = math.exp(-1 / 30) * (r + 1) - 1 + fired * (1 - math.exp(-1 / 30)) / rest
+    r = math.exp(-1 / 100) * (r + 1) - 1 + fired * (1 - math.exp(-1 / 100)) / rest
     return r, np.where(fired, 0.0, v), np.where(fired, t + 6, free)
 
 
