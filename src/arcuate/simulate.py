@@ -237,6 +237,44 @@ class Simulation:
             raw = self._run.advance(n_steps, progress=report)
         return to_recording(self.plan, raw, source=self._engine.name)
 
+    def set_input(self, name: str, values: Any) -> None:
+        """Replace the values of an input or a modulator for the steps that come next.
+
+        This closes a loop: what an input does may depend on what the network did. The values are part of
+        the inputs of the run; who resumes it from a checkpoint gives them again.
+
+        Parameters
+        ----------
+        name : str
+            An input, or a modulator that is given from outside.
+        values : array_like, (n, n_channels) or (n,)
+            Values of the next n steps, at most as many as are left.
+
+        Raises
+        ------
+        SpecError
+            If there is no such input, or the values do not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import arcuate as arc
+        >>> net = arc.Network(
+        ...     name="one",
+        ...     dt="0.1 ms",
+        ...     populations=[arc.Population(name="exc", n=1, neuron=arc.lif())],
+        ...     inputs=[arc.Input(name="drive", target="exc", unit="A")],
+        ... )
+        >>> sim = arc.Simulation(net, "100 ms", seed=1, inputs={"drive": np.zeros(1000)})
+        >>> silent = sim.advance("50 ms")
+        >>> sim.set_input("drive", np.full(500, 5e-10))
+        >>> int(sim.advance("50 ms").spikes("exc").sizes["spike"])
+        3
+        """
+        from arcuate.engines.drive import replace_values
+
+        replace_values(self.plan, name, values, first=self._run.step)
+
     def checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Save the state, so that another process can go on with the same bits.
 

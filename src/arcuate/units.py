@@ -370,7 +370,8 @@ def format_si(value: float, unit: str) -> str:
             return f"{text} {name}"
     tens = _unit(unit)[0]
     text = _digits(value, int(tens)) if tens.denominator == 1 else ""
-    return f"{text} {unit}" if text else f"{float(value)!r} {dim}"
+    plain = unit.removeprefix("1") if unit.startswith("1/") else unit
+    return f"{text} {plain}" if text else f"{float(value)!r} {str(dim).removeprefix('1')}"
 
 
 def _digits(value: float, power: int) -> str:

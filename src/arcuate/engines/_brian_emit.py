@@ -20,6 +20,7 @@ import numpy as np
 
 from arcuate._philox import standard_normals
 from arcuate.engines._brian_learn import describe_readout
+from arcuate.engines._brian_plastic import PlasticDescription, describe_modulator
 from arcuate.engines._emit import input_terms
 from arcuate.engines._programs import expression, program
 from arcuate.engines._source import Names
@@ -109,11 +110,15 @@ class Description:
         line = f"{variable} : 1" + (f" ({', '.join(words)})" if words else "")
         group["equations"] += line + "\n"
 
-    def update(self, name: str, group: str, lines: Iterable[str], *, when: str, order: int) -> None:
-        """Add code that runs at every step in a slot."""
+    def update(
+        self, name: str, group: str, lines: Iterable[str], *, when: str, order: int, every: int = 1
+    ) -> None:
+        """Add code that runs in a slot of the steps that are a multiple of `every`."""
         code = "\n".join(lines)
         if code:
-            self.updates.append({"name": name, "group": group, "code": code, "when": when, "order": order})
+            self.updates.append(
+                {"name": name, "group": group, "code": code, "when": when, "order": order, "every": every}
+            )
 
     def add_synapses(
         self, name: str, source: str, target: str, *, order: int, **parts: Any
@@ -125,15 +130,24 @@ class Description:
         synapses = {
             "name": name, "source": source, "target": target, "order": order, "model": parts["model"],
             "on_pre": parts.get("on_pre"), "when": "synapses" if "on_pre" in parts else "end",
+            "on_post": parts.get("on_post"), "summed": parts.get("summed"),
             "i": f"{name}/i", "j": f"{name}/j", "delay": f"{name}/delay", "values": {},
         }  # fmt: skip
         self.synapses.append(synapses)
         return synapses
 
     def monitor(
-        self, name: str, group: str, event: str, variables: Iterable[str], *, when: str, order: int
+        self,
+        name: str,
+        group: str,
+        event: str,
+        variables: Iterable[str],
+        *,
+        when: str,
+        order: int,
+        every: int = 0,
     ) -> None:
-        """Record variables of the neurons in which an event happens."""
+        """Record variables where an event happens, or of all neurons or synapses `every` so many steps."""
         self.monitors.append(
             {
                 "name": name,
@@ -142,6 +156,7 @@ class Description:
                 "variables": list(variables),
                 "when": when,
                 "order": order,
+                "every": every,
             }
         )
 
@@ -167,6 +182,8 @@ def describe(plan: Plan, n_steps: int) -> Description:
         describe_readout(job, readout, job.names.readout[name], order)
     for order, population in enumerate(plan.populations.values()):
         _population(job, population, order)
+    for order, modulator in enumerate(plan.modulators.values()):
+        describe_modulator(job, modulator, order)
     for order, projection in enumerate(plan.projections.values()):
         _projection(job, projection, order)
     _record(job)
@@ -328,18 +345,29 @@ def _projection(job: Description, projection: ProjectionPlan, order: int) -> Non
     j, c = names.projection[projection.name], names.current[projection.current]
     p = names.population[projection.post]
     variable, amount = plan.currents[projection.current].model.on_spike
-    text = expression(amount).emit("brian", lambda key: f"{j}_w" if key == "w" else f"{c}_{key}_post")
-    if variable == "post.v":
-        on_pre = f"{p}_v_post += {text}"
-        if "ref" in plan.populations[projection.post].model.variables:
-            on_pre += f"*int({p}_ref_post <= 0.0)"
-    else:
-        on_pre = f"{c}_{variable}_post += {text}"
+
+    def jump(weight: str) -> str:
+        text = expression(amount).emit("brian", lambda key: weight if key == "w" else f"{c}_{key}_post")
+        if variable != "post.v":
+            return f"{c}_{variable}_post += {text}"
+        refractory = "ref" in plan.populations[projection.post].model.variables
+        return f"{p}_v_post += {text}" + (f"*int({p}_ref_post <= 0.0)" if refractory else "")
+
     pre, delay = projection.edges()
+    place: dict[str, Any] = {"order": order, "i": pre, "j": projection.index, "delay": delay}
+    if projection.plasticity is not None:
+        plastic = PlasticDescription(job, projection, order)
+        plastic.declare()
+        synapses = job.add_synapses(
+            j, names.source(projection.pre), p, model=plastic.model(), on_pre=plastic.on_pre(jump),
+            on_post=plastic.on_post(), summed=plastic.summed(), **place,
+        )  # fmt: skip
+        plastic.values(synapses)
+        plastic.updates()
+        return
     synapses = job.add_synapses(
-        j, names.source(projection.pre), p, order=order, model=f"{j}_w : 1 (constant)", on_pre=on_pre,
-        i=pre, j=projection.index, delay=delay,
-    )  # fmt: skip
+        j, names.source(projection.pre), p, model=f"{j}_w : 1 (constant)", on_pre=jump(f"{j}_w"), **place
+    )
     job.arrays[f"{j}/w"] = projection.weight
     synapses["values"][f"{j}_w"] = f"{j}/w"
 

@@ -165,7 +165,11 @@ class Job:
             self._synapses(synapses)
         for update in self.spec["updates"]:
             self.objects[update["group"]].run_regularly(
-                update["code"], when=update["when"], order=update["order"], name=update["name"]
+                update["code"],
+                dt=update["every"] * self.dt * second,
+                when=update["when"],
+                order=update["order"],
+                name=update["name"],
             )
         for monitor in self.spec["monitors"]:
             self._monitor(monitor)
@@ -212,24 +216,39 @@ class Job:
             self.objects[spec["target"]],
             spec["model"],
             on_pre=spec["on_pre"],
+            on_post=None if spec["on_post"] is None else spec["on_post"]["code"],
             name=spec["name"],
             namespace=self.namespace,
         )
         synapses.connect(i=self.arrays[spec["i"]], j=self.arrays[spec["j"]])
         for variable, key in spec["values"].items():
-            setattr(synapses, variable, self.arrays[key])
+            value = self.arrays[key]
+            setattr(synapses, variable, float(value) if value.ndim == 0 else value)
         if spec["on_pre"] is not None:
             synapses.pre.when, synapses.pre.order = spec["when"], spec["order"]
             synapses.pre.delay = self.arrays[spec["delay"]] * self.dt * second
+        if spec["on_post"] is not None:
+            synapses.post.when, synapses.post.order = spec["on_post"]["when"], spec["on_post"]["order"]
+        summed = spec["summed"] or spec
         for updater in synapses.summed_updaters.values():
-            updater.when, updater.order = spec["when"], spec["order"]
+            updater.when, updater.order = summed["when"], summed["order"]
         self.objects[spec["name"]] = synapses
 
     def _monitor(self, spec: dict[str, Any]) -> None:
-        from brian2 import EventMonitor, SpikeMonitor
+        from brian2 import EventMonitor, SpikeMonitor, StateMonitor, second
 
         source = self.objects[spec["group"]]
-        if spec["event"] == "spike":
+        if spec["every"]:
+            monitor = StateMonitor(
+                source,
+                spec["variables"],
+                record=True,
+                dt=spec["every"] * self.dt * second,
+                when=spec["when"],
+                order=spec["order"],
+                name=spec["name"],
+            )
+        elif spec["event"] == "spike":
             monitor = SpikeMonitor(source, when="after_end", order=spec["order"], name=spec["name"])
         else:
             monitor = EventMonitor(
@@ -268,6 +287,10 @@ class Job:
         out: dict[str, Any] = {"wall": np.array(wall)}
         for spec in self.spec["monitors"]:
             monitor = self.objects[spec["name"]]
+            if spec["every"]:
+                for variable in spec["variables"]:
+                    out[f"{spec['name']}/{variable}"] = np.asarray(getattr(monitor, variable + "_")[:])
+                continue
             neuron = np.asarray(monitor.i[:], np.int32)
             step = np.rint(np.asarray(monitor.t_[:]) / self.dt).astype(np.int64)
             order = np.lexsort((neuron, step))  # a GPU writes the events of one step in any order

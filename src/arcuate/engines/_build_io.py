@@ -11,7 +11,7 @@ from arcuate import rng
 from arcuate.engines.plan import Array, FeaturePlan, InputPlan, PopulationPlan, ReadoutPlan, RecordPlan
 from arcuate.errors import SpecError, check_array, unknown
 from arcuate.mechanisms.eligibility import eligibility_weights
-from arcuate.spec import Distribution, Input, Network, Readout, TwoBank, Values
+from arcuate.spec import Distribution, Input, Network, Readout, TwoBank, Values, to_steps
 from arcuate.units import to_si
 
 
@@ -42,7 +42,7 @@ def build_inputs(
     SpecError
         If values are missing, too short, of another width or not finite.
     """
-    names = list(network.inputs)
+    names = [*network.inputs, *(m.name for m in network.modulators.values() if m.readout is None)]
     for name in given:
         if name not in names:
             raise unknown("simulate(inputs=...)", name, names, kind="input")
@@ -91,15 +91,43 @@ def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
         return np.asarray(values)
     if drive.kind == "spikes" and getattr(given, "dtype", None) == np.dtype(bool):
         given = np.asarray(given, dtype=float)
+    values = check_rows(given, drive.n_channels, n_steps, where=where)
+    if drive.kind == "spikes":
+        check_spikes(values, where)
+    return values
+
+
+def check_rows(given: Any, n_channels: int, n_steps: int, *, where: str) -> Array:
+    """Read values with one row for each step.
+
+    Parameters
+    ----------
+    given : array_like, (n_steps, n_channels) or (n_steps,)
+        The values.
+    n_channels, n_steps : int
+        Shape that they must have.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    ndarray, (n_steps, n_channels)
+        A copy that may be written to.
+
+    Raises
+    ------
+    SpecError
+        If they have another shape or are not finite.
+    """
     values = check_array(given, where=where, name="values")
     values.flags.writeable = True  # a copy of our own; kernels know arrays that may be written to
     values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or values.shape[1] != drive.n_channels:
+    if values.ndim != 2 or values.shape[1] != n_channels:
         raise SpecError.of(
             where=where,
             name="values",
             value=f"an array of shape {np.shape(given)}",
-            bound=f"must have shape (n_steps, {drive.n_channels})",
+            bound=f"must have shape (n_steps, {n_channels})",
         )
     if values.shape[0] != n_steps:
         short = values.shape[0] < n_steps
@@ -112,13 +140,24 @@ def _values(drive: Input, given: Any, n_steps: int, task: Any) -> Array:
             if short
             else f"sample it once a step; cut it to the run with values[:{n_steps}]",
         )
-    if drive.kind == "spikes":
-        _check_spikes(values, where)
     return values
 
 
-def _check_spikes(values: Array, where: str) -> None:
-    """A channel of a spike input is silent (0) or fires once (1) in a step."""
+def check_spikes(values: Array, where: str) -> None:
+    """A channel of a spike input is silent (0) or fires once (1) in a step.
+
+    Parameters
+    ----------
+    values : ndarray
+        Values of a spike input.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    SpecError
+        If there is another value.
+    """
     bad = np.argwhere((values != 0.0) & (values != 1.0))
     if bad.size:
         step, channel = (int(k) for k in bad[0])
@@ -167,8 +206,8 @@ def build_readouts(
     SpecError
         If a teacher is missing or does not fit.
     """
-    names = list(network.readouts)
     for kind, table in (("targets", targets), ("gates", gates)):
+        names = [*network.readouts, *(network.modulators if kind == "gates" else ())]
         for name in table:
             if name not in names:
                 raise unknown(f"simulate({kind}=...)", name, names, kind="read-out")
@@ -371,7 +410,18 @@ def build_record(
     spikes = (
         record.spikes if isinstance(record.spikes, tuple) else tuple(populations) if record.spikes else ()
     )
-    return RecordPlan(spikes=spikes, states=tuple(states), steps=steps, readouts=tuple(record.readouts))
+    weights = {name: _snapshot_steps(when, network.dt, n_steps) for name, when in record.weights.items()}
+    return RecordPlan(
+        spikes=spikes, states=tuple(states), steps=steps, readouts=tuple(record.readouts), weights=weights
+    )
+
+
+def _snapshot_steps(when: float | tuple[float, ...], dt: float, n_steps: int) -> Array:
+    """Steps before which weights are kept."""
+    if isinstance(when, tuple):
+        steps = np.unique(np.array([to_steps(time, dt) for time in when], np.int64))
+        return steps[steps < n_steps]
+    return np.arange(0, n_steps, max(1, to_steps(when, dt)), dtype=np.int64)
 
 
 def _eligible(rule: TwoBank, phase: Array, latency: Array, outcome: Array, teacher: Array) -> Array:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from arcuate.engines._emit_events import emit_decay, emit_fold, emit_spike
 from arcuate.engines._emit_learn import emit_readout
+from arcuate.engines._emit_plastic import Emitter, emit_modulator, emit_snapshots, plastic_of
 from arcuate.engines._programs import expression, program
 from arcuate.engines._source import Names, Source
 from arcuate.engines.plan import CurrentPlan, FeaturePlan, Plan, PopulationPlan
@@ -45,25 +46,38 @@ def emit_kernel(plan: Plan, *, order: str = "strict") -> KernelText:
     """
     names = Names.of(plan, order)
     src = Source()
+    plastic = {p.name: Emitter(src, names, plan, p) for p, _ in plastic_of(plan)}
     src.line("for n in range(n0, n1):")
     with src.block():
         emit_capacity(src, names, plan)
+        emit_snapshots(src, names, plan)
         emit_inputs(src, names, plan)
         emit_feedback(src, names, plan)
         emit_decay(src, names, plan)
         for population in plan.populations.values():
             emit_update(src, names, plan, population)
+        for rule in plastic.values():
+            rule.traces()
         for population in plan.populations.values():
             _spikes(src, names, plan, population)
         for source in _spike_inputs(plan):
             _input_spikes(src, names, source)
         for projection in plan.projections:
-            _deliver(src, names, plan, projection)
+            _deliver(src, names, plan, projection, plastic.get(projection))
+        for rule in plastic.values():
+            rule.steps()
         for population in plan.populations.values():
             emit_reset(src, names, plan, population)
         for readout in plan.readouts.values():
             emit_readout(src, names, plan, readout)
         emit_fold(src, names, plan)
+        for rule in plastic.values():
+            rule.fired()
+        for modulator in plan.modulators.values():
+            emit_modulator(src, names, modulator)
+        for rule in plastic.values():
+            rule.drift()
+            rule.periodic()
         _record(src, names, plan)
     src.line("return n1")
     return KernelText(text=src.text(), arguments=src.arguments)
@@ -290,7 +304,7 @@ def _input_spikes(src: Source, names: Names, name: str) -> None:
     src.line(f"{x}_ring_count[{x}_now] = {x}_fired")
 
 
-def _deliver(src: Source, names: Names, plan: Plan, name: str) -> None:
+def _deliver(src: Source, names: Names, plan: Plan, name: str, plastic: Emitter | None) -> None:
     """S4: the spikes of step n - d, longest delay first."""
     projection = plan.projections[name]
     j, s = names.projection[name], names.source(projection.pre)
@@ -298,13 +312,18 @@ def _deliver(src: Source, names: Names, plan: Plan, name: str) -> None:
     if projection.left is not None:
         _deliver_low_rank(src, names, plan, name)
         return
-    src.use(f"{j}_indptr", f"{j}_index", f"{j}_weight")
+    src.use(f"{j}_indptr", f"{j}_index")
+    if plastic is None:
+        src.use(f"{j}_weight")
     src.line(f"for k in range({j}_delays.shape[0]):")
     with src.block():
         src.line(f"past = (n - {j}_delays[k]) % {s}_ring.shape[0]")
         src.line(f"for q in range({s}_ring_count[past]):")
         with src.block():
             src.line(f"row = {s}_ring[past, q]")
+            if plastic is not None:
+                plastic.arrival(lambda weight: emit_jump(src, names, plan, name, weight))
+                return
             src.line(f"for e in range({j}_indptr[k, row], {j}_indptr[k, row + 1]):")
             with src.block():
                 src.line(f"i = {j}_index[e]")

@@ -49,4 +49,5 @@ def _is_per_spike(plan: Plan, readout: ReadoutPlan) -> bool:
         isinstance(rule, Delta) and rule.normalization is None and rule.w_min is None and rule.w_max is None
     )
     traces = all(plan.features[name].model.name == LINEAR_TRACE for name in readout.features)
-    return plain and traces and center is None
+    modulates = any(m.spec.readout == readout.name for m in plan.modulators.values())
+    return plain and traces and center is None and not modulates

@@ -76,6 +76,7 @@ class Names:
     input: Mapping[str, str]
     feature: Mapping[str, str]
     readout: Mapping[str, str]
+    modulator: Mapping[str, str]
     per_spike: tuple[str, ...] = ()
     lazy: tuple[str, ...] = ()
 
@@ -95,6 +96,7 @@ class Names:
             input=numbered("x", plan.inputs),
             feature=numbered("f", plan.features),
             readout=numbered("o", plan.readouts),
+            modulator=numbered("m", plan.modulators),
             per_spike=per_spike,
             lazy=tuple(lazy),
         )

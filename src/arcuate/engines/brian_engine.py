@@ -27,6 +27,7 @@ import numpy as np
 from arcuate._jit import cache_dir
 from arcuate.engines import check_order
 from arcuate.engines._brian_emit import Description, describe
+from arcuate.engines._brian_plastic import plastic_final, plastic_snapshots
 from arcuate.engines.brian_cuda import NVCC_FLAGS, check_cuda, find_gpu, job_settings
 from arcuate.engines.memory import SHARE, available_memory
 from arcuate.engines.plan import Array, Plan
@@ -83,7 +84,7 @@ class BrianEngine:
         -------
         frozenset of str
         """
-        return frozenset({"delay", "noise", "spike_input", "feedback", "center", "rule:Delta"})
+        return frozenset({"delay", "noise", "spike_input", "feedback", "center", "rule:Delta", "plasticity"})
 
     def explain(self, network: Network) -> list[str]:
         """Say what in a network this engine cannot run.
@@ -103,6 +104,10 @@ class BrianEngine:
             if isinstance(projection.connectivity, LowRank):
                 obstacles.append(
                     f"Projection {projection.name!r} is low-rank; Brian2 has only synapses one by one"
+                )
+            if projection.plasticity is not None and self.target == "cuda_standalone":
+                obstacles.append(
+                    f"Projection {projection.name!r} is plastic; on a GPU its order of work is not fixed"
                 )
         for readout in network.readouts.values():
             if readout.rule is not None and not isinstance(readout.rule, Delta):
@@ -422,7 +427,7 @@ def _final(job: Description, out: Mapping[str, Array]) -> dict[str, Array]:
         if readout.spec.center is not None:
             final |= {f"{name}/{key}": out[f"{o}u/{o}_{key}"] for key in ("mean", "trial_sum")}
             final[f"{name}/trial_samples"] = out[f"{o}u/{o}_trial_samples"][:1]
-    return final
+    return final | plastic_final(job, out)
 
 
 def _check_finite(final: Mapping[str, Array], duration: float) -> None:
@@ -472,6 +477,7 @@ def _result(
     return RawRun(
         first=0, stop=n_steps, spikes=spikes, state_steps=steps, states=states, sample_steps=sample_steps,
         outputs=outputs, features=features, weight_steps=weight_steps, weights=weights, final=final,
+        synapses=plastic_snapshots(job, out),
         wall=float(out["wall"]), facts=facts,
     )  # fmt: skip
 

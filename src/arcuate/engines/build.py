@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from arcuate import rng
 from arcuate._philox import padded_normals
 from arcuate.engines._build_io import build_inputs, build_readouts, build_record
+from arcuate.engines._build_plastic import build_modulators, build_plasticity
 from arcuate.engines._connect import draw_edges
 from arcuate.engines._resolve import Resolver
 from arcuate.engines.memory import check_memory
@@ -116,6 +118,7 @@ def build_plan(
         gates=gates,
         add_feature=_adder(network, features, known),
     )
+    modulators = build_modulators(network, seed, n_steps, given=inputs, gates=gates)
     return Plan(
         network=network,
         seed=seed,
@@ -130,6 +133,7 @@ def build_plan(
         record=build_record(network, populations, n_steps, task),
         trial_start=np.asarray(task.start if task is not None else [], dtype=np.int64),
         trials=task,
+        modulators=modulators,
         memory=memory,
     )
 
@@ -176,7 +180,11 @@ def _synapses(
     sources = {name: population.n for name, population in network.populations.items()}
     for projection in network.projections.values():
         current = _current(projection.synapse, populations[projection.post], currents, known)
-        projections[projection.name] = _projection(projection, current, sources, network, seed)
+        plan = _projection(projection, current, sources, network, seed)
+        if projection.plasticity is not None:
+            rule = build_plasticity(network, projection, plan, populations[projection.post])
+            plan = replace(plan, plasticity=rule)
+        projections[projection.name] = plan
     for drive in network.inputs.values():
         for target in drive.target if drive.kind == "spikes" else ():
             current = _current(drive.synapse, populations[target], currents, known)

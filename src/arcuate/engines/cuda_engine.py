@@ -102,6 +102,8 @@ def explain_cuda(network: Network) -> list[str]:
     for projection in network.projections.values():
         if isinstance(projection.connectivity, LowRank):
             obstacles.append(f"Projection {projection.name!r} is low-rank")
+        if projection.plasticity is not None:
+            obstacles.append(f"Projection {projection.name!r} is plastic")
     for readout in network.readouts.values():
         if readout.rule is not None and not isinstance(readout.rule, Delta):
             obstacles.append(f"Readout {readout.name!r} learns by {type(readout.rule).__name__}, not Delta")

@@ -11,7 +11,7 @@ from arcuate.errors import NonFiniteError
 
 if TYPE_CHECKING:
     from arcuate.engines.numba_engine import NumbaRun
-    from arcuate.engines.plan import Array
+    from arcuate.engines.plan import Array, Plan
 
 
 def check_finite(
@@ -59,6 +59,9 @@ def _rewind(arguments: dict[str, Any], n: int) -> None:
     for key, value in arguments.items():
         if key.endswith("_count") and not key.endswith("_ring_count"):
             value[0] = 0
+    for key in [k for k in arguments if k.endswith("_kept_steps")]:
+        place = np.searchsorted(arguments[key], n)
+        arguments[key.replace("_kept_steps", "_kept_next")][0] = place
     if "record_next" in arguments:
         arguments["record_next"][0] = np.searchsorted(arguments["record_steps"], n)
     for key in [k for k in arguments if k.endswith("_sample_steps")]:
@@ -99,6 +102,11 @@ def _error(run: NumbaRun, bad: tuple[str, str, int], step: int) -> NonFiniteErro
             "a learning rate too large for the size of the features",
             "lower the rule's learning rate",
         )
+    elif part in plan.projections or part.partition("@")[0] in plan.modulators:
+        cause, fix = (
+            "increments that grow with the weight or the modulator without bound",
+            "give the rule w_min and w_max, or lower its amplitudes",
+        )
     elif part in plan.currents:
         cause, fix = "weights that grow without bound", "check the weights onto this population"
     else:
@@ -107,9 +115,15 @@ def _error(run: NumbaRun, bad: tuple[str, str, int], step: int) -> NonFiniteErro
             "halve dt, or scale the input down",
         )
     return NonFiniteError.of(
-        where=f"{part!r}, neuron {index}, step {step}, t = {step * plan.dt * 1e3:g} ms",
+        where=f"{part!r}, {_unit(plan, part, variable)} {index}, step {step}, "
+        f"t = {step * plan.dt * 1e3:g} ms",
         name=variable,
         value=value,
         bound=f"must stay finite; usual cause: {cause}",
         fix=fix,
     )
+
+
+def _unit(plan: Plan, part: str, variable: str) -> str:
+    """What the elements of a variable are."""
+    return "synapse" if part in plan.projections and variable in ("weight", "eligibility") else "neuron"

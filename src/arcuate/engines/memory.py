@@ -47,6 +47,9 @@ KEPT_SPIKE = 16
 SYNAPSE = 12
 """Bytes of a synapse that is there to stay: target and weight."""
 
+PLASTIC = 16
+"""Bytes that find a synapse and its presynaptic trace from its target."""
+
 WORK = 29
 """Bytes of a synapse while its projection is drawn, if all have one weight and one delay."""
 
@@ -108,6 +111,9 @@ def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[
         if built + work > peak:
             peak, busiest = built + work, f"building projection {projection.name}"
         built += size
+    for modulator in network.modulators.values():
+        parts[f"modulator {modulator.name}"] = 8 * n_steps * (2 if modulator.readout is None else 1)
+    parts |= _snapshots(network, sizes, n_steps)
     parts["recorded states"] = _states(network, sizes, n_steps)
     for readout in network.readouts.values():
         parts[f"read-out {readout.name}"] = _readout(network, readout, sizes, n_steps, trials)
@@ -226,7 +232,24 @@ def _projection(projection: Projection, sizes: Mapping[str, int], dt: float) -> 
     drawn = [projection.weight, projection.delay, *projection.latents.values()]
     sorting = isinstance(rule, Edges) or not isinstance(projection.delay, float)
     work = WORK + SORTING * sorting + 8 * sum(isinstance(value, (Distribution, str)) for value in drawn)
-    return SYNAPSE * count + pointers, work * count + pointers
+    size = SYNAPSE * count + pointers
+    if projection.plasticity is not None:
+        eligibility = projection.plasticity.tau_e is not None
+        traces = 8 * MOVING * len(projection.plasticity.mechanism.pre.variables)
+        size += (PLASTIC + 8 * MOVING * (1 + eligibility)) * count
+        size += traces * n_pre * min(rows, max(count, 1))
+    return size, work * count + pointers
+
+
+def _snapshots(network: Network, sizes: Mapping[str, int], n_steps: int) -> dict[str, int]:
+    """Bytes of weights that are kept: in the buffer, and joined with the last ones."""
+    parts = {}
+    for name, when in network.record.weights.items():
+        projection = network.projections[name]
+        count = _edges(projection.connectivity, sizes[projection.pre], sizes[projection.post])
+        rows = len(when) if isinstance(when, tuple) else n_steps * network.dt / when
+        parts[f"recorded weights of {name}"] = int(2 * 8 * count * (rows + 2))
+    return parts
 
 
 def _states(network: Network, sizes: Mapping[str, int], n_steps: int) -> int:

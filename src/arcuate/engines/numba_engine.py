@@ -15,6 +15,7 @@ from arcuate.engines._compile import load_kernel
 from arcuate.engines._emit import BLOCK, emit_kernel
 from arcuate.engines._emit_events import event_state, event_values
 from arcuate.engines._emit_learn import learning_constants, learning_state
+from arcuate.engines._emit_plastic import plastic_constants, plastic_names, plastic_state, plastic_view
 from arcuate.engines._source import Names
 from arcuate.engines.health import check_finite
 from arcuate.engines.plan import Array, Plan, ReadoutPlan
@@ -55,6 +56,7 @@ class NumbaEngine:
                 "rule:Delta",
                 "rule:RLS",
                 "rule:TwoBank",
+                "plasticity",
                 "checkpoint",
                 "advance",
                 "threads",
@@ -124,10 +126,11 @@ class NumbaRun:
             ``"exc/v"``, ``"readout/weights"`` and the like.
         """
         exact = self.exact()
-        return {
+        state = {
             name: exact[key] if key in exact else np.array(self.moving[key])
             for name, key in self.public.items()
         }
+        return state | plastic_view(self.plan, self._names, self.moving)
 
     def exact(self) -> dict[str, Array]:
         """Compute what the kernel keeps in another form than the plan's, by its name in the kernel.
@@ -283,6 +286,11 @@ class _Collector:
         for number, (_, _, neurons) in enumerate(plan.record.states):
             self._buffers[f"record{number}"] = np.empty((self.steps.size, neurons.size))
             self._buffers[f"record{number}_neurons"] = neurons
+        for name, steps in plan.record.weights.items():
+            j, kept = names.projection[name], steps[(steps >= first) & (steps < stop)]
+            self._buffers |= {f"{j}_kept_steps": kept, f"{j}_kept_next": np.zeros(1, np.int64)}
+            weight = plan.projections[name].weight
+            self._buffers[f"{j}_kept"] = np.tile(weight, (kept.size, 1))
         for name, readout in plan.readouts.items():
             self._readout_buffers(name, readout.n_outputs, readout.n_units)
 
@@ -350,6 +358,10 @@ class _Collector:
                 for name, o in key.items()
             },
             weights={name: self._buffers[f"{o}_snapshots"] for name, o in key.items()},
+            synapses={
+                name: (self._buffers[f"{j}_kept_steps"], self._buffers[f"{j}_kept"])
+                for name, j in ((name, self.names.projection[name]) for name in self.plan.record.weights)
+            },
             final=final,
             wall=wall,
             facts=facts,
@@ -420,7 +432,7 @@ def kernel_constants(plan: Plan, names: Names) -> dict[str, Any]:
         for target, weight in readout.feedback.items():
             for k, row in enumerate(weight):
                 table[f"{o}_{names.population[target]}_feedback{k}"] = aligned(row)
-    return table
+    return table | plastic_constants(plan, names)
 
 
 def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
@@ -446,7 +458,7 @@ def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
             table[f"{names.projection[name]}_latent"] = np.zeros(projection.left.shape[1])
     for readout in plan.readouts.values():
         table |= _learning(readout, names)
-    return table | event_state(plan, names)
+    return table | event_state(plan, names) | plastic_state(plan, names)
 
 
 def _learning(readout: ReadoutPlan, names: Names) -> dict[str, Array]:
@@ -487,4 +499,4 @@ def public_names(plan: Plan, names: Names) -> dict[str, str]:
     for name, readout in plan.readouts.items():
         o = names.readout[name]
         table |= {f"{name}/{key.removeprefix(o + '_')}": key for key in _learning(readout, names)}
-    return table
+    return table | plastic_names(plan, names)

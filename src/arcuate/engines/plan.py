@@ -7,11 +7,14 @@ Order of a step, the same for every engine (slots S0 to S7)::
 
     S0 input     rows of the inputs and of the noise for step n
     S1 feedback  the read-out's output of the end of step n-1 times the feedback weights
-    S2 update    neurons, then synaptic currents, then read-out filters, from the state of step n-1
+    S2 update    neurons, then synaptic currents, then read-out filters, from the state of step n-1;
+                 then the traces of plastic projections, which see the neurons' new state
     S3 spike     threshold, ascending neuron
-    S4 deliver   spikes of step n-d: oldest first, then ascending pre, then ascending post
+    S4 deliver   spikes of step n-d: oldest first, then ascending pre, then ascending post; a plastic
+                 synapse changes after its weight was delivered
     S5 reset     neurons and read-out filters of those that fired
-    S6 learn     z = W r; at sample steps: error, rule, weights
+    S6 learn     z = W r; at sample steps: error, rule, weights; plastic projections: postsynaptic
+                 spikes, modulators, drift of the weights, periodic increments, normalization
     S7 record    state after S6, stamped n * dt
 
 The total input of a neuron is summed in the order bias, inputs, feedback, noise, synaptic currents,
@@ -32,7 +35,8 @@ from arcuate.engines._programs import program
 if TYPE_CHECKING:
     from arcuate.mechanisms.neurons import NeuronModel
     from arcuate.mechanisms.synapses import FilterModel, SynapseModel
-    from arcuate.spec import Network, Readout
+    from arcuate.mechanisms.synaptic_rules import SynapticRule
+    from arcuate.spec import Modulator, Network, Plasticity, Readout
 
 Array = NDArray[Any]
 """Any NumPy array."""
@@ -112,6 +116,74 @@ class CurrentPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlasticityPlan:
+    """The rule of a projection as arrays.
+
+    Attributes
+    ----------
+    values : mapping of str to ndarray, ()
+        Parameters and constants of the rule, in SI; with an eligibility also its ``decay_e`` and the
+        factors ``gain_level`` and ``gain_base`` of the modulator's level and baseline.
+    initial : mapping of str to ndarray, (n_post,)
+        Postsynaptic traces at the start.
+    sign : float
+        A weight is this times a strength; -1 if the source inhibits.
+    low, high : float
+        Bounds of the strength; infinite for none.
+    column : ndarray, (n_post + 1,), int64
+        Pointers into `edge` and `trace`: the synapses onto each target, in stored order.
+    edge : ndarray, (n_synapses,), int64
+        Index of each of them among the stored synapses.
+    trace : ndarray, (n_synapses,), int64
+        Place of its presynaptic trace in an array (n_delays, n_pre).
+    epoch : int
+        Steps after which an event-driven eligibility is written anew.
+    every : int
+        Period of normalization and of periodic increments, steps; 0 for none.
+    norm : ndarray, (n_post,)
+        Norm of the strengths onto each target at the start; empty without normalization.
+    """
+
+    spec: Plasticity
+    rule: SynapticRule
+    values: Mapping[str, Array]
+    initial: Mapping[str, Array]
+    sign: float
+    low: float
+    high: float
+    column: Array
+    edge: Array
+    trace: Array
+    epoch: int
+    every: int
+    norm: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModulatorPlan:
+    """A third factor.
+
+    Attributes
+    ----------
+    values : ndarray, (n_steps, 1)
+        What each step adds to the level, or the level itself; empty for the error of a read-out.
+    decay : float
+        Factor on the level from one step to the next; 0 if the values are the level.
+    gate : ndarray, (n_steps,)
+        Factor on the modulator.
+    feedback : mapping of str to ndarray, (n_outputs, n_post)
+        Weights of the errors for each population that needs them; empty for a broadcast.
+    """
+
+    name: str
+    spec: Modulator
+    values: Array
+    decay: float
+    gate: Array
+    feedback: Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectionPlan:
     """Synapses sorted by (delay descending, pre, post).
 
@@ -142,6 +214,7 @@ class ProjectionPlan:
     weight: Array
     left: Array | None = None
     right: Array | None = None
+    plasticity: PlasticityPlan | None = None
 
     def edges(self) -> tuple[Array, Array]:
         """Presynaptic neuron and delay in steps of every stored synapse.
@@ -229,12 +302,16 @@ class ReadoutPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordPlan:
-    """What to keep: (site, variable, neurons) triples and the steps at which they are read."""
+    """What to keep: (site, variable, neurons) triples and the steps at which they are read.
+
+    `weights` holds, for each projection whose weights are kept, the steps before which they are read.
+    """
 
     spikes: tuple[str, ...]
     states: tuple[tuple[str, str, Array], ...]
     steps: Array
     readouts: tuple[str, ...]
+    weights: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +342,7 @@ class Plan:
     record: RecordPlan
     trial_start: Array
     trials: Any = None
+    modulators: Mapping[str, ModulatorPlan] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
 
     def currents_of(self, population: str) -> list[CurrentPlan]:

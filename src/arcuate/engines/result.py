@@ -32,6 +32,8 @@ class RawRun:
         State after the last step, of populations, currents, feature banks and read-outs.
     wall : float, s
         Time that the steps took, without compilation.
+    synapses : mapping of projection to (steps, weights), (n_snapshots,) and (n_snapshots, n_synapses)
+        Weights of projections before the steps at which they were asked for, in stored order.
     facts : mapping of str to str, int or float
         Whatever else belongs into the outcome: compile time, threads, flags.
     """
@@ -48,4 +50,5 @@ class RawRun:
     weights: Mapping[str, Array]
     final: Mapping[str, Array]
     wall: float
+    synapses: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
     facts: Mapping[str, str | int | float] = field(default_factory=dict)

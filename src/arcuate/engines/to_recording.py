@@ -120,8 +120,8 @@ def _uneven(plan: Plan, raw: RawRun) -> list[str]:
 
 
 def _weights(plan: Plan, raw: RawRun) -> dict[str, dict[str, Any]]:
-    """Snapshots of the read-outs' weights, the last one taken at the end of the piece."""
-    table = {}
+    """Snapshots of weights of projections and read-outs, the last one taken at the end of the piece."""
+    table = {name: _synapses(plan, raw, name) for name in plan.record.weights}
     for name, readout in plan.readouts.items():
         if "weights" not in plan.record.readouts:
             continue
@@ -135,6 +135,20 @@ def _weights(plan: Plan, raw: RawRun) -> dict[str, dict[str, Any]]:
             "time": np.append(raw.weight_steps[name], raw.stop) * plan.dt,
         }
     return table
+
+
+def _synapses(plan: Plan, raw: RawRun, name: str) -> dict[str, Any]:
+    """Snapshots of the weights of a projection."""
+    projection, (steps, weights) = plan.projections[name], raw.synapses[name]
+    pre, delay = projection.edges()
+    last = raw.final.get(f"{name}/weight", projection.weight)[None]
+    return {
+        "weight": np.concatenate([weights, last]),
+        "pre": pre,
+        "post": projection.index.astype(np.int64),
+        "delay": delay * plan.dt,
+        "time": np.append(steps, raw.stop) * plan.dt,
+    }
 
 
 def _events(plan: Plan, raw: RawRun) -> dict[str, Array] | None:
@@ -161,6 +175,12 @@ def _outcome(plan: Plan, raw: RawRun, seconds: float) -> dict[str, Any]:
         at_high = weights >= high if high is not None else np.zeros(weights.shape, bool)
         if (at_low | at_high).all():
             notes.append(f"every weight of read-out {name!r} is at a bound")
+    for name, projection in plan.projections.items():
+        rule, weight = projection.plasticity, raw.final.get(f"{name}/weight")
+        if rule is not None and weight is not None and weight.size:
+            strength = rule.sign * weight
+            if ((strength <= rule.low) | (strength >= rule.high)).all():
+                notes.append(f"every weight of projection {name!r} is at a bound")
     for note in notes:
         warnings.warn(note, ArcuateWarning, stacklevel=4)
     return {

@@ -22,6 +22,15 @@ from arcuate.spec.checks import check_parameters, parameter_order
 from arcuate.spec.distributions import Distribution, Exponential, LogNormal, LogUniform, Normal, Uniform
 from arcuate.spec.fit import synapse_weight_unit
 from arcuate.spec.network import Network
+from arcuate.spec.plasticity import (
+    Modulator,
+    Plasticity,
+    inhibitory_stdp,
+    stdp,
+    synaptic_scaling,
+    triplet_stdp,
+    voltage_stdp,
+)
 from arcuate.spec.population import Neuron, Noise, Population, izh2003, izh2007, lif, theta
 from arcuate.spec.projection import (
     Connectivity,
@@ -54,10 +63,12 @@ __all__ = [
     "LogNormal",
     "LogUniform",
     "LowRank",
+    "Modulator",
     "Network",
     "Neuron",
     "Noise",
     "Normal",
+    "Plasticity",
     "Population",
     "Projection",
     "Quantity",
@@ -74,12 +85,17 @@ __all__ = [
     "delta",
     "double_exponential",
     "exponential",
+    "inhibitory_stdp",
     "izh2003",
     "izh2007",
     "lif",
     "parameter_order",
     "pulse",
+    "stdp",
     "synapse_weight_unit",
+    "synaptic_scaling",
     "theta",
     "to_steps",
+    "triplet_stdp",
+    "voltage_stdp",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from arcuate.errors import SpecError, UnitsError, unknown
 from arcuate.spec.checks import check_expression
 from arcuate.spec.distributions import Distribution
+from arcuate.spec.fit_plastic import check_modulator, check_plasticity, plastic_times
 from arcuate.spec.paths import all_paths, has_path
 from arcuate.spec.population import Population
 from arcuate.spec.projection import LowRank, Projection
@@ -43,6 +44,8 @@ def check_fit(network: Network) -> None:
         _check_input(network, drive)
     for readout in network.readouts.values():
         _check_readout(network, readout)
+    for modulator in network.modulators.values():
+        check_modulator(network, modulator)
     _check_record(network)
     _check_dt(network)
     _check_names(network)
@@ -58,6 +61,7 @@ def _check_names(network: Network) -> None:
         ("a population", network.populations),
         ("an input", network.inputs),
         ("a read-out", network.readouts),
+        ("a modulator", network.modulators),
         ("a projection", network.projections),
     ):
         for name, part in parts.items():
@@ -110,6 +114,8 @@ def _check_projection(network: Network, projection: Projection) -> None:
         _check_conductance(projection, where)
     elif pre.sign is not None:
         _check_sign(projection, pre.sign, where)
+    if projection.plasticity is not None:
+        check_plasticity(network, projection, unit, where=where)
 
 
 def _check_voltage(synapse: Any, post: Population, where: str) -> None:
@@ -266,6 +272,13 @@ def _check_record(network: Network) -> None:
                 value=max(chosen),
                 bound=f"must be < {n}, the population's size",
             )
+    for name in record.weights:
+        if name not in network.projections:
+            raise unknown("Record, weights", name, network.projections, kind="projection")
+        if isinstance(network.projections[name].connectivity, LowRank):
+            raise SpecError.of(
+                where="Record", name="weights", value=name, bound="is low-rank and has no synapses to record"
+            )
 
 
 def _times(network: Network) -> Iterator[tuple[str, str, float]]:
@@ -282,6 +295,7 @@ def _times(network: Network) -> Iterator[tuple[str, str, float]]:
             if part.synapse is not None:
                 for name in part.synapse.mechanism.time_constants:
                     yield f"{kind} {part.name!r}", name, float(part.synapse.parameters[name])
+    yield from plastic_times(network)
     for readout in network.readouts.values():
         for name in readout.filter.mechanism.time_constants:
             yield f"Readout {readout.name!r}", name, float(readout.filter.parameters[name])

@@ -16,6 +16,7 @@ from arcuate.spec.files import read_json, read_toml, split_sources, write_toml
 from arcuate.spec.fit import check_fit, rounding_notes
 from arcuate.spec.part import Part, canonical_json, freeze, plain
 from arcuate.spec.paths import get_path, is_value, leaves, put, rebuild, thaw
+from arcuate.spec.plasticity import Modulator
 from arcuate.spec.population import Population
 from arcuate.spec.projection import Projection
 from arcuate.spec.readout import Input, Readout
@@ -38,7 +39,7 @@ class Network(Part):
         ASCII letters, digits and ``_``.
     dt : str
         Time step, such as ``"0.5 ms"``.
-    populations, projections, inputs, readouts : list of parts, or mapping of name to part
+    populations, projections, inputs, readouts, modulators : list of parts, or mapping of name to part
         Kept as frozen mappings by name, in the order given.
     record : Record
         What a run keeps.
@@ -70,6 +71,7 @@ class Network(Part):
     projections: Any = ()
     inputs: Any = ()
     readouts: Any = ()
+    modulators: Any = ()
     record: Any = field(default_factory=Record)
     task: Any = None
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Network(Part):
         "projections": Projection,
         "inputs": Input,
         "readouts": Readout,
+        "modulators": Modulator,
     }
 
     def __post_init__(self) -> None:

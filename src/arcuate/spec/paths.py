@@ -13,7 +13,12 @@ from arcuate.spec.part import Part
 __all__ = ["Draft", "all_paths", "get_path", "has_path", "is_value", "leaves", "put", "rebuild", "thaw"]
 
 #: Last words of paths that name something or switch it, and need no source.
-_WORDS = frozenset("name pre post target source model method kind mode sign unit balance eligibility".split())
+_WORDS = frozenset(
+    (
+        "name pre post target source model method kind mode sign unit balance eligibility modulator bounds "
+        "normalize readout"
+    ).split()
+)
 
 
 @dataclass

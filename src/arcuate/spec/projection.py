@@ -13,6 +13,7 @@ from arcuate.mechanisms.expressions import check_name as check_variable
 from arcuate.spec.checks import MAX_COUNT, check_flag, check_name, names_in
 from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
+from arcuate.spec.plasticity import Plasticity
 from arcuate.spec.synapse import Synapse
 from arcuate.spec.values import FrozenDict, Values, check_bounds, quantity
 
@@ -301,6 +302,8 @@ class Projection(Part):
         Distributions drawn per synapse that the weight may read.
     balance : str or None
         ``"row"`` subtracts from each target's weights their mean.
+    plasticity : Plasticity or None
+        Rule by which the weights change.
 
     Raises
     ------
@@ -323,6 +326,7 @@ class Projection(Part):
     constants: Mapping[str, Any] = field(default_factory=dict)
     latents: Mapping[str, Any] = field(default_factory=dict)
     balance: str | None = None
+    plasticity: Any = None
 
     def __post_init__(self) -> None:
         for side in ("pre", "post"):
@@ -343,6 +347,8 @@ class Projection(Part):
         if self.balance is not None:
             check_choice(self.balance, ("row",), where=where, name="balance")
         synapse = Synapse.from_tree(self.synapse, where=where)
+        if self.plasticity is not None:
+            self._set(plasticity=Plasticity.from_tree(self.plasticity, where=where))
         self._set(
             name=name,
             connectivity=connectivity,
@@ -423,7 +429,12 @@ class Projection(Part):
     def _check_low_rank(self, where: str) -> None:
         """Refuse what speaks of single synapses, which a low-rank projection does not have."""
         weight = self.weight if isinstance(self.weight, (Distribution, Values)) else None
-        for name, value in (("weight", weight), ("latents", self.latents or None), ("balance", self.balance)):
+        for name, value in (
+            ("weight", weight),
+            ("latents", self.latents or None),
+            ("balance", self.balance),
+            ("plasticity", self.plasticity),
+        ):
             if value is not None:
                 raise SpecError.of(
                     where=where,

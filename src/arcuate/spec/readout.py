@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +14,10 @@ from arcuate.spec.checks import check_flag, check_name, read_parameters
 from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
 from arcuate.spec.synapse import Synapse, delta
-from arcuate.spec.values import Values, quantity
+from arcuate.spec.times import active_windows as _active
+from arcuate.spec.times import seconds as _time
+from arcuate.spec.times import window as _window
+from arcuate.spec.values import Values
 from arcuate.units import dimension
 
 __all__ = ["RLS", "Center", "Delta", "Feedback", "Filter", "Input", "Readout", "Rule", "TwoBank"]
@@ -23,22 +25,6 @@ __all__ = ["RLS", "Center", "Delta", "Feedback", "Filter", "Input", "Readout", "
 #: Most outputs of a read-out and channels of an input.
 MAX_CHANNELS = 100_000
 ELIGIBILITIES = ("cue", "event", "trace", "post")
-
-
-def _time(value: Any, *, where: str, name: str, low_open: bool = False) -> float:
-    return quantity(value, "s", where=where, name=name, low=0.0, high=1e6, low_open=low_open)
-
-
-def _window(value: Any, *, where: str, name: str) -> tuple[float, float]:
-    """Read a pair of times, the first before the second."""
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-        raise SpecError.of(
-            where=where, name=name, value=value, bound="must be a pair of times", fix='use ("0 ms", "300 ms")'
-        )
-    start, stop = (_time(item, where=where, name=name) for item in value)
-    if start >= stop:
-        raise SpecError.of(where=where, name=name, value=value, bound="must start before it stops")
-    return start, stop
 
 
 def _names(value: Any, *, where: str, name: str) -> tuple[str, ...]:
@@ -250,31 +236,6 @@ class Rule(Part):
 
 def _rate(value: Any, *, where: str, name: str) -> float:
     return check_real(value, where=where, name=name, low=0.0, high=1e6) + 0.0
-
-
-def _active(value: Any, *, where: str) -> tuple[tuple[float, float], ...] | None:
-    """Read the windows of the run in which a rule learns."""
-    if value is None:
-        return None
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise SpecError.of(
-            where=where,
-            name="active",
-            value=value,
-            bound="must be a list of pairs of times",
-            fix='use active=(("5 s", "10 s"),)',
-        )
-    windows = tuple(_window(item, where=where, name=f"active.{index}") for index, item in enumerate(value))
-    for earlier, later in pairwise(sorted(windows)):
-        if later[0] < earlier[1]:
-            raise SpecError.of(
-                where=where,
-                name="active",
-                value=(earlier, later),
-                bound="must not overlap",
-                fix="join the two windows",
-            )
-    return windows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from arcuate.errors import SpecError, check_array, check_choice
 from arcuate.spec.checks import check_flag, check_name
 from arcuate.spec.part import Part
+from arcuate.spec.times import seconds
 from arcuate.spec.values import FrozenDict, quantity
 
 __all__ = ["Record", "to_steps"]
@@ -54,6 +55,9 @@ class Record(Part):
         Time between samples of the states; rounded to steps, at least one.
     neurons : mapping of str to list of int
         Neurons whose states are kept; all unless given.
+    weights : mapping of str to str or list of str
+        Projections whose weights are kept: the time between snapshots, or the times of the snapshots. A
+        snapshot is taken before the step at its time; one at the end of the run is kept as well.
     epochs : str
         ``"trials"`` cuts the states into the trials of the task, ``"continuous"`` does not.
 
@@ -73,6 +77,7 @@ class Record(Part):
     readouts: Any = ("z",)
     every: Any = "1 ms"
     neurons: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Any] = field(default_factory=dict)
     epochs: str = "trials"
 
     def __post_init__(self) -> None:
@@ -81,13 +86,13 @@ class Record(Part):
             spikes = tuple(dict.fromkeys(check_name(item, where="Record", name="spikes") for item in spikes))
         else:
             spikes = check_flag(spikes, where="Record", name="spikes")
-        for name in ("states", "neurons"):
+        for name in ("states", "neurons", "weights"):
             if not isinstance(getattr(self, name), Mapping):
                 raise SpecError.of(
                     where="Record",
                     name=name,
                     value=getattr(self, name),
-                    bound="must be a table by population",
+                    bound=f"must be a table by {'projection' if name == 'weights' else 'population'}",
                 )
         states = {}
         for key, value in self.states.items():
@@ -113,6 +118,7 @@ class Record(Part):
                 check_choice(word, READOUT_FIELDS, where="Record", name="readouts") for word in words
             )
         )
+        weights = {key: _snapshots(key, value) for key, value in self.weights.items()}
         check_choice(self.epochs, ("trials", "continuous"), where="Record", name="epochs")
         every = quantity(self.every, "s", where="Record", name="every", low=0.0, high=1e6, low_open=True)
         self._set(
@@ -121,4 +127,14 @@ class Record(Part):
             neurons=FrozenDict(neurons),
             readouts=readouts,
             every=every,
+            weights=FrozenDict(weights),
         )
+
+
+def _snapshots(key: str, value: Any) -> float | tuple[float, ...]:
+    """Read the time between snapshots, or their times in ascending order."""
+    name = f"weights.{check_name(key, where='Record', name='weights', link=True)}"
+    if isinstance(value, (list, tuple)):
+        times = sorted({seconds(item, where="Record", name=name) for item in value})
+        return tuple(times)
+    return seconds(value, where="Record", name=name, low_open=True)

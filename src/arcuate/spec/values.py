@@ -39,6 +39,10 @@ _NAMED_UNITS = (
     "V/s",
     "A/s",
     "m",
+    "1/V",
+    "1/V**2",
+    "S/V**2",
+    "F/V",
 )
 
 
@@ -76,7 +80,7 @@ class Quantity(float):
         text = format_si(float(self), self.unit)
         if parse_quantity(text)[0] == float(self):
             return text
-        return f"{float(self)!r} {self.unit}"
+        return f"{float(self)!r} {self.unit.removeprefix('1') or '1'}"
 
     def __repr__(self) -> str:
         return self.text
