@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.errors import ArcuateError, MemoryLimitError, SpecError, check_int, unknown
+from arcuate.errors import ArcuateError, MemoryLimitError, SpecError, check_choice, check_int, unknown
 from arcuate.rng import check_seed
 from arcuate.simulate import MAX_THREADS, Simulation, check_network
 
@@ -199,6 +199,7 @@ def simulate_many(
     targets: Tables = None,
     gates: Tables = None,
     record: Record | None = None,
+    engine: str = "numba",
     threads: int | None = None,
     progress: ProgressOption = None,
     memory_limit: int | None = None,
@@ -207,7 +208,7 @@ def simulate_many(
 
     Every combination of network, varied values and seed is one run. Each gives the very numbers that
     :func:`simulate` gives for it, however many threads there are. Networks of one structure share one
-    compiled loop.
+    compiled loop. On a GPU they run side by side in one kernel.
 
     Parameters
     ----------
@@ -225,6 +226,9 @@ def simulate_many(
         order. Where nothing else varies, the tables are the runs (axis ``run``).
     record : Record, optional
         What to keep, in place of each network's own.
+    engine : str
+        ``"numba"``; or ``"cuda"``, a GPU through Numba: networks of one structure and size, sums in another
+        order, so spikes agree in their statistics.
     threads : int, optional
         Networks that run at the same time; by default as many as this process may use processors. Fewer
         where memory is short.
@@ -247,6 +251,8 @@ def simulate_many(
     NonFiniteError
         If a run blows up. It names the first such run by its labels, and its attribute ``batch`` holds
         what was done by then.
+    CapabilityError, EngineError
+        If the GPU engine cannot run a network, or there is no GPU.
 
     Examples
     --------
@@ -259,6 +265,7 @@ def simulate_many(
     >>> dict(batch.counts("exc").sizes)
     {'seed': 3, 'neuron': 5}
     """
+    check_choice(engine, ("numba", "cuda"), where=_WHERE, name="engine")
     check_progress(progress, where=_WHERE, unit="networks")
     if threads is not None:
         check_int(threads, where=_WHERE, name="threads", low=1, high=MAX_THREADS)
@@ -271,7 +278,7 @@ def simulate_many(
     limit, wide = _fit(jobs, duration, memory_limit)
     workers = min(threads or len(os.sched_getaffinity(0)), wide, len(jobs))
     labels = tuple(job.label for job in jobs)
-    run = _Pool(jobs, duration, limit)
+    run = _Pool(jobs, duration, limit) if engine == "numba" else _Device(jobs, duration, limit)
     with progress_bar(
         progress, len(jobs), title=f"{networks[0].name}, {len(jobs)} runs", unit="network"
     ) as report:
@@ -433,6 +440,35 @@ def _fit(jobs: list[_Job], duration: object, limit: int | None) -> tuple[int, in
             fix="record less, make several batches or a Study, or pass memory_limit=",
         )
     return allowed, max(1, (allowed - kept) // max(work, 1))
+
+
+class _Device:
+    """All jobs side by side on a GPU, in as many calls as its memory asks for."""
+
+    def __init__(self, jobs: list[_Job], duration: Any, limit: int) -> None:
+        self.results: list[Recording | None] = [None] * len(jobs)
+        self._jobs, self._duration, self._limit = jobs, duration, limit
+
+    def work(self, workers: int, report: Any) -> None:
+        """Run everything; the processor only plans and collects."""
+        from arcuate.engines.build import build_plan
+        from arcuate.engines.cuda_engine import check_batch, networks_per_call, run_on_gpu
+        from arcuate.engines.to_recording import to_recording
+
+        plans = [
+            build_plan(
+                job.network, seed=job.seed, duration=self._duration, memory_limit=self._limit, **job.tables
+            )
+            for job in self._jobs
+        ]
+        check_batch(plans)
+        size = networks_per_call(plans[0])
+        for first in range(0, len(plans), size):
+            group = plans[first : first + size]
+            for place, raw in enumerate(run_on_gpu(group), start=first):
+                self.results[place] = to_recording(plans[place], raw, source="cuda")
+                if report is not None:
+                    report(1)
 
 
 class _Stopped(BaseException):

@@ -12,12 +12,13 @@ import pytest
 from conformance.cases import learning_network
 
 import arcuate as arc
-from arcuate.engines import get_engine
+from arcuate.engines import cuda_engine, get_engine
 from arcuate.engines._compile import python_kernel
 from arcuate.engines._emit_cuda import emit_cuda_kernel
 from arcuate.engines.build import build_plan
 from arcuate.engines.cuda_engine import _HEADER, check_batch, explain_cuda, host_arrays, run_on_gpu
 from arcuate.engines.plan import Plan
+from arcuate.engines.result import RawRun
 from arcuate.errors import CapabilityError, EngineError, SpecError
 
 STEPS = 16
@@ -148,6 +149,39 @@ def test_without_a_gpu_it_says_so() -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(EngineError, match="GPU"):
         run_on_gpu(plans_of(mixed_network()))
+    cells = arc.Population(name="exc", n=3, neuron=arc.lif())
+    network = arc.Network(name="three", dt="0.1 ms", populations=[cells])
+    with pytest.raises(EngineError, match=r"GPU[\s\S]*numba-cuda"):
+        arc.simulate_many(network, "10 ms", seeds=[1, 2], engine="cuda", progress=False)
+
+
+def test_a_batch_is_cut_into_calls_that_fit_and_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def on_the_processor(plans: list[Plan]) -> list[RawRun]:
+        calls.append(len(plans))
+        return [get_engine("numba").start(plan).advance(plan.n_steps) for plan in plans]
+
+    monkeypatch.setattr(cuda_engine, "run_on_gpu", on_the_processor)
+    monkeypatch.setattr(cuda_engine, "networks_per_call", lambda plan: 2)
+    cells = arc.Population(name="exc", n=3, neuron=arc.lif(), bias=arc.Uniform("0.4 nA", "0.6 nA"))
+    network = arc.Network(name="three", dt="0.1 ms", populations=[cells])
+    seen: list[int] = []
+    batch = arc.simulate_many(
+        network, "50 ms", seeds=range(5), engine="cuda", progress=lambda done, total: seen.append(done)
+    )
+    assert calls == [2, 2, 1]
+    assert seen == [1, 2, 3, 4, 5]
+    assert batch[0].source == "cuda"
+    for seed in range(5):
+        assert batch[seed].spikes("exc").equals(arc.simulate(network, "50 ms", seed=seed).spikes("exc"))
+
+
+def test_a_misspelt_engine_of_a_batch_gets_the_nearest() -> None:
+    cells = arc.Population(name="exc", n=3, neuron=arc.lif())
+    network = arc.Network(name="three", dt="0.1 ms", populations=[cells])
+    with pytest.raises(SpecError, match="cuda"):
+        arc.simulate_many(network, "10 ms", seeds=[1], engine="cud", progress=False)
 
 
 @pytest.mark.gpu

@@ -7,6 +7,7 @@ drawn on the processor, with the numbers of the other engines, and copied block 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -25,7 +26,7 @@ from arcuate.engines.result import RawRun
 from arcuate.errors import CapabilityError, EngineError, MemoryLimitError, NonFiniteError, SpecError
 from arcuate.spec import Delta, LowRank, Network
 
-__all__ = ["check_batch", "explain_cuda", "gpu_is_there", "host_arrays", "run_on_gpu"]
+__all__ = ["check_batch", "explain_cuda", "gpu_is_there", "host_arrays", "networks_per_call", "run_on_gpu"]
 
 WIDTH = 256
 """Threads of a block: enough to hide the latency of memory for a thousand neurons, few enough to scan."""
@@ -75,7 +76,11 @@ def gpu_is_there() -> bool:
     """
     from numba import cuda
 
-    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" or bool(cuda.is_available())
+    return _simulated() or bool(cuda.is_available())
+
+
+def _simulated() -> bool:
+    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
 
 def explain_cuda(network: Network) -> list[str]:
@@ -162,6 +167,29 @@ def _doubled(indptr: Array, index: Array) -> bool:
     """Whether a row of synapses, sorted by target, names a target twice."""
     same = np.flatnonzero(np.diff(index) == 0) + 1
     return bool(np.setdiff1d(same, indptr).size)
+
+
+def networks_per_call(plan: Plan) -> int:
+    """How many networks like one fit on the GPU side by side.
+
+    Parameters
+    ----------
+    plan : Plan
+        Any of them.
+
+    Returns
+    -------
+    int
+        At least 1; whether one fits is found when it is run.
+    """
+    if not gpu_is_there() or _simulated():
+        return sys.maxsize
+    from numba import cuda
+
+    wanted = emit_cuda_kernel(plan, width=WIDTH).arguments
+    one = sum(value.nbytes for value in host_arrays([plan], wanted).values())
+    one += sum(8 * CHUNK * (p.n + 4) for p in plan.populations.values() if p.noise is not None)
+    return max(1, int(SHARE * cuda.current_context().get_memory_info()[0] // one))
 
 
 def run_on_gpu(
@@ -399,7 +427,7 @@ def _stack(values: Sequence[Any], *, fill_last: bool = False) -> Array:
 
 
 def _check_memory(host: Mapping[str, Array]) -> None:
-    if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+    if _simulated():
         return
     from numba import cuda
 
