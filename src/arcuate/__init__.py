@@ -61,6 +61,7 @@ _NAMES: dict[str, str] = {
             "Record",
             "Sparse",
             "Synapse",
+            "TsodyksMarkram",
             "TwoBank",
             "Uniform",
             "alpha",

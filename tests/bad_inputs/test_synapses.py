@@ -76,6 +76,26 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], tuple[str, ...]]] 
     "semi-exact conductance": (
         lambda: arc.double_exponential(e_rev="0 mV", method="semi_exact"), SpecError, ("semi_exact", "exact"),
     ),
+    "U of 1.2": (lambda: arc.TsodyksMarkram(U=1.2), SpecError, ("U", "1.2", "<= 1")),
+    "U below 0": (lambda: arc.TsodyksMarkram(U=-0.1), SpecError, ("U", "-0.1", ">= 0")),
+    "U nan": (lambda: arc.TsodyksMarkram(U=NAN), SpecError, ("U", "finite")),
+    "U drawn above 1": (lambda: arc.TsodyksMarkram(U=arc.Uniform(0, 1.5)), SpecError, ("U", "1.5", "<= 1")),
+    "U as text": (lambda: arc.TsodyksMarkram(U="much"), ArcuateError, ("much",)),
+    "U of other neurons": (
+        lambda: net(short_term=arc.TsodyksMarkram(U=[0.1, 0.2])), SpecError, ("short_term.U", "(10,)"),
+    ),
+    "tau_rec 0": (lambda: arc.TsodyksMarkram(tau_rec="0 ms"), SpecError, ("tau_rec", "> 0")),
+    "tau_rec without a unit": (lambda: arc.TsodyksMarkram(tau_rec=100), UnitsError, ("tau_rec", "100 ms")),
+    "tau_facil below 0": (lambda: arc.TsodyksMarkram(tau_facil="-1 ms"), SpecError, ("tau_facil", ">= 0")),
+    "tau_facil misspelt": (
+        lambda: arc.TsodyksMarkram(tau_fac="1 ms"), UnknownNameError, ("tau_fac", "tau_facil"),
+    ),
+    "unknown short-term plasticity": (
+        lambda: net(short_term={"kind": "tsodyks"}), UnknownNameError, ("tsodyks", "tsodyks_markram"),
+    ),
+    "short-term plasticity as text": (
+        lambda: net(short_term="tsodyks_markram"), SpecError, ("short_term", "tsodyks_markram"),
+    ),
     "tau 0": (lambda: arc.alpha("0 ms"), SpecError, ("tau_syn", "> 0")),
     "tau nan": (lambda: arc.alpha("nan ms"), ArcuateError, ("tau_syn",)),
     "tau below dt": (lambda: net(synapse=arc.alpha("0.05 ms", e_rev="0 mV")), SpecError, ("dt", "tau_syn")),
@@ -95,6 +115,13 @@ def test_a_weight_drawn_below_zero_is_named_by_its_synapse() -> None:
     network = net(weight="g*xi", constants={"g": "1 nS"}, latents={"xi": arc.Normal(0, 1)})
     with pytest.raises(SpecError, match=r"must be >= 0, since it is a conductance; synapse \d+"):
         build_plan(network, seed=1, duration="1 ms")
+
+
+def test_a_drawn_utilization_above_one_is_refused_in_the_plan() -> None:
+    network = net(short_term=arc.TsodyksMarkram(U=arc.Normal(0.9, 0.3)))
+    with pytest.raises(SpecError, match="short_term: U") as caught:
+        build_plan(network, seed=1, duration="1 ms")
+    assert "<= 1" in str(caught.value)
 
 
 def test_inhibitory_cells_have_conductances_without_sign() -> None:

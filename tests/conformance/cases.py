@@ -144,19 +144,19 @@ def lif_network(synapse: Any, weight: str, *, n: int = 60, **neuron: Any) -> arc
 def many_synapses(method: str) -> arc.Network:
     """LIF cells that reach one another by every kind of synapse at once."""
     network = lif_network(arc.pulse(), "1 nA", method=method)
-    more = [
-        (arc.alpha("3 ms"), "300 pA*ms"),
+    more: list[tuple[Any, ...]] = [
+        (arc.alpha("3 ms"), "900 pA*ms", arc.TsodyksMarkram(U=0.2, tau_rec="9 ms", tau_facil="30 ms")),
         (arc.exponential("5 ms", e_rev="0 mV"), "1 nS"),
-        (arc.alpha(e_rev="-80 mV"), "2 nS"),
+        (arc.alpha(e_rev="-80 mV"), "2 nS", arc.TsodyksMarkram(U=arc.Uniform(0.2, 0.8), tau_rec="50 ms")),
         (arc.double_exponential(e_rev="-40 mV"), "2 nS"),
     ]
     links = list(network.projections.values())
-    for number, (synapse, weight) in enumerate(more):
+    for number, (synapse, weight, *short_term) in enumerate(more):
         links.append(
             arc.Projection(
                 name=f"link{number}", pre="exc", post="exc", connectivity=arc.Sparse(0.2), synapse=synapse,
                 latents={"xi": arc.Normal(0, 1)}, constants={"g": weight}, weight="g*abs(xi)",
-                delay=arc.Uniform("0 ms", "1 ms"),
+                delay=arc.Uniform("0 ms", "1 ms"), short_term=short_term[0] if short_term else None,
             )
         )  # fmt: skip
     return network.replace({"projections": links})

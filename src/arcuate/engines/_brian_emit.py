@@ -23,6 +23,7 @@ from arcuate.engines._brian_learn import describe_readout
 from arcuate.engines._brian_plastic import PlasticDescription, describe_modulator
 from arcuate.engines._emit import input_terms
 from arcuate.engines._programs import expression, program
+from arcuate.engines._short_term import describe_short_term
 from arcuate.engines._source import Names
 from arcuate.engines.plan import (
     Array,
@@ -368,6 +369,10 @@ def _projection(job: Description, projection: ProjectionPlan, order: int) -> Non
     synapses = job.add_synapses(
         j, names.source(projection.pre), p, model=f"{j}_w : 1 (constant)", on_pre=jump(f"{j}_w"), **place
     )
+    if projection.short_term is not None:
+        lines = _statements(*describe_short_term(job, synapses, projection, j))
+        head = [f"{j}_elapsed = (t_in_timesteps - {j}_last)*{j}_dt", f"{j}_last = t_in_timesteps"]
+        synapses["on_pre"] = "\n".join([*head, *lines, jump(f"({j}_w*{j}_release)")])
     job.arrays[f"{j}/w"] = projection.weight
     synapses["values"][f"{j}_w"] = f"{j}/w"
 

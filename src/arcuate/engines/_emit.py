@@ -13,8 +13,9 @@ from arcuate.engines._emit_events import emit_decay, emit_fold, emit_spike
 from arcuate.engines._emit_learn import emit_readout
 from arcuate.engines._emit_plastic import Emitter, emit_modulator, emit_snapshots, plastic_of
 from arcuate.engines._programs import expression, program
+from arcuate.engines._short_term import emit_release
 from arcuate.engines._source import Names, Source
-from arcuate.engines.plan import CurrentPlan, FeaturePlan, Plan, PopulationPlan
+from arcuate.engines.plan import CurrentPlan, FeaturePlan, Plan, PopulationPlan, ProjectionPlan
 
 BLOCK = 64
 """Neurons whose spike flags, a byte each, are looked at together as eight words; flags are padded to it."""
@@ -62,6 +63,7 @@ def emit_kernel(plan: Plan, *, order: str = "strict") -> KernelText:
             _spikes(src, names, plan, population)
         for source in _spike_inputs(plan):
             _input_spikes(src, names, source)
+        emit_release(src, names, plan)
         for projection in plan.projections:
             _deliver(src, names, plan, projection, plastic.get(projection))
         for rule in plastic.values():
@@ -321,13 +323,24 @@ def _deliver(src: Source, names: Names, plan: Plan, name: str, plastic: Emitter 
         src.line(f"for q in range({s}_ring_count[past]):")
         with src.block():
             src.line(f"row = {s}_ring[past, q]")
+            released = _released(src, j, projection)
             if plastic is not None:
                 plastic.arrival(lambda weight: emit_jump(src, names, plan, name, weight))
                 return
             src.line(f"for e in range({j}_indptr[k, row], {j}_indptr[k, row + 1]):")
             with src.block():
                 src.line(f"i = {j}_index[e]")
-                emit_jump(src, names, plan, name, f"{j}_weight[e]")
+                emit_jump(
+                    src, names, plan, name, f"({j}_weight[e]{released})" if released else f"{j}_weight[e]"
+                )
+
+
+def _released(src: Source, j: str, projection: ProjectionPlan) -> str:
+    """Factor on a weight for the spike at hand; empty without short-term plasticity."""
+    if projection.short_term is None:
+        return ""
+    src.line(f"released = {j}_release[past, q]")
+    return " * released"
 
 
 def emit_jump(src: Source, names: Names, plan: Plan, name: str, weight: str) -> None:
@@ -370,9 +383,11 @@ def _deliver_low_rank(src: Source, names: Names, plan: Plan, name: str) -> None:
         src.line(f"for k in range({j}_latent.shape[0]):")
         src.line(f"    {j}_latent[k] = 0.0")
         src.line(f"for q in range({s}_ring_count[past]):")
-        src.line(f"    row = {s}_ring[past, q]")
-        src.line(f"    for k in range({j}_latent.shape[0]):")
-        src.line(f"        {j}_latent[k] += {j}_right[row, k]")
+        with src.block():
+            src.line(f"row = {s}_ring[past, q]")
+            released = _released(src, j, projection)
+            src.line(f"for k in range({j}_latent.shape[0]):")
+            src.line(f"    {j}_latent[k] += {j}_right[row, k]{released}")
         src.line(f"for i in range({p}_n):")
         with src.block():
             src.line("total = 0.0")

@@ -84,7 +84,9 @@ class BrianEngine:
         -------
         frozenset of str
         """
-        return frozenset({"delay", "noise", "spike_input", "feedback", "center", "rule:Delta", "plasticity"})
+        return frozenset(
+            {"delay", "noise", "spike_input", "feedback", "center", "rule:Delta", "plasticity", "short_term"}
+        )
 
     def explain(self, network: Network) -> list[str]:
         """Say what in a network this engine cannot run.

@@ -24,6 +24,7 @@ from arcuate.engines.plan import (
     Plan,
     PopulationPlan,
     ProjectionPlan,
+    ShortTermPlan,
 )
 from arcuate.errors import SpecError
 from arcuate.mechanisms.noise import noise_gain
@@ -38,6 +39,7 @@ from arcuate.spec import (
     Values,
     check_parameters,
 )
+from arcuate.spec.checks import check_parameter
 from arcuate.spec.projection import MAX_DELAY
 from arcuate.units import to_si
 
@@ -181,6 +183,8 @@ def _synapses(
     for projection in network.projections.values():
         current = _current(projection.synapse, populations[projection.post], currents, known)
         plan = _projection(projection, current, sources, network, seed)
+        if projection.short_term is not None:
+            plan = replace(plan, short_term=_short_term(projection, sources[projection.pre], seed, known))
         if projection.plasticity is not None:
             rule = build_plasticity(network, projection, plan, populations[projection.post])
             plan = replace(plan, plasticity=rule)
@@ -308,6 +312,18 @@ def _current(
         ohmic=bool(model.conductance) and post.takes_conductance,
     )  # fmt: skip
     return currents[name]
+
+
+def _short_term(projection: Projection, n_pre: int, seed: int, known: Mapping[str, float]) -> ShortTermPlan:
+    """Parameters of the presynaptic neurons, drawn and checked."""
+    model, where = projection.short_term.mechanism, f"Projection {projection.name!r}, short_term"
+    resolver = Resolver(seed, f"{projection.name}/short_term", n_pre, known, where=where)
+    values = resolver.draw(
+        "parameters", {key: getattr(projection.short_term, key) for key in model.parameters}
+    )
+    for key, parameter in model.parameters.items():
+        check_parameter(parameter, values[key], where=where, name=key)
+    return ShortTermPlan(model=model, values=values | resolver.constants(model.constants))
 
 
 def _projection(

@@ -107,6 +107,8 @@ def explain_cuda(network: Network) -> list[str]:
     for projection in network.projections.values():
         if isinstance(projection.connectivity, LowRank):
             obstacles.append(f"Projection {projection.name!r} is low-rank")
+        if projection.short_term is not None:
+            obstacles.append(f"Projection {projection.name!r} has short-term plasticity")
         if projection.plasticity is not None:
             obstacles.append(f"Projection {projection.name!r} is plastic")
     for readout in network.readouts.values():

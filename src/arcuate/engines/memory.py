@@ -192,6 +192,7 @@ def _population(network: Network, population: Population) -> tuple[int, int]:
     filters = {readout.filter for readout in network.readouts.values() if population.name in readout.source}
     traces = sum(len(filter_.mechanism.variables) for filter_ in filters)
     moving = 8 * MOVING * (len(model.variables) + currents + traces) + 2 * (1 + 4 * ring)
+    moving += 8 * MOVING * (ring + 3) * sum(p.short_term is not None for p in leaving)
     return 8 * n * (len(model.variables) + varying + latents), n * (moving + 8 * varying)
 
 

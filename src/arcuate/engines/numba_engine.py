@@ -16,6 +16,7 @@ from arcuate.engines._emit import BLOCK, emit_kernel
 from arcuate.engines._emit_events import event_state, event_values
 from arcuate.engines._emit_learn import learning_constants, learning_state
 from arcuate.engines._emit_plastic import plastic_constants, plastic_names, plastic_state, plastic_view
+from arcuate.engines._short_term import short_term_constants, short_term_state
 from arcuate.engines._source import Names
 from arcuate.engines.health import check_finite
 from arcuate.engines.plan import Array, Plan, ReadoutPlan
@@ -57,6 +58,7 @@ class NumbaEngine:
                 "rule:RLS",
                 "rule:TwoBank",
                 "plasticity",
+                "short_term",
                 "checkpoint",
                 "advance",
                 "threads",
@@ -418,6 +420,7 @@ def kernel_constants(plan: Plan, names: Names) -> dict[str, Any]:
         j = names.projection[name]
         table |= {f"{j}_delays": projection.delays, f"{j}_indptr": projection.indptr}
         table |= {f"{j}_index": projection.index, f"{j}_weight": projection.weight}
+        table |= short_term_constants(projection, j, plan.dt)
         if projection.left is not None and projection.right is not None:
             table |= {f"{j}_left": projection.left, f"{j}_right": projection.right}
     for name, drive in plan.inputs.items():
@@ -454,6 +457,9 @@ def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
             f"{names.feature[name]}_{key}": aligned(np.zeros(feature.n)) for key in feature.model.variables
         }
     for name, projection in plan.projections.items():
+        if projection.short_term is not None:
+            rows, n = table[f"{names.source(projection.pre)}_ring"].shape
+            table |= short_term_state(projection, names.projection[name], rows=rows, n=n)
         if projection.left is not None:
             table[f"{names.projection[name]}_latent"] = np.zeros(projection.left.shape[1])
     for readout in plan.readouts.values():
@@ -499,4 +505,10 @@ def public_names(plan: Plan, names: Names) -> dict[str, str]:
     for name, readout in plan.readouts.items():
         o = names.readout[name]
         table |= {f"{name}/{key.removeprefix(o + '_')}": key for key in _learning(readout, names)}
+    for name, projection in plan.projections.items():
+        if projection.short_term is not None:
+            table |= {
+                f"{name}/{key}": f"{names.projection[name]}_{key}"
+                for key in projection.short_term.model.variables
+            }
     return table | plastic_names(plan, names)

@@ -9,7 +9,7 @@ Order of a step, the same for every engine (slots S0 to S7)::
     S1 feedback  the read-out's output of the end of step n-1 times the feedback weights
     S2 update    neurons, then synaptic currents, then read-out filters, from the state of step n-1;
                  then the traces of plastic projections, which see the neurons' new state
-    S3 spike     threshold, ascending neuron
+    S3 spike     threshold, ascending neuron; short-term plasticity of those that fired
     S4 deliver   spikes of step n-d: oldest first, then ascending pre, then ascending post; a plastic
                  synapse changes after its weight was delivered
     S5 reset     neurons and read-out filters of those that fired
@@ -34,6 +34,7 @@ from arcuate.engines._programs import program
 
 if TYPE_CHECKING:
     from arcuate.mechanisms.neurons import NeuronModel
+    from arcuate.mechanisms.short_term import ShortTermModel
     from arcuate.mechanisms.synapses import FilterModel, SynapseModel
     from arcuate.mechanisms.synaptic_rules import SynapticRule
     from arcuate.spec import Modulator, Network, Plasticity, Readout
@@ -184,6 +185,14 @@ class ModulatorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShortTermPlan:
+    """Short-term plasticity of one projection; every value is () or (n_pre,)."""
+
+    model: ShortTermModel
+    values: Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectionPlan:
     """Synapses sorted by (delay descending, pre, post).
 
@@ -202,6 +211,8 @@ class ProjectionPlan:
     weight : ndarray, (n_synapses,), float64
     left, right : ndarray, (n_post, rank) and (n_pre, rank), or None
         Factors of a low-rank projection, which has no explicit synapses.
+    short_term : ShortTermPlan or None
+        Its short-term plasticity.
     """
 
     name: str
@@ -215,6 +226,7 @@ class ProjectionPlan:
     left: Array | None = None
     right: Array | None = None
     plasticity: PlasticityPlan | None = None
+    short_term: ShortTermPlan | None = None
 
     def edges(self) -> tuple[Array, Array]:
         """Presynaptic neuron and delay in steps of every stored synapse.

@@ -43,7 +43,7 @@ from arcuate.spec.projection import (
 )
 from arcuate.spec.readout import RLS, Center, Delta, Feedback, Filter, Input, Readout, Rule, TwoBank
 from arcuate.spec.record import Record, to_steps
-from arcuate.spec.synapse import Synapse, alpha, delta, double_exponential, exponential, pulse
+from arcuate.spec.synapse import Synapse, TsodyksMarkram, alpha, delta, double_exponential, exponential, pulse
 from arcuate.spec.values import FrozenDict, Quantity, Values
 
 __all__ = [
@@ -77,6 +77,7 @@ __all__ = [
     "Rule",
     "Sparse",
     "Synapse",
+    "TsodyksMarkram",
     "TwoBank",
     "Uniform",
     "Values",

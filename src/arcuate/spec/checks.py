@@ -281,7 +281,7 @@ def check_parameters(model: NeuronModel, values: Mapping[str, float | np.ndarray
     """
     for name, value in values.items():
         if name in model.parameters:
-            _check_parameter(model.parameters[name], value, where=where, name=name)
+            check_parameter(model.parameters[name], value, where=where, name=name)
     for constraint in model.constraints:
         expression = parse(constraint.expression, where=where)
         if not set(expression.names) <= set(values):
@@ -301,8 +301,28 @@ def check_parameters(model: NeuronModel, values: Mapping[str, float | np.ndarray
             )
 
 
-def _check_parameter(parameter: Parameter, value: Any, *, where: str, name: str) -> None:
-    """Check a number, an array, or what is known of a distribution against the bounds."""
+def check_parameter(parameter: Parameter, value: Any, *, where: str, name: str) -> None:
+    """Refuse a number, an array, or what is known of a distribution, that is out of bounds.
+
+    Parameters
+    ----------
+    parameter : Parameter
+        The parameter of a mechanism.
+    value : float, array or Distribution
+        Its value, in SI.
+    where, name : str
+        For the message.
+
+    Raises
+    ------
+    SpecError
+        If a value is out of bounds.
+
+    Examples
+    --------
+    >>> from arcuate.mechanisms.neurons import MODELS
+    >>> check_parameter(MODELS["lif"].parameters["tau_m"], 0.02, where="Neuron", name="tau_m")
+    """
     if isinstance(value, Distribution):
         if not np.isfinite(value.support).all():
             return  # what is drawn is checked in the plan
@@ -370,10 +390,10 @@ def read_parameters(
         else:
             value = quantity(value, parameter.unit, where=where, name=name)
         if not isinstance(value, str):
-            _check_parameter(parameter, value, where=where, name=name)
+            check_parameter(parameter, value, where=where, name=name)
         elif not names_in(value, where=where, name=name):
             number = read_expression(value, where=where, name=name).evaluate(finite=False)
             check_expression(value, {}, parameter.unit, where=where, name=name)
-            _check_parameter(parameter, float(number), where=where, name=name)
+            check_parameter(parameter, float(number), where=where, name=name)
         values[name] = value
     return FrozenDict(values)

@@ -110,6 +110,15 @@ def _check_projection(network: Network, projection: Projection) -> None:
                 bound=f"must have shape (n_pre, n_post) = {(pre.n, post.n)}",
                 fix=f"transpose it: {key}.T" if turned else "rows are sources, columns are targets",
             )
+    for name in projection.short_term.mechanism.parameters if projection.short_term else ():
+        value = getattr(projection.short_term, name)
+        if isinstance(value, Values) and value.shape != (pre.n,):
+            raise SpecError.of(
+                where=where,
+                name=f"short_term.{name}",
+                value=value.shape,
+                bound=f"must have one element per presynaptic neuron, shape {(pre.n,)}",
+            )
     if projection.synapse.mechanism.conductance:
         _check_conductance(projection, where)
     elif pre.sign is not None:

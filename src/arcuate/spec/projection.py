@@ -14,7 +14,7 @@ from arcuate.spec.checks import MAX_COUNT, check_flag, check_name, names_in
 from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part, tagged
 from arcuate.spec.plasticity import Plasticity
-from arcuate.spec.synapse import Synapse
+from arcuate.spec.synapse import Synapse, TsodyksMarkram
 from arcuate.spec.values import FrozenDict, Values, check_bounds, quantity
 
 __all__ = [
@@ -304,6 +304,8 @@ class Projection(Part):
         ``"row"`` subtracts from each target's weights their mean.
     plasticity : Plasticity or None
         Rule by which the weights change.
+    short_term : TsodyksMarkram or None
+        How the effect of a spike depends on those shortly before it.
 
     Raises
     ------
@@ -327,6 +329,7 @@ class Projection(Part):
     latents: Mapping[str, Any] = field(default_factory=dict)
     balance: str | None = None
     plasticity: Any = None
+    short_term: Any = None
 
     def __post_init__(self) -> None:
         for side in ("pre", "post"):
@@ -349,6 +352,8 @@ class Projection(Part):
         synapse = Synapse.from_tree(self.synapse, where=where)
         if self.plasticity is not None:
             self._set(plasticity=Plasticity.from_tree(self.plasticity, where=where))
+        if self.short_term is not None:
+            self._set(short_term=self._short_term(where))
         self._set(
             name=name,
             connectivity=connectivity,
@@ -397,6 +402,19 @@ class Projection(Part):
                     where=where, name=f"latents.{key}", value=value, bound="must be a distribution"
                 )
         return FrozenDict(found)
+
+    def _short_term(self, where: str) -> TsodyksMarkram:
+        kinds = {TsodyksMarkram.tag[1]: TsodyksMarkram}
+        if self.plasticity is not None:
+            raise SpecError.of(
+                where=where,
+                name="short_term",
+                value=self.short_term,
+                bound="cannot be given together with plasticity",
+                fix="use two projections: a plastic one, and one with short-term plasticity",
+            )
+        found: TsodyksMarkram = tagged(self.short_term, kinds, TsodyksMarkram, where=where, name="short_term")
+        return found
 
     def _check_delay(self, delay: Any, connectivity: Connectivity, where: str) -> None:
         if isinstance(delay, str):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from arcuate.errors import check_choice
+from arcuate.mechanisms.short_term import SHORT_TERM, ShortTermModel
 from arcuate.mechanisms.synapses import SYNAPSES, SynapseModel
-from arcuate.spec.checks import read_parameters
+from arcuate.spec.checks import check_expression, read_parameters
 from arcuate.spec.part import Part
 
-__all__ = ["Synapse", "alpha", "delta", "double_exponential", "exponential", "pulse"]
+__all__ = ["Synapse", "TsodyksMarkram", "alpha", "delta", "double_exponential", "exponential", "pulse"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +53,52 @@ class Synapse(Part):
     def mechanism(self) -> SynapseModel:
         """The model as data."""
         return SYNAPSES[self.model]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TsodyksMarkram(Part):
+    """Short-term depression and facilitation of a projection.
+
+    A spike delivers the share ``u*x`` of each weight: the utilization u is raised by every spike and decays
+    with `tau_facil`, the resources x are used up and recover with `tau_rec`. There is one pair for each
+    presynaptic neuron.
+
+    Parameters
+    ----------
+    U : value
+        Utilization of a spike after long silence, 0 to 1. This and the others: a number, a distribution, an
+        array of one value for each presynaptic neuron, or an expression of the other two.
+    tau_rec : value
+        Time constant of the recovery of resources.
+    tau_facil : value
+        Time constant of facilitation; ``"0 s"`` for none.
+
+    Examples
+    --------
+    >>> TsodyksMarkram(U=0.2, tau_rec="200 ms", tau_facil="1.5 s").tau_facil
+    1.5 s
+    """
+
+    tag: ClassVar[tuple[str, str]] = ("kind", "tsodyks_markram")
+
+    U: Any = None
+    tau_rec: Any = None
+    tau_facil: Any = None
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in self.mechanism.parameters}
+        known = {name: value for name, value in given.items() if value is not None}
+        read = read_parameters(known, self.mechanism.parameters, where="TsodyksMarkram", per_neuron=True)
+        units = {name: parameter.unit for name, parameter in self.mechanism.parameters.items()}
+        for name, value in read.items():
+            if isinstance(value, str):
+                check_expression(value, units, units[name], where="TsodyksMarkram", name=name)
+        self._set(**read)
+
+    @property
+    def mechanism(self) -> ShortTermModel:
+        """The model as data."""
+        return SHORT_TERM["tsodyks_markram"]
 
 
 def delta() -> Synapse:
