@@ -20,16 +20,22 @@ def engine(case: Case) -> Callable[[], Sample]:
     network = Network.from_json(str(case["spec"]))
     duration = f"{case.n_steps * network.dt!r} s"
     plan = build_plan(network, seed=int(case["seed"]), duration=duration, targets=teacher(case))
-    numba = get_engine("numba")
-    numba.start(plan).advance(1)
+    numba, options = get_engine("numba"), options_of(case.way)
+    numba.start(plan, **options).advance(1)
 
     def run() -> Sample:
-        started = numba.start(plan)
+        started = numba.start(plan, **options)
         cpu, raw = timed(lambda: started.advance(plan.n_steps))
         spikes = sum(neuron.size for neuron, _ in raw.spikes.values())
         return Sample(cpu=cpu, count=spikes, arrays_mb=arrays_mb(vars(started)))
 
     return run
+
+
+def options_of(way: str) -> dict[str, str]:
+    """Options of the engine for a way such as ``"fast f64"``."""
+    order, _ = way.split()
+    return {"order": order}
 
 
 def arrays_mb(owner: Any) -> float:
@@ -54,22 +60,20 @@ def arrays_mb(owner: Any) -> float:
 
 
 def many(case: Case) -> Callable[[], Sample]:
-    """Run the network with every gain."""
-    from arcuate.engines import get_engine
-    from arcuate.engines.build import build_plan
+    """Run the network with every gain, in one call."""
+    import arcuate as arc
     from arcuate.study.workloads import many_reservoirs
 
-    numba, duration = get_engine("numba"), f"{float(case['seconds'])!r} s"
     networks, targets, seed = many_reservoirs(), teacher(case), int(case["seed"])
-    numba.start(build_plan(networks[0], seed=seed, duration=duration, targets=targets)).advance(1)
+    duration, dt_ms = f"{float(case['seconds'])!r} s", float(case["dt_ms"])
+    first = {key: value[:1] for key, value in (targets or {}).items()}
+    arc.simulate(networks[0], f"{dt_ms!r} ms", seed=seed, targets=first, progress=False)
 
     def run() -> Sample:
-        spikes = 0
-        for network in networks:
-            plan = build_plan(network, seed=seed, duration=duration, targets=targets)
-            raw = numba.start(plan).advance(plan.n_steps)
-            spikes += sum(neuron.size for neuron, _ in raw.spikes.values())
-        return Sample(cpu=0.0, count=spikes)
+        batch = arc.simulate_many(
+            networks, duration, seeds=[seed], targets=targets, threads=1, progress=False
+        )
+        return Sample(cpu=0.0, count=sum(rec.spikes("reservoir").sizes["spike"] for rec in batch))
 
     return run
 

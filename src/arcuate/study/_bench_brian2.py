@@ -249,7 +249,7 @@ def runtime(brian2: Any, case: Case) -> Callable[[], Sample]:
     net, monitor, objects = network(brian2, case)
     net.store()
     every = case.arrays.get("gains")
-    gains = every[:: len(every) // FEW][:FEW] if every is not None else None
+    gains = every[len(every) // (2 * FEW) :: len(every) // FEW] if every is not None else None
     seconds = float(case["seconds"]) * brian2.second
     net.run(float(case["dt_ms"]) * brian2.ms, namespace={})
 

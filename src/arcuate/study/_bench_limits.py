@@ -16,6 +16,7 @@ import numpy as np
 
 from arcuate import rng
 from arcuate._jit import compiled
+from arcuate.engines._orders import per_spike_readouts
 from arcuate.engines._programs import expression, program
 from arcuate.engines.plan import CurrentPlan, FeaturePlan, Plan, PopulationPlan
 
@@ -27,16 +28,16 @@ REPEATS = 5
 TRAFFIC = 2e8
 """Bytes that one measurement moves at least."""
 
-EVENTS = 400_000
-"""Synapses of a measured scatter-add, enough to leave the second level of cache."""
+EVENTS = 10_000_000
+"""Synaptic events that one measurement of a scatter-add makes at least."""
 
 
-def bytes_per_step(plan: Plan, *, itemsize: int = 8, every_step: bool = True) -> int:
+def bytes_per_step(plan: Plan, *, itemsize: int = 8, order: str = "strict") -> int:
     """Count the bytes that a step must read or write whatever fires.
 
     State is read and written, values that differ between neurons are read, feedback weights are read. A
     read-out's weights are read for its output, and read and written by its rule, if they are at work on
-    every step.
+    every step. What the order keeps up to date at spikes alone costs a step nothing.
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ def bytes_per_step(plan: Plan, *, itemsize: int = 8, every_step: bool = True) ->
         Of the run.
     itemsize : int
         Bytes of a number.
-    every_step : bool
-        False for an order that does the sums of a read-out only for spikes.
+    order : {"strict", "fast"}
+        Order of sums.
 
     Returns
     -------
@@ -58,21 +59,22 @@ def bytes_per_step(plan: Plan, *, itemsize: int = 8, every_step: bool = True) ->
     >>> bytes_per_step(build_plan(reservoir(100), seed=1, duration="1 ms")) // 100
     72
     """
-    numbers = 0
+    numbers, spared = 0, per_spike_readouts(plan, order)
+    idle = {feature for name in spared for feature in plan.readouts[name].features}
     for population in plan.populations.values():
         varying = [*population.values.items(), ("bias", population.bias)]
         used = _read_by_update(population)
         per_neuron = 2 * len(population.model.variables)
         per_neuron += sum(value.ndim > 0 for key, value in varying if key in used)
         owners: list[CurrentPlan | FeaturePlan] = [*plan.currents_of(population.name)]
-        owners += plan.features_of(population.name)
+        owners += [bank for bank in plan.features_of(population.name) if bank.name not in idle]
         for owner in owners:
             per_neuron += 2 * len(owner.model.variables)
             per_neuron += sum(np.ndim(value) > 0 for value in owner.values.values())
         numbers += population.n * per_neuron
-    for readout in plan.readouts.values():
+    for name, readout in plan.readouts.items():
         numbers += sum(weights.size for weights in readout.feedback.values())
-        if every_step and len(readout.sample_steps) >= plan.n_steps:
+        if name not in spared and len(readout.sample_steps) >= plan.n_steps:
             numbers += readout.n_outputs * readout.n_units * (3 if readout.spec.rule is not None else 1)
     return numbers * itemsize
 
@@ -170,13 +172,15 @@ def bandwidth(n_bytes: int, itemsize: int = 8) -> float:
 
 
 @cache
-def scatter_time(n: int, itemsize: int = 8) -> float:
+def scatter_time(n: int, n_synapses: int, *, itemsize: int = 8) -> float:
     """Measure a synaptic event: one weight added to one of the targets, in any order.
 
     Parameters
     ----------
     n : int
         Targets.
+    n_synapses : int
+        Synapses that are gone through, which decides where the weights come from.
     itemsize : int
         Bytes of a number.
 
@@ -186,10 +190,10 @@ def scatter_time(n: int, itemsize: int = 8) -> float:
 
     Examples
     --------
-    >>> 0 < scatter_time(100) < 1e-6
+    >>> 0 < scatter_time(100, 1000) < 1e-6
     True
     """
-    index = rng.stream(0, "bench/scatter").integers(0, n, EVENTS).astype(np.int32)
-    total, weight = np.zeros(n, f"f{itemsize}"), np.ones(EVENTS, f"f{itemsize}")
-    scatter = compiled(_scatter)
-    return _median_cpu(lambda: scatter(total, index, weight, 10)) / (10 * EVENTS)
+    index = rng.stream(0, "bench/scatter").integers(0, n, n_synapses, dtype=np.int32)
+    total, weight = np.zeros(n, f"f{itemsize}"), np.ones(n_synapses, f"f{itemsize}")
+    scatter, repeats = compiled(_scatter), max(1, EVENTS // n_synapses)
+    return _median_cpu(lambda: scatter(total, index, weight, repeats)) / (repeats * n_synapses)

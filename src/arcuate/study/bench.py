@@ -29,8 +29,8 @@ __all__ = ["PEERS", "Limit", "Measurement", "Memory", "Pair", "check_peers", "ru
 PEERS = tuple(INSTALL)
 """Packages that can be measured beside this one."""
 
-WAYS = ("strict f64",)
-"""Ways of this package: order of sums and precision."""
+WAYS = ("strict f64", "fast f64")
+"""Ways of this package: order of sums and precision. What has no such options is strict."""
 
 PAIRS = (7, 3)
 """Rounds of a full and of a quick measurement."""
@@ -266,7 +266,8 @@ class _Case:
 
     def measure(self, peers: Sequence[str]) -> None:
         """Measure the participants side by side and file the results."""
-        ours = [self._participant(OURS, way) for way in WAYS]
+        ways = WAYS if self.workload.kind == "run" else WAYS[:1]
+        ours = [self._participant(OURS, way) for way in ways]
         theirs = [self._participant(*who) for who in self.workload.peers if who[0] in peers]
         everyone = ours + theirs
         if self.workload.kind in ("run", "update"):
@@ -375,19 +376,21 @@ class _Case:
     def _file_limits(self, ours: Sequence[Participant]) -> None:
         for one in ours:
             cpu = float(np.median([sample["cpu"] for sample in one.samples.values()]))
-            itemsize, fast = (4 if one.way.endswith("f32") else 8), one.way.startswith("fast")
+            order, itemsize = one.way.split()[0], 4 if one.way.endswith("f32") else 8
             if self.plan is None:
                 n_bytes = update_bytes(N_FEATURES, itemsize=itemsize)
                 speed = bandwidth(n_bytes // 2, itemsize)
                 limit = n_bytes / speed
             else:
                 cpu /= self.seconds
-                n_bytes = bytes_per_step(self.plan, itemsize=itemsize, every_step=not fast)
+                n_bytes = bytes_per_step(self.plan, itemsize=itemsize, order=order)
                 speed = bandwidth(n_bytes, itemsize)
                 spikes = float(np.mean([sample["count"] for sample in one.samples.values()])) / self.seconds
                 n = max(population.n for population in self.plan.populations.values())
                 events = spikes * events_per_spike(self.plan)
-                limit = n_bytes / speed / self.plan.dt + events * scatter_time(n, itemsize)
+                synapses = max(1, sum(edges.index.size for edges in self.plan.projections.values()))
+                event = scatter_time(n, synapses, itemsize=itemsize)
+                limit = n_bytes / speed / self.plan.dt + events * event
             self.result.limits.append(
                 Limit(workload=self.name, way=one.way, cpu=cpu, n_bytes=n_bytes, bandwidth=speed, limit=limit)
             )
