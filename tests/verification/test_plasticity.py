@@ -131,7 +131,7 @@ GAINS = (40.0, 80.0, 120.0, 160.0)
 
 
 def balanced(seconds: int) -> arc.Network:
-    """Sources in four groups, excitatory and inhibitory with shared inputs; inhibition onto ten cells learns."""
+    """Sources in four groups with shared inputs; their inhibition onto ten cells learns."""
 
     def groups(n: int) -> np.ndarray:
         return 20e-12 * np.eye(4)[np.arange(n) % 4]
