@@ -42,7 +42,7 @@ class ExploratoryHebb(Estimator):
     Parameters
     ----------
     n_neurons : int
-        Number of neurons.
+        Number of neurons, at most 10 000.
     connectivity : float
         Probability of a connection, self-connections included.
     gain : float
@@ -370,7 +370,7 @@ class ExploratoryHebb(Estimator):
             value = to_si(getattr(self, name), "s", where=where, name=name)
             return check_real(value, where=where, name=name, low=0.0, low_open=True)
 
-        check_int(self.n_neurons, where=where, name="n_neurons", high=50_000)
+        check_int(self.n_neurons, where=where, name="n_neurons", high=10_000)
         rng.check_seed(self.seed)
         dt = seconds("dt")
         for name in ("tau", "tau_filter"):

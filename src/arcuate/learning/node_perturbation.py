@@ -57,7 +57,7 @@ class NodePerturbation(Estimator):
         ``"rate"``, or ``"spiking"``: LIF neurons driven by the current x, with ``r = s/r_0 - 1``, s their
         filtered spikes and r_0 their rate at x = 0. Subtracting r_0 is a constant current to every target.
     n_neurons : int
-        Number of units.
+        Number of units, at most 10 000.
     gain : float
         Standard deviation of the initial weights times the root of their number.
     tau : str or quantity
@@ -484,7 +484,7 @@ class NodePerturbation(Estimator):
             value = to_si(getattr(self, name), unit, where=where, name=name)
             return check_real(value, where=where, name=name, low=0.0, low_open=unit == "s")
 
-        n = check_int(self.n_neurons, where=where, name="n_neurons", high=20_000)
+        n = check_int(self.n_neurons, where=where, name="n_neurons", high=10_000)
         rng.check_seed(self.seed)
         check_choice(self.units, ("rate", "spiking"), where=where, name="units")
         check_choice(self.eligibility, ("cubed", "kick"), where=where, name="eligibility")
