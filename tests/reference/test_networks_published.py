@@ -1,4 +1,4 @@
-"""The balanced networks of Brette et al. 2007: the step of their scripts, their figures, every engine."""
+"""Published networks: the step of their programs, their figures (slow), every engine (slow)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from conformance.cases import compared, plan_of
 import arcuate as arc
 from arcuate.engines.plan import Plan
 from arcuate.study.reproduction import load_reproduce, read_expected
+
+MODELS = {"cuba": "5 s", "izhikevich2003": "15 s"}
+"""Names, and how long they must run for a hundred thousand spikes."""
 
 ENGINES = ("numba", "brian2", "brian2-cpp")
 
@@ -26,10 +29,10 @@ def matrix(plan: Plan, pre: str) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
-def spikes_of(recording: arc.Recording, dt: float) -> list[tuple[int, int]]:
+def spikes_of(recording: arc.Recording, dt: float, n_exc: int) -> list[tuple[int, int]]:
     """(step, neuron) of all spikes, excitatory neurons first."""
     found, offset = [], 0
-    for name, n in (("exc", 3200), ("inh", 800)):
+    for name, n in (("exc", n_exc), ("inh", 0)):
         spikes = recording.spikes(name)
         steps = np.rint(np.asarray(spikes["time"]) / dt).astype(int)
         found += list(zip(steps.tolist(), (np.asarray(spikes["neuron"]) + offset).tolist(), strict=True))
@@ -56,16 +59,48 @@ def test_cuba_takes_the_step_of_the_published_script() -> None:
         gi += -9.0 * reach["inh"][fired[3200:]].sum(axis=0)
         v, last = np.where(fired, -60.0, v), np.where(fired, step, last)
     recording = arc.simulate(network, "150 ms", seed=2, progress=False)
-    found = spikes_of(recording, network.dt)
+    found = spikes_of(recording, network.dt, 3200)
     assert len(found) > 2000
     assert found == sorted(expected)
 
 
-@pytest.mark.parametrize("name", ["cuba"])
+def test_izhikevich_takes_the_step_of_the_printed_program() -> None:
+    network = arc.load_model("izhikevich2003").replace(
+        {"populations.exc.noise.mode": "frozen", "populations.inh.noise.mode": "frozen"}
+    )
+    plan = plan_of(network, "1 s", seed=3)
+    cells = list(plan.populations.values())
+    a, b, c, d = (
+        np.concatenate([np.broadcast_to(p.values[key], p.n) for p in cells]) for key in ("a", "b", "c", "d")
+    )
+    s = np.zeros((1000, 1000))  # (post, pre), as in the program
+    place = {"exc": slice(0, 800), "inh": slice(800, 1000)}
+    for projection in plan.projections.values():
+        block = s[place[projection.post], place[projection.pre]]
+        block[projection.index, projection.edges()[0]] = projection.weight
+    noise = np.concatenate([k * p.noise.frozen[:, : p.n] for k, p in zip((5, 2), cells, strict=True)], axis=1)
+    v, expected = np.full(1000, -65.0), []
+    u = b * v
+    for t in range(plan.n_steps + 1):
+        fired = np.flatnonzero(v >= 30)
+        expected += [(t - 1, int(neuron)) for neuron in fired]
+        if t == plan.n_steps:
+            break
+        v[fired], u[fired] = c[fired], u[fired] + d[fired]
+        current = noise[t] + s[:, fired].sum(axis=1)
+        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + current)
+        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + current)
+        u = u + a * (b * v - u)
+    found = spikes_of(arc.simulate(network, "1 s", seed=3, progress=False), network.dt, 800)
+    assert len(found) > 5000
+    assert found == sorted(expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_the_expected_figures_are_the_ones_measured(name: str) -> None:
     module = load_reproduce(name).__globals__
     duration = f"{module['SECONDS']} s"
-    small = {"populations.exc.n": 320, "populations.inh.n": 80}
+    small = {"populations.exc.n": 160, "populations.inh.n": 40}
     recording = arc.simulate(arc.load_model(name).replace(small), duration, seed=1, progress=False)
     figures = module["evaluate"](recording)
     assert set(figures) == {f.name for f in read_expected(arc.models.model_folder(name) / "expected.toml")}
@@ -73,7 +108,7 @@ def test_the_expected_figures_are_the_ones_measured(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", ["cuba"])
+@pytest.mark.parametrize("name", MODELS)
 def test_figures(name: str, tmp_path: Any) -> None:
     result = load_reproduce(name)((1, 2, 3, 4, 5), False, tmp_path, lambda done, total, label: None)
     assert result.holds, [(figure.name, figure.got) for figure in result.figures if not figure.holds]
@@ -82,7 +117,7 @@ def test_figures(name: str, tmp_path: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.brian
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("name", "duration"), [("cuba", "5 s")])
+@pytest.mark.parametrize(("name", "duration"), list(MODELS.items()))
 def test_a_hundred_thousand_spikes_on_every_engine(name: str, duration: str) -> None:
     verification = compared(plan_of(arc.load_model(name), duration), ENGINES)
     assert verification.identical, str(verification)
