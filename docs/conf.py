@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tomllib
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from _figures import draw
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -154,6 +158,7 @@ def _notebooks() -> None:
 
 
 (HERE / "_static").mkdir(exist_ok=True)  # the picture is made by `make run`
+draw(HERE / "concepts" / "figures")
 _reference()
 _cards()
 _notebooks()
