@@ -213,6 +213,8 @@ class NodePerturbation(Estimator):
     ) -> Self:
         """Go on learning where the last trial ended; the same as all trials in one `fit`.
 
+        A fit that is interrupted by Ctrl-C keeps the trials that were over, ``n_trials_`` of them.
+
         Parameters
         ----------
         X : array_like, (n_stimuli, n_steps, n_channels)
@@ -338,31 +340,37 @@ class NodePerturbation(Estimator):
         first, n, n_steps = self.n_trials_, self.n_neurons, inputs.shape[1]
         rates, pre, post = (np.zeros((n_steps, n)) for _ in range(3))
         spikes, e, rows = np.zeros((n_steps, n), np.uint8), np.zeros((n, n)), np.empty((order.size, 3))
-        w = self.recurrent_.copy()
-        state = self.baseline_.copy()
-        with progress_bar(progress, order.size, title="node perturbation", unit="trial") as report:
-            for k, s in enumerate(order):
-                trial, drawn = first + k, self._draw(settings, first + k, n_steps)
-                self._run(kernels, settings, w, inputs[s], drawn, (rates, spikes, pre, post), trial)
-                output = rates[window, self.output]
-                error, expected = (
-                    np.abs(output - target[s, window]).mean(),
-                    baseline.expect(state, features[s]),
-                )
-                surprise = baseline.learn(state, features[s], float(error))
-                rows[k] = error, expected, output.mean()
-                if trial >= settings["warm_up"]:
-                    e[:] = 0.0
-                    kernels.outer_add(e, pre[_LEARN_FROM:], post[_LEARN_FROM:])
-                    factor = 1.0 if isinstance(baseline, NoBaseline) else expected
-                    kernels.reward_update(w, e, -settings["rate"] * factor * surprise, settings["limit"])
-                if report is not None:
-                    report(1)
-        if not np.isfinite(w).all():
-            self._not_finite(first + order.size - 1, n_steps - 1, "weights")
-        self.recurrent_, self.baseline_, self.n_trials_ = w, state, first + order.size
-        self._remember(rows, order, first)
+        w, state, kept = self.recurrent_.copy(), self.baseline_.copy(), (self.recurrent_, self.baseline_, 0)
+        try:
+            with progress_bar(progress, order.size, title="node perturbation", unit="trial") as report:
+                for k, s in enumerate(order):
+                    trial, drawn = first + k, self._draw(settings, first + k, n_steps)
+                    self._run(kernels, settings, w, inputs[s], drawn, (rates, spikes, pre, post), trial)
+                    output, expected = rates[window, self.output], baseline.expect(state, features[s])
+                    error = float(np.abs(output - target[s, window]).mean())
+                    surprise = baseline.learn(state, features[s], error)
+                    rows[k] = error, expected, output.mean()
+                    if trial >= settings["warm_up"]:
+                        e[:] = 0.0
+                        kernels.outer_add(e, pre[_LEARN_FROM:], post[_LEARN_FROM:])
+                        factor = 1.0 if isinstance(baseline, NoBaseline) else expected
+                        kernels.reward_update(w, e, -settings["rate"] * factor * surprise, settings["limit"])
+                    kept = w.copy(), state.copy(), k + 1
+                    if report is not None:
+                        report(1)
+        except KeyboardInterrupt:
+            self._keep(*kept, rows, order)
+            raise
+        self._keep(*kept, rows, order)
         return self
+
+    def _keep(self, w: Floats, state: Floats, count: int, rows: Floats, order: Array) -> None:
+        """Keep what was learned by the last whole trial."""
+        if not np.isfinite(w).all():
+            self._not_finite(self.n_trials_ + count - 1, "weights")
+        first = self.n_trials_
+        self.recurrent_, self.baseline_, self.n_trials_ = w, state, first + count
+        self._remember(rows[:count], order[:count], first)
 
     def _start(self, settings: dict[str, Any], n_channels: int, state: Floats) -> None:
         """Draw the network."""
@@ -422,13 +430,14 @@ class NodePerturbation(Estimator):
         else:
             bad = kernels.rate_trial(w, self.input_, inputs, kicks, start, *same, rates, pre, post)
         if bad >= 0:
-            self._not_finite(trial, bad, "activation x")
+            self._not_finite(trial, "activation x", bad)
 
-    def _not_finite(self, trial: int, step: int, what: str) -> None:
+    def _not_finite(self, trial: int, what: str, step: int | None = None) -> None:
+        place = f"trial {trial}" + ("" if step is None else f", step {step}")
         raise NonFiniteError.of(
             where="NodePerturbation",
             name=what,
-            bound=f"is not finite at trial {trial}, step {step}",
+            bound=f"is not finite at {place}",
             fix="lower learning_rate, max_change or the inputs",
         )
 

@@ -124,6 +124,20 @@ def test_pieces_and_threads_change_nothing(units: str) -> None:
     assert not np.array_equal(side[1], whole.recurrent_)
 
 
+def test_an_interrupt_keeps_the_trials_that_were_over() -> None:
+    def interrupt(done: int, of: int) -> None:
+        if done == 9:
+            raise KeyboardInterrupt
+
+    net = NodePerturbation(**FEW)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(TRIALS.inputs, TRIALS.target, **(DATA | {"progress": interrupt}))
+    assert net.n_trials_ == net.history_.sizes["trial"] == 9
+    rest = {"stimulus": TRIALS.stimulus[9:]}
+    net.partial_fit(TRIALS.inputs, TRIALS.target, **(DATA | rest))
+    assert np.array_equal(net.recurrent_, fitted().recurrent_)
+
+
 def test_a_function_that_is_compiled_does_what_it_does_plainly() -> None:
     from arcuate.learning import _perturbation as kernels
 
