@@ -1,6 +1,6 @@
-"""The door to Numba outside the engines: plain Python functions, compiled with a cache on disk.
+"""The door to compiled code: plain Python functions, compiled with a cache on disk.
 
-Numba's cache files are pickles, so the folder belongs to one user and nobody else can write to it.
+What is in the cache is run, so the folder belongs to one user and nobody else can write to it.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cache_dir", "compiled"]
+from arcuate._native import NativeFunction, fingerprint
 
-_LOCK = threading.RLock()
+__all__ = ["cache_dir", "compiled"]
 
 CACHE_VARIABLE = "ARCUATE_CACHE"
 """Environment variable that names another cache folder."""
@@ -57,9 +56,11 @@ def cache_dir() -> Path:
 
 
 def _stamp() -> str:
-    """Short hash of the learning rules: Numba notices a change of a caller, not of what it calls."""
-    rules = sorted(Path(__file__).with_name("mechanisms").glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in rules)).hexdigest()[:8]
+    """Short hash of every function that a kernel may call: of all files that hold any."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    texts = {path: path.read_bytes() for path in files}
+    held = [text for path, text in texts.items() if path.parent.name == "mechanisms" or b"_jit" in text]
+    return hashlib.sha256(b"".join(held)).hexdigest()[:8]
 
 
 def _is_private(folder: Path) -> bool:
@@ -72,18 +73,18 @@ def _is_private(folder: Path) -> bool:
 
 
 @cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> NativeFunction:
     """Compile a plain Python function, once per process and once per cache folder.
 
     Parameters
     ----------
     function : callable
         Loops over arrays and scalars, at module level, calling nothing but arithmetic, ``math`` and NumPy
-        (or functions that are compiled already).
+        (or functions of this package that do the same).
 
     Returns
     -------
-    callable
+    NativeFunction
         The same function, compiled at its first call: strict IEEE arithmetic, division by zero gives
         infinity, no bounds checks, and other Python threads run meanwhile.
 
@@ -96,18 +97,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> output
     array([11.])
     """
-    folder = str(cache_dir())  # before Numba is imported
-    import numba
-
-    config: Any = numba.config
-    if isinstance(function, numba.core.dispatcher.Dispatcher):
+    if isinstance(function, NativeFunction):
         return function
-    with _LOCK:
-        before = config.CACHE_DIR
-        config.CACHE_DIR = folder  # the dispatcher keeps it; code of other packages stays where it was
-        try:
-            return numba.njit(cache=True, error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(
-                function
-            )
-        finally:
-            config.CACHE_DIR = before
+    code: Any = function.__code__
+    names, defaults = code.co_varnames[: code.co_argcount], function.__defaults__ or ()
+    return NativeFunction(fingerprint(function), lambda: function, cache_dir, names=names, defaults=defaults)

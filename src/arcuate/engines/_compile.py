@@ -7,16 +7,14 @@ import importlib.util
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from arcuate._jit import cache_dir, compiled
+from arcuate._jit import cache_dir
+from arcuate._native import NativeFunction
 from arcuate.mechanisms import _elementary
-
-_LOCK = threading.RLock()
 
 _HEADER = """\
 import math
@@ -28,7 +26,8 @@ from arcuate.engines._kernels import *
 """
 
 
-def load_kernel(text: str) -> Callable[..., Any]:
+@cache
+def load_kernel(text: str) -> NativeFunction:
     """Compile a kernel, or take it from the cache.
 
     The source was written by the emitter from parsed expressions; nothing in it is text of a user.
@@ -40,21 +39,16 @@ def load_kernel(text: str) -> Callable[..., Any]:
 
     Returns
     -------
-    callable
-        The compiled function; Numba compiles at the first call unless its cache has it.
+    NativeFunction
+        The compiled function; it is compiled at the first call unless the cache has it.
     """
-    with _LOCK:  # threads that ask for one kernel get one, compiled once
-        return _load_kernel(text)
-
-
-@cache
-def _load_kernel(text: str) -> Callable[..., Any]:
     functions = [_elementary.source(name, "numba") for name in _elementary.used(text)]
-    return compiled(python_kernel(text, "\n\n".join([_HEADER, *functions])))
+    header = "\n\n".join([_HEADER, *functions])
+    return NativeFunction(header + text, lambda: python_kernel(text, header), cache_dir)
 
 
 def python_kernel(text: str, header: str) -> Callable[..., Any]:
-    """Turn kernel source into a Python function that lives in a file, as Numba's cache wants it.
+    """Turn kernel source into a Python function that lives in a file, so that nothing is executed as text.
 
     Parameters
     ----------
@@ -70,22 +64,28 @@ def python_kernel(text: str, header: str) -> Callable[..., Any]:
     source = header + text
     digest = hashlib.sha256(source.encode()).hexdigest()[:24]
     path = cache_dir() / "kernels" / f"kernel_{digest}.py"
-    if not path.is_file() or path.read_text() != source:
-        _write(path, source)
+    path = _written(path, source)
     spec = importlib.util.spec_from_file_location(f"arcuate_kernel_{digest}", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load the kernel {path}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Numba finds a cached kernel's globals by the name of its module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     function: Callable[..., Any] = module.kernel
     return function
 
 
-def _write(path: Path, source: str) -> None:
-    """Write beside and rename, so that two processes can do it at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w") as file:
-        file.write(source)
-    os.replace(name, path)
+def _written(path: Path, source: str) -> Path:
+    """Where the source stands: in the cache, written beside and renamed, or where there is still room."""
+    try:
+        if path.is_file() and path.read_bytes() == source.encode():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        os.replace(name, path)
+    except OSError:  # full, or taken away since it was made
+        path = Path(tempfile.mkdtemp(prefix="arcuate-")) / path.name
+        path.write_text(source)
+    return path

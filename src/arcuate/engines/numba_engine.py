@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._native import Call
 from arcuate._philox import padded_normals
 from arcuate.engines._compile import load_kernel
 from arcuate.engines._emit import BLOCK, emit_kernel
@@ -111,7 +112,7 @@ class NumbaRun:
         self._names = Names.of(plan, order)
         source = emit_kernel(plan, order=order)
         start = time.perf_counter()
-        self._kernel = load_kernel(source.text)
+        self._kernel = Call(load_kernel(source.text))
         self._wanted = source.arguments
         self._constants = kernel_constants(plan, self._names)
         self.moving = kernel_state(plan, self._names)

@@ -1,0 +1,484 @@
+"""Machine code of compiled functions, kept on disk in a form that is loaded without Numba and checked first.
+
+Numba compiles a function once for the kinds of its arguments. What it made is an object file that needs
+nothing of Numba to run, so a later process loads it through LLVM alone: no import of Numba, no pickle. A file
+begins with the sha256 of the rest; one that is cut short or altered is compiled again.
+
+The machine code gets one argument: a table of 64-bit words, the first for the result, then each argument as
+Numba passes it (a number in one word; an array as two empty words, size, item size, address, shape, strides).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["NativeFunction", "fingerprint", "lean"]
+
+ENTRY = "arcuate_entry"
+"""Symbol of the function in an object file."""
+
+FORMAT = "1"
+"""Layout of the table of arguments and of the files."""
+
+FOREIGN = ("numba", "NRT", "Py", "_Py", "__svml", "_Z")
+"""Beginnings of symbols that are there only when Numba is."""
+
+_LOCK = threading.RLock()
+_LOADED: dict[str, Any] = {}
+_SCALARS = {bool: "?", int: "<i8", float: "<f8"}
+
+
+class NativeFunction:
+    """A function of arrays and numbers that runs as machine code.
+
+    Parameters
+    ----------
+    text : str
+        What identifies the function and everything that it calls.
+    python : callable
+        Gives the Python function; called only if it has to be compiled.
+    folder : callable
+        Gives the folder of the cache.
+    names : sequence of str
+        Names of the arguments, where they may be left out or named.
+    defaults : sequence
+        Values of the last ones.
+
+    Examples
+    --------
+    >>> from arcuate._jit import compiled
+    >>> from arcuate.mechanisms.plasticity import center_decay
+    >>> isinstance(compiled(center_decay), NativeFunction), compiled(center_decay)(0, 50.0)
+    (True, 0.0)
+    """
+
+    def __init__(
+        self,
+        text: str,
+        python: Callable[[], Callable[..., Any]],
+        folder: Callable[[], Path],
+        *,
+        names: Sequence[str] = (),
+        defaults: Sequence[Any] = (),
+    ) -> None:
+        self._text, self._python, self._folder = text, python, folder
+        self._names, self._defaults = tuple(names), tuple(defaults)
+        self._entries: dict[str, _Entry | None] = {}
+
+    @property
+    def py_func(self) -> Callable[..., Any]:
+        """The Python function itself."""
+        return self._python()
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        """Run on some arguments; other Python threads run meanwhile."""
+        rest = self._names[len(values) :]
+        if rest:
+            given = dict(zip(reversed(self._names), reversed(self._defaults), strict=False)) | named
+            values = (*values, *(given[name] for name in rest))
+        return Call(self)(*values)
+
+    def entry(self, signature: str) -> _Entry | None:
+        """Give the machine code for some kinds of arguments; None where only Numba itself can run it.
+
+        Parameters
+        ----------
+        signature : str
+            Kinds of the arguments, as `Call` writes them.
+
+        Returns
+        -------
+        object or None
+        """
+        if signature not in self._entries:
+            with _LOCK:
+                self._entries[signature] = _obtain(self._text, signature, self._python, self._folder())
+        return self._entries[signature]
+
+    def slow(self) -> Callable[..., Any]:
+        """Compile with Numba's own machinery, for what cannot stand alone.
+
+        Returns
+        -------
+        callable
+        """
+        with _LOCK:
+            return _dispatcher(self._python())
+
+
+class Call:
+    """A function and the arguments that it was last called with: what did not change is not looked at again.
+
+    Parameters
+    ----------
+    function : NativeFunction
+        What to call.
+    """
+
+    def __init__(self, function: NativeFunction) -> None:
+        self._function = function
+        self._last: list[Any] = []
+        self._slow: Callable[..., Any] | None = None
+
+    def __call__(self, *values: Any) -> Any:
+        """Run on some arguments."""
+        if not self._last and self._slow is None:
+            self._prepare(values)
+        if self._slow is not None:
+            return self._slow(*values)
+        for place, value in enumerate(values):
+            if value is not self._last[place]:
+                if _kind(value) != self._kinds[place]:  # another type than last time
+                    self._last = []
+                    return self(*values)
+                self._put(place, value)
+        self._entry.run(self._address)
+        return self._entry.result(self._words)
+
+    def _prepare(self, values: Sequence[Any]) -> None:
+        kinds = [_kind(value) for value in values]
+        known = "" not in kinds
+        entry = self._function.entry(";".join(kinds)) if known else None
+        if entry is None:
+            self._slow = self._function.slow()
+            return
+        self._entry, self._kinds = entry, kinds
+        sizes = [5 + 2 * value.ndim if isinstance(value, np.ndarray) else 1 for value in values]
+        self._places = [1, *(1 + np.cumsum(sizes)).tolist()]
+        self._words = np.zeros(self._places[-1], np.int64)
+        self._address = self._words.ctypes.data
+        self._last = [None] * len(kinds)
+        for place, value in enumerate(values):
+            self._put(place, value)
+
+    def _put(self, place: int, value: Any) -> None:
+        """Write one argument into the table, and keep it alive until another takes its place."""
+        start = self._places[place]
+        if isinstance(value, np.ndarray):
+            address = value.__array_interface__["data"][0]
+            self._words[start + 2 : self._places[place + 1]] = (
+                value.size,
+                value.itemsize,
+                address,
+                *value.shape,
+                *value.strides,
+            )
+        else:
+            kind = np.dtype(self._kinds[place])
+            self._words[start : start + 1].view(kind)[0] = value
+        self._last[place] = value
+
+
+def _kind(value: Any) -> str:
+    """The kind of an argument: the type of a number; of an array also dimensions, order and writability."""
+    kind = _SCALARS.get(type(value))
+    if kind is not None:
+        return kind
+    if isinstance(value, np.ndarray):
+        dtype, flags = value.dtype, value.flags
+        if dtype.kind in "biuf" and dtype.isnative and flags.aligned and value.ndim:
+            order = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
+            return f"{dtype.str}:{value.ndim}{order}{'w' if flags.writeable else 'r'}"
+        return ""
+    return value.dtype.str if isinstance(value, np.number) and value.dtype.kind in "iuf" else ""
+
+
+class _Entry:
+    """Machine code in memory."""
+
+    def __init__(self, code: bytes, result: str) -> None:
+        self._engine = _load(code)
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+        self.run = kind(self._engine.get_function_address(ENTRY))
+        self._result = result
+
+    def result(self, words: Any) -> Any:
+        return words[:1].view(self._result)[0].item() if self._result else None
+
+
+def _obtain(
+    text: str, signature: str, python: Callable[[], Callable[..., Any]], folder: Path
+) -> _Entry | None:
+    """Take machine code from the cache, or compile it and put it there."""
+    key = hashlib.sha256("\0".join((text, signature, *_platform())).encode()).hexdigest()
+    if key not in _LOADED:
+        path = folder / "native" / f"{key[:32]}.o"
+        found = _read(path, key)
+        if found is None:
+            found = _translate(python(), signature)
+            _write(path, key, found)
+        code, result = found
+        _LOADED[key] = _Entry(code, result) if code else None
+    return _LOADED[key]
+
+
+@cache
+def _platform() -> tuple[str, ...]:
+    """What machine code depends on besides its source."""
+    import llvmlite.binding as llvm
+
+    release = ""
+    for entry in sys.path:  # what importlib.metadata would say, without loading it
+        with suppress(OSError, ValueError):
+            release = release or next((n for n in os.listdir(entry or ".") if n.startswith("numba-")), "")
+    options = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("NUMBA_")]
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return (
+        "1",
+        sys.version,
+        release,
+        np.__version__,
+        ".".join(map(str, llvm.llvm_version_info)),
+        cpu,
+        features,
+        *options,
+    )
+
+
+def _read(path: Path, key: str) -> tuple[bytes, str] | None:
+    """Machine code and kind of the result from a file; None if it is not there, not whole, or not ours."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, body = data[:32], data[32:]
+    if hashlib.sha256(body).digest() != digest or body[:64] != key.encode():
+        return None
+    return body[68:], body[64:68].decode("ascii").strip()
+
+
+def _write(path: Path, key: str, found: tuple[bytes, str]) -> None:
+    """Write beside and rename; a cache that cannot be written is no reason to stop."""
+    body = key.encode() + found[1].ljust(4).encode() + found[0]
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(body).digest() + body)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _load(code: bytes) -> Any:
+    """Put an object file into memory, ready to run."""
+    import llvmlite.binding as llvm
+
+    if hasattr(llvm, "initialize"):  # needed up to LLVM 14, an error later
+        with suppress(RuntimeError):
+            llvm.initialize()
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), codemodel="jitdefault", jit=True
+    )
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Compile without the garbage collector, which would find nothing and takes a fifth of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _translate(function: Callable[..., Any], signature: str) -> tuple[bytes, str]:
+    """Compile to an object file; no bytes where the code could not run without Numba."""
+    from numba.core import compiler, errors, types
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    flags: Any = compiler.Flags()
+    flags.error_model, flags.nrt, flags.no_compile = "numpy", False, True
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    target: Any = cpu_target.target_context
+    typing: Any = cpu_target.typing_context
+    build: Any = compiler.compile_extra
+    kinds = tuple(_numba_type(kind) for kind in signature.split(";")) if signature else ()
+    with global_compiler_lock, _uncollected():
+        typing.refresh(), target.refresh()
+        try:
+            made = build(typing, target, lean(function), kinds, None, flags, {})
+        except errors.NumbaError:
+            return b"", ""
+        results = {types.none: "", types.int64: "<i8", types.float64: "<f8"}
+        if made.signature.return_type not in results:
+            return b"", ""
+        result = results[made.signature.return_type]
+        made.library.add_ir_module(_door(target, made.fndesc, bool(result)))
+        made.library.enable_object_caching()
+        made.library.finalize()
+        return (made.library._get_compiled_object(), result) if _stands_alone(made.library) else (b"", "")
+
+
+def _numba_type(kind: str) -> Any:
+    """Numba's type of a kind of argument."""
+    import numba
+    from numba.core import types
+
+    array: Any = types.Array
+    dtype, _, rest = kind.partition(":")
+    scalar = numba.from_dtype(np.dtype(dtype))
+    if not rest:
+        return scalar
+    return array(scalar, int(rest[:-2]), rest[-2], readonly=rest[-1] == "r")
+
+
+def _door(target: Any, description: Any, has_result: bool) -> Any:
+    """A function of one pointer that reads the arguments from the table and calls the compiled one."""
+    from llvmlite import ir
+
+    word, single = ir.IntType(64), ir.IntType(32)
+    kind = target.call_conv.get_function_type(description.restype, description.argtypes)
+    module = target.create_module(ENTRY)
+    inner = ir.Function(module, kind, description.llvm_func_name)
+    door = ir.Function(module, ir.FunctionType(ir.VoidType(), [word.as_pointer()]), ENTRY)
+    builder = ir.IRBuilder(door.append_basic_block())
+    out, trouble = (builder.alloca(pointer.pointee) for pointer in kind.args[:2])
+    values = [out, trouble]
+    for place, wanted in enumerate(kind.args[2:], start=1):
+        value = builder.load(builder.gep(door.args[0], [ir.Constant(word, place)]))
+        if isinstance(wanted, ir.PointerType):
+            value = builder.inttoptr(value, wanted)
+        elif isinstance(wanted, ir.FloatType):
+            value = builder.bitcast(builder.trunc(value, single), wanted)
+        elif wanted != word:
+            value = (builder.trunc if isinstance(wanted, ir.IntType) else builder.bitcast)(value, wanted)
+        values.append(value)
+    builder.call(inner, values, attrs=("noinline",))
+    if has_result:
+        builder.store(builder.load(builder.bitcast(out, word.as_pointer())), door.args[0])
+    builder.ret_void()
+    return module
+
+
+def _stands_alone(library: Any) -> bool:
+    """Whether the code needs nothing but the C library, and cannot raise."""
+    import llvmlite.binding as llvm
+
+    needed = [f.name for f in library._final_module.functions if f.is_declaration]
+    strange = [name for name in needed if not name.startswith("llvm.")]
+    return all(
+        not name.startswith(("numba", "NRT", "Py", "_Py", "__svml", "_Z")) for name in strange
+    ) and all(llvm.address_of_symbol(name) for name in strange)
+
+
+def lean(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Copy a function for Numba: what it calls is compiled into it and cannot be called from Python.
+
+    Parameters
+    ----------
+    function : callable
+        A Python function whose globals may be `NativeFunction` objects or functions of this package.
+
+    Returns
+    -------
+    callable
+        A Python function.
+
+    Examples
+    --------
+    >>> from arcuate.mechanisms.plasticity import center_decay
+    >>> lean(center_decay).__name__
+    'center_decay'
+    """
+    return _with_callees(function, _lean_callee)
+
+
+def _with_callees(function: Callable[..., Any], translate: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Copy a function with the functions that it calls replaced."""
+    names = {}
+    for key, value in _globals(function).items():
+        plain = value.py_func if isinstance(value, NativeFunction) else value
+        if isinstance(plain, FunctionType):
+            names[key] = translate(plain)
+    code, before = function.__code__, function.__globals__
+    return FunctionType(code, before | names, function.__name__, function.__defaults__)
+
+
+@cache
+def _lean_callee(function: Any) -> Any:
+    import numba
+
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+    return numba.njit(error_model="numpy", fastmath=False, **options)(lean(function))
+
+
+@cache
+def _dispatcher(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as Numba compiles it for Python, without a cache."""
+    import numba
+
+    whole = _with_callees(function, _dispatcher)
+    return numba.njit(error_model="numpy", fastmath=False, boundscheck=False, nogil=True)(whole)
+
+
+def _globals(function: Callable[..., Any]) -> dict[str, Any]:
+    """Global names that a function uses, and their values."""
+    code, names = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    return {key: names[key] for key in (code.co_names if code else ()) if key in names}
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """Write down what a function does, with everything of its module or package that it calls.
+
+    Parameters
+    ----------
+    function : callable
+        A Python function.
+
+    Returns
+    -------
+    str
+        Changes when the code, a constant, or a function that is called changes.
+
+    Examples
+    --------
+    >>> from arcuate.mechanisms.plasticity import center_decay, center_update
+    >>> fingerprint(center_decay) == fingerprint(center_update)
+    False
+    """
+    parts: list[str] = []
+    queue, seen = [function], set()
+    while queue:
+        one = queue.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        code = getattr(one, "__code__", None)
+        if code is None:
+            parts.append(repr(one))
+            continue
+        parts.append(f"{one.__qualname__} {code.co_code.hex()} {code.co_consts!r} {code.co_names!r}")
+        for key, value in sorted(_globals(one).items()):
+            if isinstance(value, NativeFunction):
+                queue.append(value.py_func)
+            elif isinstance(value, FunctionType):
+                queue.append(value)
+            elif isinstance(value, (int, float, np.generic, np.ndarray, tuple)):
+                parts.append(f"{key}={value!r}")
+    return "\n".join(parts)
