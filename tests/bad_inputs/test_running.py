@@ -185,12 +185,6 @@ TIMES: dict[str, Case] = {
         "network",
         ("RLS", "'out'", 'engine="numba"'),
     ),
-    "45 low rank": (
-        lambda: run(link(connectivity=RANDOM), engine="brian2-cpp"),
-        CapabilityError,
-        "network",
-        ("low-rank", "'exc->exc'", 'engine="numba"'),
-    ),
     "46 variable": (
         lambda: run(net(), record=arc.Record(states={"exc": ["w"]})),
         UnknownNameError,

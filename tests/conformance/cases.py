@@ -162,6 +162,67 @@ def many_synapses(method: str) -> arc.Network:
     return network.replace({"projections": links})
 
 
+def reservoir_of_all_kinds() -> arc.Network:
+    """Excitatory and inhibitory cells with random, low-rank and fed-back input at once, all heterogeneous."""
+    exc = arc.lif(tau_m=arc.Uniform("15 ms", "25 ms"), t_ref=arc.Uniform("1 ms", "3 ms"))
+    inh = arc.lif(tau_m=arc.LogNormal("10 ms", "2 ms"), v_thresh=arc.Normal("-52 mV", "1 mV"))
+    populations = [
+        arc.Population(
+            name="exc",
+            n=60,
+            neuron=exc,
+            bias=arc.Normal("550 pA", "60 pA"),
+            noise=arc.Noise(sigma="2 pA*s**0.5"),
+        ),
+        arc.Population(name="inh", n=20, neuron=inh, sign="inhibitory", bias="450 pA"),
+    ]
+    structured = [
+        arc.Projection(
+            name=name,
+            pre="exc",
+            post="exc",
+            connectivity=arc.LowRank(2, arc.Normal(0, 1), arc.Uniform(-1, 1)),
+            weight=weight,
+            delay=delay,
+            synapse=synapse,
+            short_term=short_term,
+        )
+        for name, weight, delay, synapse, short_term in (
+            ("kicks", "0.2 mV", "0 ms", arc.delta(), None),
+            ("waves", "40 pA", "0.7 ms", arc.exponential("8 ms"), arc.TsodyksMarkram(tau_rec="90 ms")),
+        )
+    ]
+    random = [
+        arc.Projection(
+            pre="exc",
+            post=post,
+            connectivity=arc.Sparse(0.2),
+            weight=arc.LogNormal("30 pA", "15 pA"),
+            synapse=arc.exponential("4 ms"),
+            delay=arc.Uniform("0 ms", "2 ms"),
+        )
+        for post in ("exc", "inh")
+    ]
+    brake = arc.Projection(
+        pre="inh",
+        post="exc",
+        connectivity=arc.FixedInDegree(8),
+        weight="1 nS",
+        synapse=arc.alpha("4 ms", e_rev="-75 mV"),
+    )
+    readout = arc.Readout(
+        name="z",
+        source=["exc", "inh"],
+        n_outputs=2,
+        initial_weight=np.full((2, 80), 0.02),
+        feedback=arc.Feedback(target="exc", scale=arc.Uniform("-80 pA", "80 pA")),
+    )
+    return arc.Network(
+        name="all_kinds", dt="0.1 ms", populations=populations,
+        projections=[random[0], *structured, random[1], brake], readouts=[readout],
+    )  # fmt: skip
+
+
 def theta_network(n: int = 40) -> arc.Network:
     """Theta cells, whose update calls the cosine of the mathematical library."""
     return arc.Network(

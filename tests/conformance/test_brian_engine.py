@@ -40,15 +40,7 @@ def test_it_names_what_it_cannot_run() -> None:
     assert "TwoBank" in obstacle
     (obstacle,) = engine.explain(learning_network(arc.RLS(alpha=1.0), feedback=False))
     assert "RLS" in obstacle
-    low_rank = arc.Projection(
-        pre="exc", post="exc", connectivity=arc.LowRank(1, left=arc.Normal(0, 1), right=arc.Normal(0, 1)),
-        weight="1 pA",
-    )  # fmt: skip
-    lif = lif_network(arc.delta(), "3 mV").replace({"projections": [low_rank]})
-    (obstacle,) = engine.explain(lif)
-    assert "'exc->exc'" in obstacle
-    assert "low-rank" in obstacle
-    for missing in ("rule:RLS", "rule:TwoBank", "low_rank", "checkpoint"):
+    for missing in ("rule:RLS", "rule:TwoBank", "checkpoint"):
         assert missing not in engine.capabilities()
     assert {"delay", "noise", "feedback", "rule:Delta", "spike_input", "center"} <= engine.capabilities()
 

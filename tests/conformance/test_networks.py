@@ -16,6 +16,7 @@ from conformance.cases import (
     lif_network,
     many_synapses,
     plan_of,
+    reservoir_of_all_kinds,
     run,
     theta_network,
 )
@@ -65,6 +66,23 @@ def test_every_synapse_onto_the_same_cells(method: str) -> None:
     verification = compared(plan_of(network, "150 ms", everything=True))
     assert verification.n_spikes >= 150
     assert_same_bits(verification)
+
+
+def test_random_low_rank_feedback_and_inhibition_add_up() -> None:
+    network = reservoir_of_all_kinds()
+    verification = assert_identical(plan_of(network, "200 ms", everything=True), n_spikes=300)
+    assert {"z/z", "exc/v"} <= set(verification.max_abs_diff)
+
+
+@pytest.mark.parametrize("part", ["exc->exc", "kicks", "waves", "inh->exc", "z"])
+def test_each_kind_of_input_changes_the_spikes(part: str) -> None:
+    network = reservoir_of_all_kinds()
+    kept = [p for p in network.projections.values() if p.name != part]
+    less = network.replace({"projections": kept})
+    if part == "z":
+        less = less.replace({"readouts.z.initial_weight": np.zeros((2, 80))})
+    plans = [plan_of(one, "100 ms") for one in (network, less)]
+    assert not compare(plans[0], [run(plan, "numba") for plan in plans], ("whole", "less")).identical
 
 
 def taught(rule: Any, duration: int, **parts: Any) -> Plan:

@@ -36,6 +36,9 @@ from arcuate.engines.plan import (
 )
 from arcuate.mechanisms.expressions import Expression, Program
 
+SLOTS = 3
+"""Orders that a projection has within the slot of the synapses."""
+
 
 class Description:
     """A network as data: what the job of the other process is given.
@@ -340,6 +343,9 @@ def _noise(job: Description, group: dict[str, Any], population: PopulationPlan) 
 
 def _projection(job: Description, projection: ProjectionPlan, order: int) -> None:
     """S4: synapses in the order of the plan; Brian2's queue delivers the oldest spikes first."""
+    if projection.left is not None:
+        _low_rank(job, projection, order)
+        return
     if projection.weight.size == 0:
         return
     plan, names = job.plan, job.names
@@ -355,7 +361,7 @@ def _projection(job: Description, projection: ProjectionPlan, order: int) -> Non
         return f"{p}_v_post += {text}" + (f"*int({p}_ref_post <= 0.0)" if refractory else "")
 
     pre, delay = projection.edges()
-    place: dict[str, Any] = {"order": order, "i": pre, "j": projection.index, "delay": delay}
+    place: dict[str, Any] = {"order": SLOTS * order, "i": pre, "j": projection.index, "delay": delay}
     if projection.plasticity is not None:
         plastic = PlasticDescription(job, projection, order)
         plastic.declare()
@@ -370,11 +376,55 @@ def _projection(job: Description, projection: ProjectionPlan, order: int) -> Non
         j, names.source(projection.pre), p, model=f"{j}_w : 1 (constant)", on_pre=jump(f"{j}_w"), **place
     )
     if projection.short_term is not None:
-        lines = _statements(*describe_short_term(job, synapses, projection, j))
-        head = [f"{j}_elapsed = (t_in_timesteps - {j}_last)*{j}_dt", f"{j}_last = t_in_timesteps"]
-        synapses["on_pre"] = "\n".join([*head, *lines, jump(f"({j}_w*{j}_release)")])
+        lines = _released(job, synapses, projection, pre)
+        synapses["on_pre"] = "\n".join([*lines, jump(f"({j}_w*{j}_release)")])
     job.arrays[f"{j}/w"] = projection.weight
     synapses["values"][f"{j}_w"] = f"{j}/w"
+
+
+def _released(
+    job: Description, synapses: dict[str, Any], projection: ProjectionPlan, pre: Array
+) -> list[str]:
+    """Short-term plasticity: statements that set what the spike at hand delivers."""
+    j = job.names.projection[projection.name]
+    head = [f"{j}_elapsed = (t_in_timesteps - {j}_last)*{j}_dt", f"{j}_last = t_in_timesteps"]
+    return head + _statements(*describe_short_term(job, synapses, projection, j, pre=pre))
+
+
+def _low_rank(job: Description, projection: ProjectionPlan, order: int) -> None:
+    """S4: spikes add the right factors into a group of one, whose sums the targets weigh by the left ones."""
+    plan, names, left, right = job.plan, job.names, projection.left, projection.right
+    assert left is not None and right is not None
+    j, c = names.projection[projection.name], names.current[projection.current]
+    p, latent = names.population[projection.post], f"{j}_latent"
+    group, pre = job.groups[p], np.arange(right.shape[0])
+    job.add_group(latent, 1, order=0)
+    total, sums = "0.0", range(right.shape[1])
+    for k in sums:
+        job.declare(job.groups[latent], f"{j}_sum{k}", np.zeros(1))
+        job.declare(group, f"{j}_left{k}", left[:, k], "constant")
+        job.link(group, f"{j}_sum{k}", latent, f"{j}_sum{k}")
+        total = f"({total} + {j}_left{k}*{j}_sum{k})"
+    synapses = job.add_synapses(
+        j, names.source(projection.pre), latent, order=SLOTS * order, i=pre, j=np.zeros_like(pre),
+        delay=np.full(pre.size, projection.delays[0]), on_pre="",
+        model="\n".join(f"{j}_right{k} : 1 (constant)" for k in sums),
+    )  # fmt: skip
+    lines = [] if projection.short_term is None else _released(job, synapses, projection, pre)
+    share = "" if projection.short_term is None else f"*{j}_release"
+    synapses["on_pre"] = "\n".join([*lines, *(f"{j}_sum{k}_post += {j}_right{k}{share}" for k in sums)])
+    for k in sums:
+        job.arrays[f"{j}/right{k}"] = right[:, k].copy()
+        synapses["values"][f"{j}_right{k}"] = f"{j}/right{k}"
+    variable, amount = plan.currents[projection.current].model.on_spike
+    text = expression(amount).emit("brian", lambda key: f"{j}_total" if key == "w" else f"{c}_{key}")
+    target = f"{p}_v" if variable == "post.v" else f"{c}_{variable}"
+    if variable == "post.v" and "ref" in plan.populations[projection.post].model.variables:
+        text += f"*int({p}_ref <= 0.0)"
+    code = [f"{j}_total = {total}", f"{j}_more = {target} + {text}", f"{target} = {j}_more"]
+    job.update(f"{j}_spread", p, code, when="synapses", order=SLOTS * order + 1)
+    clear = [f"{j}_sum{k} = 0.0" for k in sums]
+    job.update(f"{j}_clear", latent, clear, when="synapses", order=SLOTS * order + 2)
 
 
 def _record(job: Description) -> None:

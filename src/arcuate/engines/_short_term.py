@@ -111,7 +111,7 @@ def short_term_state(projection: ProjectionPlan, j: str, *, rows: int, n: int) -
 
 
 def describe_short_term(
-    job: Description, synapses: dict[str, Any], projection: ProjectionPlan, j: str
+    job: Description, synapses: dict[str, Any], projection: ProjectionPlan, j: str, *, pre: Array
 ) -> tuple[Program, str]:
     """Give Brian2's synapses their variables.
 
@@ -125,6 +125,8 @@ def describe_short_term(
         The projection.
     j : str
         Its identifier.
+    pre : ndarray, (n_synapses,)
+        Presynaptic neuron of each of Brian2's synapses.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def describe_short_term(
     """
     part = projection.short_term
     assert part is not None
-    on_spike, pre = program(part.model.on_spike), projection.edges()[0]
+    on_spike = program(part.model.on_spike)
     numbers = {key: part.values[key] for key in sorted(on_spike.reads & set(part.values))}
     numbers |= {"dt": np.asarray(job.plan.dt), "last": np.asarray(0.0)}
     numbers |= {key: np.asarray(float(v.initial)) for key, v in part.model.variables.items()}

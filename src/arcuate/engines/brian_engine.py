@@ -40,7 +40,7 @@ from arcuate.errors import (
     NonFiniteError,
     check_choice,
 )
-from arcuate.spec import Delta, LowRank, Network
+from arcuate.spec import Delta, Network
 
 TARGETS: Mapping[str, str] = {
     "brian2": "numpy",
@@ -85,7 +85,17 @@ class BrianEngine:
         frozenset of str
         """
         return frozenset(
-            {"delay", "noise", "spike_input", "feedback", "center", "rule:Delta", "plasticity", "short_term"}
+            {
+                "delay",
+                "noise",
+                "spike_input",
+                "feedback",
+                "center",
+                "rule:Delta",
+                "low_rank",
+                "plasticity",
+                "short_term",
+            }
         )
 
     def explain(self, network: Network) -> list[str]:
@@ -103,10 +113,6 @@ class BrianEngine:
         """
         obstacles = []
         for projection in network.projections.values():
-            if isinstance(projection.connectivity, LowRank):
-                obstacles.append(
-                    f"Projection {projection.name!r} is low-rank; Brian2 has only synapses one by one"
-                )
             if projection.plasticity is not None and self.target == "cuda_standalone":
                 obstacles.append(
                     f"Projection {projection.name!r} is plastic; on a GPU its order of work is not fixed"
