@@ -27,8 +27,9 @@ def cells(n: int, **options: Any) -> arc.Network:
 
 
 def linked(n: int, connectivity: Any, **options: Any) -> arc.Network:
+    whole = {key: options.pop(key) for key in ("modulators", "record") if key in options}
     given = {"pre": "exc", "post": "exc", "connectivity": connectivity, "weight": 0.01, **options}
-    return cells(n, projections=[arc.Projection(**given)])
+    return cells(n, projections=[arc.Projection(**given)], **whole)
 
 
 def read(n: int, *, record: arc.Record = QUIET, **options: Any) -> arc.Network:
@@ -65,6 +66,16 @@ SPECS: dict[str, tuple[arc.Network, str]] = {
         cells(10, inputs=[arc.Input(name="drive", target="exc", n_channels=100, weight=0.01)]),
         "40 s",
     ),
+    "plastic": (
+        linked(
+            2000,
+            arc.Sparse(0.2),
+            plasticity=arc.stdp(0.1, 0.1, modulator="reward", tau_e="1 s"),
+            modulators=[arc.Modulator(name="reward")],
+            record=arc.Record(spikes=False, readouts=(), weights={"exc->exc": "4 ms"}),
+        ),
+        "20 ms",
+    ),
     "RLS": (read(1500, rule=arc.RLS(alpha=1.0)), "100 ms"),
     "features": (read(1000, period="1 ms", record=arc.Record(spikes=False, readouts=("features",))), "6 s"),
     "heterogeneous": (
@@ -76,6 +87,8 @@ SPECS: dict[str, tuple[arc.Network, str]] = {
 
 def given(network: arc.Network, duration: str) -> dict[str, Any]:
     n_steps = round(arc.units.to_si(duration, "s", where="", name="") / network.dt)
+    if network.modulators:
+        return {"inputs": {"reward": np.zeros(n_steps)}}
     if network.inputs:
         return {"inputs": {"drive": np.zeros((n_steps, 100))}}
     if network.readouts and network.readouts["out"].rule is not None:

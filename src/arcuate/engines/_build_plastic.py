@@ -57,10 +57,8 @@ def build_plasticity(
     }
     sign, low, high = strength_bounds(network, projection)
     _check_bounds(plan, sign * plan.weight, low, high, where)
-    pre, delay = plan.edges()
-    row = np.searchsorted(-plan.delays, -delay)
-    order = np.argsort(plan.index, kind="stable")
-    n_pre = plan.indptr.shape[1] - 1
+    edge = np.argsort(plan.index, kind="stable").astype(np.int32)
+    counts = np.diff(plan.indptr, axis=1).ravel()  # of each delay and source, as traces are stored
     return PlasticityPlan(
         spec=spec,
         rule=rule,
@@ -70,8 +68,8 @@ def build_plasticity(
         low=low,
         high=high,
         column=np.concatenate([[0], np.cumsum(np.bincount(plan.index, minlength=post.n))]).astype(np.int64),
-        edge=order.astype(np.int64),
-        trace=(row * n_pre + pre)[order].astype(np.int64),
+        edge=edge,
+        trace=np.repeat(np.arange(counts.size, dtype=np.int32), counts)[edge],
         epoch=1 if spec.tau_e is None else max(1, to_steps(spec.tau_e, network.dt)),
         every=every,
         norm=_norm(spec.normalize, plan, post.n),

@@ -150,7 +150,7 @@ def plastic_names(plan: Plan, names: Names) -> dict[str, str]:
     return table
 
 
-def plastic_view(plan: Plan, names: Names, moving: Mapping[str, Array]) -> dict[str, Array]:
+def plastic_values(plan: Plan, names: Names, moving: Mapping[str, Array]) -> dict[str, Array]:
     """Weights and eligibilities as they are now, from what the kernel keeps.
 
     Parameters
@@ -165,17 +165,17 @@ def plastic_view(plan: Plan, names: Names, moving: Mapping[str, Array]) -> dict[
     Returns
     -------
     dict of str to ndarray
-        ``"exc->exc/weight"`` and the like, in stored order.
+        By the names of the kernel's own arrays, in stored order.
     """
     table = {}
     for projection, rule in plastic_of(plan):
-        j, name = names.projection[projection.name], projection.name
+        j = names.projection[projection.name]
         strength = moving[f"{j}_strength"]
         if event_driven(rule):
             c = moving[f"{j}_eligibility"]
             strength = np.clip(strength + c * moving[f"{j}_gained"][projection.index], rule.low, rule.high)
-            table[f"{name}/eligibility"] = c * moving[f"{j}_q"]
-        table[f"{name}/weight"] = rule.sign * strength
+            table[f"{j}_eligibility"] = c * moving[f"{j}_q"]
+        table[f"{j}_strength"] = rule.sign * strength
     return table
 
 

@@ -47,7 +47,7 @@ KEPT_SPIKE = 16
 SYNAPSE = 12
 """Bytes of a synapse that is there to stay: target and weight."""
 
-PLASTIC = 16
+PLASTIC = 8
 """Bytes that find a synapse and its presynaptic trace from its target."""
 
 WORK = 29

@@ -16,7 +16,7 @@ from arcuate.engines._compile import load_kernel
 from arcuate.engines._emit import BLOCK, emit_kernel
 from arcuate.engines._emit_events import event_state, event_values
 from arcuate.engines._emit_learn import learning_constants, learning_state
-from arcuate.engines._emit_plastic import plastic_constants, plastic_names, plastic_state, plastic_view
+from arcuate.engines._emit_plastic import plastic_constants, plastic_names, plastic_state, plastic_values
 from arcuate.engines._short_term import short_term_constants, short_term_state
 from arcuate.engines._source import Names
 from arcuate.engines.health import check_finite
@@ -129,11 +129,10 @@ class NumbaRun:
             ``"exc/v"``, ``"readout/weights"`` and the like.
         """
         exact = self.exact()
-        state = {
+        return {
             name: exact[key] if key in exact else np.array(self.moving[key])
             for name, key in self.public.items()
         }
-        return state | plastic_view(self.plan, self._names, self.moving)
 
     def exact(self) -> dict[str, Array]:
         """Compute what the kernel keeps in another form than the plan's, by its name in the kernel.
@@ -142,7 +141,8 @@ class NumbaRun:
         -------
         dict of str to ndarray
         """
-        return event_values(self.plan, self._names, self.moving)
+        plan, names, moving = self.plan, self._names, self.moving
+        return event_values(plan, names, moving) | plastic_values(plan, names, moving)
 
     def advance(self, n_steps: int, *, progress: Progress | None = None) -> RawRun:
         """Run the next steps.

@@ -133,9 +133,9 @@ class PlasticityPlan:
         Bounds of the strength; infinite for none.
     column : ndarray, (n_post + 1,), int64
         Pointers into `edge` and `trace`: the synapses onto each target, in stored order.
-    edge : ndarray, (n_synapses,), int64
+    edge : ndarray, (n_synapses,), int32
         Index of each of them among the stored synapses.
-    trace : ndarray, (n_synapses,), int64
+    trace : ndarray, (n_synapses,), int32
         Place of its presynaptic trace in an array (n_delays, n_pre).
     epoch : int
         Steps after which an event-driven eligibility is written anew.

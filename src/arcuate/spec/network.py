@@ -292,7 +292,11 @@ class Network(Part):
         -------
         str
         """
-        return json.dumps(self.to_dict(), allow_nan=False, ensure_ascii=False)
+        cached = self.__dict__.get("_cached_json")
+        if cached is None:  # every piece of a run keeps it
+            cached = json.dumps(self.to_dict(), allow_nan=False, ensure_ascii=False)
+            object.__setattr__(self, "_cached_json", cached)
+        return str(cached)
 
     @classmethod
     def from_json(cls, source: str | Path) -> Self:
