@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -72,7 +73,11 @@ class progress_bar:
         if self._bar is not None:
             self._bar.update(steps)
         elif time.monotonic() - self._start > BAR_AFTER:
-            from tqdm.auto import tqdm
+            from tqdm import TqdmWarning
+
+            with warnings.catch_warnings():  # a notebook without widgets gets the bar of a terminal
+                warnings.simplefilter("ignore", TqdmWarning)
+                from tqdm.auto import tqdm
 
             self._bar = tqdm(
                 total=self.total,
