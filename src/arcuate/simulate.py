@@ -30,6 +30,7 @@ def simulate(
     record: Record | None = None,
     threads: int = 1,
     order: str = "strict",
+    precision: str = "float64",
     progress: ProgressOption = None,
     memory_limit: int | None = None,
 ) -> Recording:
@@ -60,6 +61,9 @@ def simulate(
         Order of sums. ``"strict"``: that of every engine, so spikes are identical on all of them.
         ``"fast"`` (Numba only): read-outs are kept up to date per spike; equal but for rounding, and much
         quicker where a read-out is fed back or learns at every step. The recording's outcome says which ran.
+    precision : {"float64", "float32"}
+        Of neurons, synapses and filters; read-outs and rules are always double. ``"float32"`` (Numba only)
+        is quicker and no longer gives the spikes of another engine, only the same statistics.
     progress : bool or callable, optional
         A bar appears after two seconds in a terminal or a notebook; False never shows one. A callable
         gets (steps done, steps in all).
@@ -105,6 +109,7 @@ def simulate(
         record=record,
         threads=threads,
         order=order,
+        precision=precision,
         memory_limit=memory_limit,
     )
     return run.advance(progress=progress)
@@ -121,7 +126,7 @@ class Simulation:
         The specification.
     duration : str or quantity, optional
         Length that inputs and schedules are planned for; that of the network's task by default.
-    seed, engine, inputs, targets, gates, record, threads, order, memory_limit
+    seed, engine, inputs, targets, gates, record, threads, order, precision, memory_limit
         As in :func:`simulate`.
 
     Attributes
@@ -156,9 +161,10 @@ class Simulation:
         record: Record | None = None,
         threads: int = 1,
         order: str = "strict",
+        precision: str = "float64",
         memory_limit: int | None = None,
     ) -> None:
-        from arcuate.engines import check_capabilities, check_order, get_engine
+        from arcuate.engines import check_arithmetic, check_capabilities, get_engine
         from arcuate.engines.build import build_plan
 
         check_network(network)
@@ -167,7 +173,7 @@ class Simulation:
             check_int(memory_limit, where="simulate", name="memory_limit")
         self._engine = get_engine(engine)
         check_capabilities(self._engine, network)
-        check_order(self._engine, order)
+        check_arithmetic(self._engine, order=order, precision=precision)
         if record is not None:
             network = network.replace(record=record)
         self.plan: Plan = build_plan(
@@ -179,7 +185,7 @@ class Simulation:
             gates=gates,
             memory_limit=memory_limit,
         )
-        self._run = self._engine.start(self.plan, threads=threads, order=order)
+        self._run = self._engine.start(self.plan, threads=threads, order=order, precision=precision)
 
     @property
     def time(self) -> float:
@@ -342,6 +348,7 @@ class Simulation:
             gates=gates,
             threads=threads,
             order=saved.order,
+            precision=saved.precision,
             memory_limit=memory_limit,
         )
         saved.restore(simulation.plan, simulation._run)

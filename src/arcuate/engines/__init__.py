@@ -12,6 +12,9 @@ ENGINES = ("numba", "brian2", "brian2-cython", "brian2-cpp", "brian2-cuda")
 ORDERS = ("strict", "fast")
 """``"strict"`` sums as every engine does, in ascending index at every step; ``"fast"`` as is quickest."""
 
+PRECISIONS = ("float64", "float32")
+"""Precisions of neurons, synapses and filters."""
+
 
 def get_engine(name: str) -> Any:
     """Give the engine of a name.
@@ -79,8 +82,8 @@ def check_capabilities(engine: Any, network: Any) -> None:
         )
 
 
-def check_order(engine: Any, order: str) -> None:
-    """Refuse an order of sums that is not there, or that an engine lacks.
+def check_arithmetic(engine: Any, *, order: str, precision: str) -> None:
+    """Refuse an order of sums or a precision that is not there, or that an engine lacks.
 
     Parameters
     ----------
@@ -88,24 +91,27 @@ def check_order(engine: Any, order: str) -> None:
         As :func:`get_engine` gives it.
     order : str
         One of :data:`ORDERS`.
+    precision : str
+        One of :data:`PRECISIONS`.
 
     Raises
     ------
     UnknownNameError
-        If there is no such order.
+        If there is no such order or precision.
     CapabilityError
-        If the engine has the strict order alone.
+        If the engine has the first of them alone.
 
     Examples
     --------
-    >>> check_order(get_engine("numba"), "fast")
+    >>> check_arithmetic(get_engine("numba"), order="fast", precision="float32")
     """
-    check_choice(order, ORDERS, where="simulate", name="order")
-    if order != "strict" and f"order:{order}" not in engine.capabilities():
-        raise CapabilityError.of(
-            where=f"Engine {engine.name!r}",
-            name="order",
-            value=order,
-            bound='must be "strict", the only order that it has',
-            fix='use order="strict", or engine="numba"',
-        )
+    for name, value, choices in (("order", order, ORDERS), ("precision", precision, PRECISIONS)):
+        check_choice(value, choices, where="simulate", name=name)
+        if value != choices[0] and f"{name}:{value}" not in engine.capabilities():
+            raise CapabilityError.of(
+                where=f"Engine {engine.name!r}",
+                name=name,
+                value=value,
+                bound=f"must be {choices[0]!r}, the only {name} that it has",
+                fix=f'use {name}={choices[0]!r}, or engine="numba"',
+            )

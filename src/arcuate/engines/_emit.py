@@ -29,7 +29,7 @@ class KernelText:
     arguments: tuple[str, ...]
 
 
-def emit_kernel(plan: Plan, *, order: str = "strict") -> KernelText:
+def emit_kernel(plan: Plan, *, order: str = "strict", precision: str = "float64") -> KernelText:
     """Write the time loop of a plan.
 
     Parameters
@@ -38,6 +38,8 @@ def emit_kernel(plan: Plan, *, order: str = "strict") -> KernelText:
         What to run.
     order : {"strict", "fast"}
         Order of sums.
+    precision : {"float64", "float32"}
+        Precision of neurons, synapses and filters.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def emit_kernel(plan: Plan, *, order: str = "strict") -> KernelText:
         less than n1 when a spike buffer could overflow.
     """
     names = Names.of(plan, order)
-    src = Source()
+    src = Source(precision)
     plastic = {p.name: Emitter(src, names, plan, p) for p, _ in plastic_of(plan)}
     src.line("for n in range(n0, n1):")
     with src.block():
@@ -103,7 +105,7 @@ def emit_inputs(src: Source, names: Names, plan: Plan) -> None:
         src.use(f"{x}_values", f"{x}_every")
         src.line(f"{x}_row = n // {x}_every")
         for channel in range(drive.values.shape[1]):
-            src.line(f"{x}_{channel} = {x}_values[{x}_row, {channel}]")
+            src.line(f"{x}_{channel} = " + src.scalar(f"{x}_values[{x}_row, {channel}]"))
 
 
 def emit_feedback(src: Source, names: Names, plan: Plan) -> None:
@@ -113,7 +115,7 @@ def emit_feedback(src: Source, names: Names, plan: Plan) -> None:
             o = names.readout[name]
             src.use(f"{o}_z")
             for k in range(readout.n_outputs):
-                src.line(f"{o}_z{k} = {o}_z[{k}]")
+                src.line(f"{o}_z{k} = " + src.scalar(f"{o}_z[{k}]"))
 
 
 def input_terms(plan: Plan, population: PopulationPlan) -> list[tuple[str, str, int]]:

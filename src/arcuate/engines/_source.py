@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arcuate.engines._orders import per_spike_readouts
+from arcuate.engines._precision import single_literals
 
 if TYPE_CHECKING:
     from arcuate.engines.plan import Plan
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 class Source:
     """Lines of a function body with their indentation, and the arguments that they use."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: str = "float64") -> None:
+        self._single = precision == "float32"
         self._lines: list[str] = []
         self._depth = 1
         self._used: dict[str, None] = {}
 
     def line(self, text: str) -> None:
         """Append one line at the present depth."""
-        self._lines.append("    " * self._depth + text)
+        self._lines.append("    " * self._depth + (single_literals(text) if self._single else text))
+
+    def scalar(self, text: str) -> str:
+        """Text of a number read from a table in double precision, in the precision of the neurons."""
+        return f"np.float32({text})" if self._single else text
 
     @contextmanager
     def block(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from arcuate._jit import cache_dir
-from arcuate.engines import check_order
+from arcuate.engines import check_arithmetic
 from arcuate.engines._brian_emit import Description, describe
 from arcuate.engines._brian_plastic import plastic_final, plastic_snapshots
 from arcuate.engines.brian_cuda import NVCC_FLAGS, check_cuda, find_gpu, job_settings
@@ -125,7 +125,9 @@ class BrianEngine:
                 )
         return obstacles
 
-    def start(self, plan: Plan, *, threads: int = 1, order: str = "strict") -> BrianRun:
+    def start(
+        self, plan: Plan, *, threads: int = 1, order: str = "strict", precision: str = "float64"
+    ) -> BrianRun:
         """Prepare a run.
 
         Parameters
@@ -136,6 +138,8 @@ class BrianEngine:
             Taken for symmetry with the other engines; Brian2 runs with one.
         order : {"strict"}
             The only order of sums that Brian2 has.
+        precision : {"float64"}
+            The only precision in which Brian2 is run.
 
         Returns
         -------
@@ -144,13 +148,13 @@ class BrianEngine:
         Raises
         ------
         CapabilityError
-            If the network, or the order, is what Brian2 cannot do.
+            If the network, the order or the precision is what Brian2 cannot do.
         MissingExtraError
             If Brian2 is not installed.
         EngineError
             If the installed versions do not work together, or importing Brian2 here would not be safe.
         """
-        check_order(self, order)
+        check_arithmetic(self, order=order, precision=precision)
         obstacles = self.explain(plan.network)
         if obstacles:
             raise CapabilityError.of(where=self.name, bound="; ".join(obstacles), fix='use engine="numba"')

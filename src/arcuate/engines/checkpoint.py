@@ -35,6 +35,7 @@ class Checkpoint:
     step: int
     n_steps: int
     order: str
+    precision: str
     arrays: dict[str, Array]
 
     def restore(self, plan: Plan, run: Any) -> None:
@@ -106,6 +107,7 @@ def write_checkpoint(path: str | os.PathLike[str], *, engine: Any, plan: Plan, r
         "step": run.step,
         "n_steps": plan.n_steps,
         "order": run.order,
+        "precision": run.precision,
         "dt": plan.dt,
         "spec_sha256": plan.network.sha256,
     }
@@ -190,6 +192,7 @@ def read_checkpoint(path: str | os.PathLike[str], network: Network) -> Checkpoin
         step=int(facts["step"]),
         n_steps=int(facts["n_steps"]),
         order=str(facts.get("order", "strict")),
+        precision=str(facts.get("precision", "float64")),
         arrays=arrays,
     )
 

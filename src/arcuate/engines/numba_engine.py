@@ -17,6 +17,7 @@ from arcuate.engines._emit import BLOCK, emit_kernel
 from arcuate.engines._emit_events import event_state, event_values
 from arcuate.engines._emit_learn import learning_constants, learning_state
 from arcuate.engines._emit_plastic import plastic_constants, plastic_names, plastic_state, plastic_values
+from arcuate.engines._precision import aligned, in_precision, unsigned
 from arcuate.engines._short_term import short_term_constants, short_term_state
 from arcuate.engines._source import Names
 from arcuate.engines.health import check_finite
@@ -64,6 +65,7 @@ class NumbaEngine:
                 "advance",
                 "threads",
                 "order:fast",
+                "precision:float32",
             }
         )
 
@@ -82,7 +84,9 @@ class NumbaEngine:
         """
         return []
 
-    def start(self, plan: Plan, *, threads: int = 1, order: str = "strict") -> NumbaRun:
+    def start(
+        self, plan: Plan, *, threads: int = 1, order: str = "strict", precision: str = "float64"
+    ) -> NumbaRun:
         """Prepare a run: state at its initial values, kernel compiled or loaded.
 
         Parameters
@@ -93,32 +97,40 @@ class NumbaEngine:
             With two or more, noise is drawn ahead in a second thread. The numbers are the same.
         order : {"strict", "fast"}
             Order of sums, as in :func:`arcuate.simulate`.
+        precision : {"float64", "float32"}
+            Precision of neurons, synapses and filters; that of read-outs is always double.
 
         Returns
         -------
         NumbaRun
         """
-        return NumbaRun(plan, threads=threads, order=order)
+        return NumbaRun(plan, threads=threads, order=order, precision=precision)
 
 
 class NumbaRun:
     """A running simulation: the plan's constants, the state that moves, the compiled loop."""
 
-    def __init__(self, plan: Plan, *, threads: int = 1, order: str = "strict") -> None:
+    def __init__(
+        self, plan: Plan, *, threads: int = 1, order: str = "strict", precision: str = "float64"
+    ) -> None:
         self.plan = plan
         self.step = 0
         self.threads = threads
-        self.order = order
+        self.order, self.precision = order, precision
         self._names = Names.of(plan, order)
-        source = emit_kernel(plan, order=order)
+        source = emit_kernel(plan, order=order, precision=precision)
         start = time.perf_counter()
         self._kernel = Call(load_kernel(source.text))
         self._wanted = source.arguments
-        self._constants = kernel_constants(plan, self._names)
-        self.moving = kernel_state(plan, self._names)
-        self._constants |= _views(self.moving)
+        self._constants = in_precision(kernel_constants(plan, self._names), plan, self._names, precision)
+        self.moving = in_precision(kernel_state(plan, self._names), plan, self._names, precision)
+        self._constants |= _views(self.moving) | unsigned(self._constants, self._names)
         self.public = public_names(plan, self._names)
-        self.facts: dict[str, str | int | float] = {"load_s": time.perf_counter() - start, "order": order}
+        self.facts: dict[str, str | int | float] = {
+            "load_s": time.perf_counter() - start,
+            "order": order,
+            "precision": precision,
+        }
 
     def state(self) -> dict[str, Array]:
         """Copy of everything that moves, by its name in the plan.
@@ -174,7 +186,7 @@ class NumbaRun:
                 bound=f"at most {(self.plan.n_steps - self.step) * self.plan.dt:g} s are left of the plan",
                 fix="plan a longer run",
             )
-        collector = _Collector(self.plan, self._names, self.step, stop)
+        collector = _Collector(self.plan, self._names, self.step, stop, precision=self.precision)
         fixed = {**self._constants, **self.moving, **collector.arguments(), "trouble": np.zeros(4, np.int64)}
         start = time.perf_counter()
         backup, checked = {key: value.copy() for key, value in self.moving.items()}, self.step
@@ -261,18 +273,19 @@ class NumbaRun:
                 continue
             key = f"{self._names.population[name]}_noise"
             if population.noise.frozen is not None:
-                block[key] = population.noise.frozen[first:last]
+                drawn = population.noise.frozen[first:last]
             else:
-                block[key] = padded_normals(
-                    self.plan.seed, population.noise.stream, first, last, n=population.n
-                )
+                drawn = padded_normals(self.plan.seed, population.noise.stream, first, last, n=population.n)
+            block[key] = drawn.astype(self.precision, copy=False)
         return block
 
 
 class _Collector:
     """Buffers of one piece of a run, filled by the kernel and gathered at its end."""
 
-    def __init__(self, plan: Plan, names: Names, first: int, stop: int) -> None:
+    def __init__(
+        self, plan: Plan, names: Names, first: int, stop: int, *, precision: str = "float64"
+    ) -> None:
         self.plan, self.names, self.first, self.stop = plan, names, first, stop
         self._spikes: dict[str, list[tuple[Array, Array]]] = {name: [] for name in plan.record.spikes}
         self._buffers: dict[str, Array] = {}
@@ -287,7 +300,7 @@ class _Collector:
         self._buffers["record_steps"] = self.steps
         self._buffers["record_next"] = np.zeros(1, np.int64)
         for number, (_, _, neurons) in enumerate(plan.record.states):
-            self._buffers[f"record{number}"] = np.empty((self.steps.size, neurons.size))
+            self._buffers[f"record{number}"] = np.empty((self.steps.size, neurons.size), precision)
             self._buffers[f"record{number}_neurons"] = neurons
         for name, steps in plan.record.weights.items():
             j, kept = names.projection[name], steps[(steps >= first) & (steps < stop)]
@@ -380,27 +393,6 @@ def _snapshot_samples(trial: Array, low: int, high: int) -> Array:
 def _argument(value: Array) -> float | Array:
     """A value that all neurons share travels as a float, any other as an aligned array."""
     return float(value) if value.ndim == 0 else aligned(value)
-
-
-def aligned(values: Array) -> Array:
-    """Copy an array of floats into memory that starts at a cache line.
-
-    Parameters
-    ----------
-    values : ndarray
-        Any shape.
-
-    Returns
-    -------
-    ndarray
-        C-contiguous float64 copy, 64-byte aligned.
-    """
-    values = np.ascontiguousarray(values, dtype=np.float64)
-    raw = np.empty(values.nbytes + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
-    copy = raw[offset : offset + values.nbytes].view(np.float64).reshape(values.shape)
-    copy[...] = values
-    return copy
 
 
 def kernel_constants(plan: Plan, names: Names) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 import arcuate as arc
 from arcuate.engines import get_engine
@@ -199,3 +200,56 @@ def test_orders_are_checked_by_name() -> None:
     with pytest.raises(CapabilityError, match="order"):
         arc.simulate(net, "1 ms", order="fast", engine="brian2", targets={"out": sines(10, net.dt)})
     assert arc.simulate(net, "1 ms", targets={"out": sines(10, net.dt)}, seed=0).outcome["order"] == "strict"
+
+
+def rates_of(net: arc.Network, n: int, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rate of every neuron, and the coefficients of variation of those with five intervals or more."""
+    recording = arc.simulate(
+        net, "2 s", seed=5, targets={"out": sines(20000, net.dt)}, progress=False, **options
+    )
+    spikes = recording.spikes("reservoir")
+    neuron, time = spikes["neuron"].values, spikes["time"].values
+    gaps = [np.diff(time[neuron == i]) for i in range(n)]
+    variation = [gap.std() / gap.mean() for gap in gaps if gap.size >= 5]
+    return np.bincount(neuron, minlength=n) / 2.0, np.array(variation)
+
+
+@pytest.mark.parametrize("order", ["strict", "fast"])
+def test_single_precision_gives_the_statistics_of_double(order: str) -> None:
+    """As large a difference as that between two seeds of the same network would be seen."""
+    net = learning_reservoir(300)
+    single, double = (rates_of(net, 300, order=order, precision=p) for p in ("float32", "float64"))
+    assert abs(single[0].mean() - double[0].mean()) < 0.03 * double[0].mean()
+    assert np.corrcoef(single[0], double[0])[0, 1] > 0.99
+    assert ks_2samp(single[1], double[1]).pvalue > 0.01
+
+
+def test_one_step_in_single_precision_is_rounded_to_single() -> None:
+    """Terms of up to 700 times dt, rounded to 24 bits a few times: within 2e-5 of double, and not equal."""
+    net = learning_reservoir(200)
+    record = arc.Record(states={"reservoir": ["v"]}, every="0.1 ms")
+    given = {"seed": 1, "targets": {"out": sines(1, net.dt)}, "record": record}
+    single, double = (arc.simulate(net, "0.1 ms", precision=p, **given) for p in ("float32", "float64"))
+    assert single.outcome["precision"] == "float32"
+    a, b = (rec.states("reservoir")["v"].values for rec in (single, double))
+    assert a.dtype == np.float32
+    np.testing.assert_allclose(a, b, rtol=0.0, atol=2e-5)
+    assert np.abs(a - b).max() > 0.0
+
+
+def test_single_precision_goes_on_from_a_checkpoint_and_is_refused_by_name(tmp_path: Path) -> None:
+    net = learning_reservoir(200)
+    given = {"seed": 1, "targets": {"out": sines(200, net.dt)}, "precision": "float32"}
+    whole = arc.Simulation(net, "20 ms", **given)
+    whole.advance()
+    pieces = arc.Simulation(net, "20 ms", **given)
+    pieces.advance("7.7 ms")
+    pieces.checkpoint(tmp_path / "single.npz")
+    resumed = arc.Simulation.resume(tmp_path / "single.npz", net, targets=given["targets"])
+    resumed.advance()
+    assert resumed.state["reservoir/v"].dtype == np.float32
+    assert all(whole.state[key].tobytes() == value.tobytes() for key, value in resumed.state.items())
+    with pytest.raises(CapabilityError, match="precision"):
+        arc.simulate(net, "20 ms", engine="brian2", **given)
+    with pytest.raises(UnknownNameError, match="float32"):
+        arc.simulate(net, "20 ms", **(given | {"precision": "flaot32"}))
