@@ -37,3 +37,19 @@ def expression(text: str) -> Expression:
     Expression
     """
     return parse(text, where="step program")
+
+
+@cache
+def constant(text: str) -> Expression:
+    """Parse the expression of a mechanism's constant, in which units are numbers in SI.
+
+    Parameters
+    ----------
+    text : str
+        One expression.
+
+    Returns
+    -------
+    Expression
+    """
+    return parse(text, where="step program", units=True)

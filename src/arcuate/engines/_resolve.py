@@ -150,10 +150,10 @@ class Resolver:
         -------
         dict of str to ndarray
         """
-        from arcuate.engines._programs import expression
+        from arcuate.engines._programs import constant
 
         for key, text in texts.items():
-            array = np.asarray(expression(text).evaluate(self.namespace), dtype=float)
+            array = np.asarray(constant(text).evaluate(self.namespace), dtype=float)
             self._check(key, array)
             self.namespace[key] = array
         return {key: self.namespace[key] for key in texts}

@@ -311,6 +311,17 @@ def _times(network: Network) -> Iterator[tuple[str, str, float]]:
 
 
 def _check_dt(network: Network) -> None:
+    for population in network.populations.values():
+        model = population.neuron.mechanism
+        if model.max_dt is not None and network.dt > model.max_dt * (1 + 1e-9):
+            longest = Quantity(model.max_dt, "s")
+            raise SpecError.of(
+                where=f"Network {network.name!r}",
+                name="dt",
+                value=network.dt,
+                bound=f"must be <= {longest} for the model {model.name!r} of Population {population.name!r}",
+                fix=f'use dt="{longest}"',
+            )
     for where, name, value in _times(network):
         if network.dt > value:
             tau = Quantity(value, "s")

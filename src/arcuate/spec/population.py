@@ -24,7 +24,9 @@ from arcuate.spec.distributions import Distribution, value_from
 from arcuate.spec.part import Part
 from arcuate.spec.values import FrozenDict, Quantity, Values, check_bounds, same_unit
 
-__all__ = ["Neuron", "Noise", "Population", "izh2003", "izh2007", "lif", "theta"]
+__all__ = [
+    "Neuron", "Noise", "Population", "adex", "alif", "hh", "izh2003", "izh2007", "lif", "qif", "theta",
+]  # fmt: skip
 
 SIGNS = ("excitatory", "inhibitory")
 
@@ -36,7 +38,8 @@ class Neuron(Part):
     Parameters
     ----------
     model : str
-        ``"izh2003"``, ``"izh2007"``, ``"lif"`` or ``"theta"``; see `arcuate.mechanisms.neurons.MODELS`.
+        Name of a model: ``"izh2003"``, ``"izh2007"``, ``"lif"``, ``"alif"``, ``"adex"``, ``"qif"``,
+        ``"theta"``, ``"hh"``; see `arcuate.mechanisms.neurons.MODELS`.
     method : str or None
         Integration method; ``None`` takes the model's default.
     parameters : mapping
@@ -184,6 +187,105 @@ def lif(*, method: str | None = None, initial: Any = None, **parameters: Any) ->
     'exact'
     """
     return _neuron("lif", method, initial, None, parameters)
+
+
+def alif(*, method: str | None = None, initial: Any = None, **parameters: Any) -> Neuron:
+    """Leaky integrate-and-fire neuron with an adaptive threshold, in discrete time (Bellec et al. 2020).
+
+    Without units: a spike takes ``v_thresh`` off v in the next step. Recurrent input through the synapse
+    `pulse` arrives in the next step, too.
+
+    Parameters
+    ----------
+    method : str or None
+        ``"discrete"``.
+    initial : mapping or None
+        Starting values of ``v``, ``a``, ``z`` and ``silent``.
+    **parameters
+        ``tau_m tau_a beta v_thresh t_ref``; ``beta=0`` is a neuron without adaptation.
+
+    Returns
+    -------
+    Neuron
+
+    Examples
+    --------
+    >>> alif(tau_a="2 s").parameters["beta"]
+    0.07
+    """
+    return _neuron("alif", method, initial, None, parameters)
+
+
+def adex(*, method: str | None = None, initial: Any = None, **parameters: Any) -> Neuron:
+    """Adaptive exponential integrate-and-fire neuron (Brette and Gerstner 2005).
+
+    Parameters
+    ----------
+    method : str or None
+        ``"euler"`` (default; both equations from old values) or ``"heun"`` (order 2).
+    initial : mapping or None
+        Starting values of ``v`` and ``w``.
+    **parameters
+        ``c_m g_leak v_rest v_thresh delta_t tau_w a b v_reset v_peak``.
+
+    Returns
+    -------
+    Neuron
+
+    Examples
+    --------
+    >>> adex(method="heun", b="60 pA").parameters["b"]
+    60 pA
+    """
+    return _neuron("adex", method, initial, None, parameters)
+
+
+def qif(*, method: str | None = None, initial: Any = None, **parameters: Any) -> Neuron:
+    """Quadratic integrate-and-fire neuron, without units but for its time constant.
+
+    Parameters
+    ----------
+    method : str or None
+        ``"euler"``.
+    initial : mapping or None
+        Starting value of ``v``.
+    **parameters
+        ``tau v_peak v_reset``.
+
+    Returns
+    -------
+    Neuron
+
+    Examples
+    --------
+    >>> qif(v_peak=50).parameters["v_peak"]
+    50.0
+    """
+    return _neuron("qif", method, initial, None, parameters)
+
+
+def hh(*, method: str | None = None, initial: Any = None, **parameters: Any) -> Neuron:
+    """Hodgkin-Huxley neuron of the simulators' benchmark (Brette et al. 2007), steps up to 0.1 ms.
+
+    Parameters
+    ----------
+    method : str or None
+        ``"exponential_euler"``, for v and for the gates.
+    initial : mapping or None
+        Starting values of ``v``, ``m``, ``h``, ``n`` and ``silent``; the gates start at their steady state.
+    **parameters
+        ``c_m g_leak g_na g_k v_rest v_na v_k v_t v_thresh t_ref``.
+
+    Returns
+    -------
+    Neuron
+
+    Examples
+    --------
+    >>> hh(v_rest="-65 mV").method
+    'exponential_euler'
+    """
+    return _neuron("hh", method, initial, None, parameters)
 
 
 def theta(*, method: str | None = None, initial: Any = None, **parameters: Any) -> Neuron:
