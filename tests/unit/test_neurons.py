@@ -22,7 +22,7 @@ class Cell:
         self.values: dict[str, Any] = {"dt": dt, "dt_ms": dt * 1e3, "P": 0.0, "I": 0.0, "G": 0.0}
         self.values |= {name: float(value) for name, value in neuron.parameters.items()}
         for name, text in self.model.constants.items():
-            self.values[name] = parse(text, where="test").evaluate(self.values)
+            self.values[name] = parse(text, where="test", units=True).evaluate(self.values)
         for name, variable in self.model.variables.items():
             self.values[name] = parse(variable.initial, where="test").evaluate(self.values)
         self.values |= initial
@@ -53,7 +53,7 @@ def test_programs_are_consistent_in_their_units(name: str) -> None:
     units |= {key: dimension(parameter.unit) for key, parameter in model.parameters.items()}
     assert second in ("1", "s")
     for key, text in model.constants.items():
-        units[key] = parse(text, where=name).dimension(units)
+        units[key] = parse(text, where=name, units=True).dimension(units)
     for key, variable in model.variables.items():
         initial = parse(variable.initial, where=name)
         if initial.names:

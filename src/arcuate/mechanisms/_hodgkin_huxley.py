@@ -98,9 +98,9 @@ HH = NeuronModel(
     },
     variables={
         "v": Variable(unit="V", initial="v_rest", doc="membrane potential"),
-        "m": Variable(unit="1", initial=_steady("alpha_m", "beta_m"), doc="activation of sodium"),
-        "h": Variable(unit="1", initial=_steady("alpha_h", "beta_h"), doc="inactivation of sodium"),
-        "n": Variable(unit="1", initial=_steady("alpha_n", "beta_n"), doc="activation of potassium"),
+        "m_na": Variable(unit="1", initial=_steady("alpha_m", "beta_m"), doc="m, activation of sodium"),
+        "h_na": Variable(unit="1", initial=_steady("alpha_h", "beta_h"), doc="h, inactivation of sodium"),
+        "n_k": Variable(unit="1", initial=_steady("alpha_n", "beta_n"), doc="n, activation of potassium"),
         "silent": Variable(unit="1", initial="0.0", doc="steps left in which no spike is counted"),
     },
     constants={
@@ -113,28 +113,28 @@ HH = NeuronModel(
         "exponential_euler": f"""
             x = (v - v_t)*per_mv
             {_RATES.strip()}
-            g_m = g_na*(m*m*m)*h
-            g_n = g_k*(n*n*n*n)
+            g_m = g_na*(m_na*m_na*m_na)*h_na
+            g_n = g_k*(n_k*n_k*n_k*n_k)
             g = g_leak + g_m + g_n + G
             v_inf = (g_leak*v_rest + g_m*v_na + g_n*v_k + I)/g
             v = v_inf + (v - v_inf)*exp(-dt_over_c*g)
             r_m = alpha_m + beta_m
             m_inf = alpha_m/r_m
-            m = m_inf + (m - m_inf)*exp(-dt_ms*r_m)
+            m_na = m_inf + (m_na - m_inf)*exp(-dt_ms*r_m)
             r_h = alpha_h + beta_h
             h_inf = alpha_h/r_h
-            h = h_inf + (h - h_inf)*exp(-dt_ms*r_h)
+            h_na = h_inf + (h_na - h_inf)*exp(-dt_ms*r_h)
             r_n = alpha_n + beta_n
             n_inf = alpha_n/r_n
-            n = n_inf + (n - n_inf)*exp(-dt_ms*r_n)
+            n_k = n_inf + (n_k - n_inf)*exp(-dt_ms*r_n)
             silent = max(silent - 1.0, 0.0)
         """,
     },
     threshold="v > v_thresh and silent <= 0.0",
     reset="silent = ref_steps",
     ode="""
-        c_m*dv/dt = g_leak*(v_rest - v) + g_na*m**3*h*(v_na - v) + g_k*n**4*(v_k - v) + I
-        dm/dt = alpha_m*(1 - m) - beta_m*m, the same for h and n; rates per ms, x = (v - v_t)/mV:
+        c_m*dv/dt = g_leak*(v_rest - v) + g_na*m_na**3*h_na*(v_na - v) + g_k*n_k**4*(v_k - v) + I
+        dm_na/dt = alpha_m*(1 - m_na) - beta_m*m_na, the same for h_na and n_k; per ms, x = (v - v_t)/mV:
         alpha_m = 0.32*(13 - x)/(exp((13 - x)/4) - 1), beta_m = 0.28*(x - 40)/(exp((x - 40)/5) - 1)
         alpha_h = 0.128*exp((17 - x)/18), beta_h = 4/(1 + exp((40 - x)/5))
         alpha_n = 0.032*(15 - x)/(exp((15 - x)/5) - 1), beta_n = 0.5*exp((10 - x)/40)

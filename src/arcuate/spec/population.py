@@ -272,7 +272,7 @@ def hh(*, method: str | None = None, initial: Any = None, **parameters: Any) -> 
     method : str or None
         ``"exponential_euler"``, for v and for the gates.
     initial : mapping or None
-        Starting values of ``v``, ``m``, ``h``, ``n`` and ``silent``; the gates start at their steady state.
+        Starting values of ``v``, ``m_na``, ``h_na``, ``n_k`` and ``silent``, by default the steady state.
     **parameters
         ``c_m g_leak g_na g_k v_rest v_na v_k v_t v_thresh t_ref``.
 

@@ -1,0 +1,66 @@
+"""The neurons alif, adex, qif and hh: the same spikes and the same bits from every engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conformance.cases import assert_identical, plan_of
+
+import arcuate as arc
+
+pytestmark = pytest.mark.brian
+
+CPP = ("numba", "brian2-cpp")
+
+#: Neuron, bias, weight and synapse of a random recurrent network.
+CELLS: dict[str, tuple[Any, Any, Any, Any]] = {
+    "alif": (arc.alif(t_ref="2 ms", beta=0.3), arc.Uniform(0.01, 0.03), arc.Normal(0, 0.05), arc.pulse()),
+    "adex": (
+        arc.adex(b=arc.Uniform("20 pA", "80 pA")), arc.Uniform("0.8 nA", "1.2 nA"),
+        arc.Normal("0 pA", "60 pA"), arc.exponential("5 ms"),
+    ),
+    "heun": (
+        arc.adex(method="heun", b="40 pA"), arc.Uniform("0.8 nA", "1.2 nA"),
+        arc.Normal("0 pA", "60 pA"), arc.exponential("5 ms"),
+    ),
+    "qif": (
+        arc.qif(initial={"v": arc.Uniform(-2, 2)}), arc.Uniform(1, 4), arc.Normal(0, 0.5),
+        arc.exponential("5 ms"),
+    ),
+    "hh": (
+        arc.hh(initial={"v": arc.Uniform("-70 mV", "-50 mV")}), arc.Uniform("200 pA", "500 pA"),
+        arc.Uniform("0 nS", "5 nS"), arc.exponential("5 ms", e_rev="0 mV"),
+    ),
+}  # fmt: skip
+
+
+def network(cells: tuple[str, ...], n: int) -> arc.Network:
+    return arc.Network(
+        name="catalogue",
+        dt="0.05 ms",
+        populations=[
+            arc.Population(name=name, n=n, neuron=CELLS[name][0], bias=CELLS[name][1]) for name in cells
+        ],
+        projections=[
+            arc.Projection(
+                pre=name, post=name, connectivity=arc.Sparse(0.1), weight=CELLS[name][2],
+                synapse=CELLS[name][3], delay=arc.Uniform("0 ms", "1 ms"),
+            )
+            for name in cells
+        ],
+    )  # fmt: skip
+
+
+def test_every_model_in_one_network() -> None:
+    plan = plan_of(network(tuple(CELLS), 20), "60 ms", everything=True)
+    verification = assert_identical(plan, n_spikes=200)
+    assert verification.n_spikes >= 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engines", [("numba", "brian2"), CPP])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_hundred_thousand_spikes(cell: str, engines: tuple[str, ...]) -> None:
+    rate = {"alif": 10, "adex": 20, "heun": 20, "qif": 30, "hh": 30}[cell]
+    assert_identical(plan_of(network((cell,), 1000), f"{100 / rate + 1} s"), engines, n_spikes=100_000)
