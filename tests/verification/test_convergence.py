@@ -102,7 +102,13 @@ def errors(case: str, duration: float) -> np.ndarray:
     """Largest error of the state at the end, relative to its size, for dt and its three halves."""
     neuron, equation, start, bias = CASES[case]
     exact = solve_ivp(
-        equation, (0.0, duration), list(start.values()), method="DOP853", rtol=1e-13, atol=1e-20
+        equation,
+        (0.0, duration),
+        list(start.values()),
+        method="DOP853",
+        rtol=1e-13,
+        atol=1e-20,
+        max_step=1e-4,
     ).y[:, -1]
     found = []
     for halving in range(4):
