@@ -33,9 +33,9 @@ def engine(case: Case) -> Callable[[], Sample]:
 
 
 def options_of(way: str) -> dict[str, str]:
-    """Options of the engine for a way such as ``"fast f64"``."""
-    order, _ = way.split()
-    return {"order": order}
+    """Options of the engine for a way such as ``"fast f32"``."""
+    order, precision = way.split()
+    return {"order": order, "precision": precision.replace("f", "float")}
 
 
 def arrays_mb(owner: Any) -> float:

@@ -231,7 +231,9 @@ CLOSING = """
 The time loop is compiled once for the specification, in one piece, so that nothing is looked up or
 allocated within a step, and noise is drawn by counter in a loop that vectorizes. The strict order adds
 nothing to that: no reordered sums, no single precision, no skipped steps, which is why [spikes are
-identical](concepts/engine.md).
+identical](concepts/engine.md). The fast order keeps read-outs and the plain delta rule up to date per
+spike, and single precision (`f32`) halves the bytes of a step; both round differently, so a network that
+learns parts from the strict run after a while, with the same statistics.
 
 ## What takes time in your run
 

@@ -29,7 +29,7 @@ __all__ = ["PEERS", "Limit", "Measurement", "Memory", "Pair", "check_peers", "ru
 PEERS = tuple(INSTALL)
 """Packages that can be measured beside this one."""
 
-WAYS = ("strict f64", "fast f64")
+WAYS = ("strict f64", "fast f64", "fast f32")
 """Ways of this package: order of sums and precision. What has no such options is strict."""
 
 PAIRS = (7, 3)
