@@ -12,7 +12,7 @@ import arcuate as arc
 from arcuate.engines.plan import Plan
 from arcuate.study.reproduction import load_reproduce, read_expected
 
-MODELS = {"cuba": "5 s", "izhikevich2003": "15 s"}
+MODELS = {"cuba": "5 s", "cobahh": "1 s", "izhikevich2003": "15 s"}
 """Names, and how long they must run for a hundred thousand spikes."""
 
 ENGINES = ("numba", "brian2", "brian2-cpp")
@@ -60,6 +60,39 @@ def test_cuba_takes_the_step_of_the_published_script() -> None:
         v, last = np.where(fired, -60.0, v), np.where(fired, step, last)
     recording = arc.simulate(network, "150 ms", seed=2, progress=False)
     found = spikes_of(recording, network.dt, 3200)
+    assert len(found) > 2000
+    assert found == sorted(expected)
+
+
+def test_cobahh_takes_the_step_of_the_published_script() -> None:
+    network = arc.load_model("cobahh")
+    plan = plan_of(network, "25 ms", seed=2)
+    reach = {name: matrix(plan, name) for name in ("exc", "inh")}
+    v = 1e3 * np.concatenate([plan.populations[name].initial["v"] for name in ("exc", "inh")])
+    m, h, n, ge, gi = (np.zeros(4000) for _ in range(5))
+    last, dt, expected = np.full(4000, -1000), 0.1, []
+    for step in range(plan.n_steps):  # mV, ms, nS, pF
+        x = v + 63.0
+        rates = {
+            "m": (0.32 * (13 - x) / np.expm1((13 - x) / 4), 0.28 * (x - 40) / np.expm1((x - 40) / 5)),
+            "h": (0.128 * np.exp((17 - x) / 18), 4 / (1 + np.exp((40 - x) / 5))),
+            "n": (0.032 * (15 - x) / np.expm1((15 - x) / 5), 0.5 * np.exp((10 - x) / 40)),
+        }
+        na, k = 20_000.0 * m**3 * h, 6_000.0 * n**4
+        total = 10.0 + na + k + ge + gi
+        rest = (10.0 * -60.0 + na * 50.0 + k * -90.0 + ge * 0.0 + gi * -80.0) / total
+        v = rest + (v - rest) * np.exp(-dt * total / 200.0)
+        m, h, n = (
+            a / (a + b) + (gate - a / (a + b)) * np.exp(-dt * (a + b))
+            for gate, (a, b) in ((m, rates["m"]), (h, rates["h"]), (n, rates["n"]))
+        )
+        ge, gi = ge * np.exp(-dt / 5.0), gi * np.exp(-dt / 10.0)
+        fired = (v > -20.0) & (step - last >= 30)
+        expected += [(step, int(neuron)) for neuron in np.flatnonzero(fired)]
+        ge += 6.0 * reach["exc"][fired[:3200]].sum(axis=0)
+        gi += 67.0 * reach["inh"][fired[3200:]].sum(axis=0)
+        last = np.where(fired, step, last)
+    found = spikes_of(arc.simulate(network, "25 ms", seed=2, progress=False), network.dt, 3200)
     assert len(found) > 2000
     assert found == sorted(expected)
 
