@@ -58,7 +58,10 @@ def build_plasticity(
     sign, low, high = strength_bounds(network, projection)
     _check_bounds(plan, sign * plan.weight, low, high, where)
     edge = np.argsort(plan.index, kind="stable").astype(np.int32)
-    counts = np.diff(plan.indptr, axis=1).ravel()  # of each delay and source, as traces are stored
+    counts = np.diff(plan.indptr, axis=1)
+    n_delays, n_pre = counts.shape
+    source = np.tile(np.arange(n_pre, dtype=np.int32), n_delays)
+    row = np.arange(n_delays, dtype=np.int32)
     return PlasticityPlan(
         spec=spec,
         rule=rule,
@@ -69,7 +72,8 @@ def build_plasticity(
         high=high,
         column=np.concatenate([[0], np.cumsum(np.bincount(plan.index, minlength=post.n))]).astype(np.int64),
         edge=edge,
-        trace=np.repeat(np.arange(counts.size, dtype=np.int32), counts)[edge],
+        source=np.repeat(source, counts.ravel())[edge],
+        row=np.repeat(row, counts.sum(axis=1))[edge] if n_delays > 1 else np.empty(0, np.int32),
         epoch=1 if spec.tau_e is None else max(1, to_steps(spec.tau_e, network.dt)),
         every=every,
         norm=_norm(spec.normalize, plan, post.n),

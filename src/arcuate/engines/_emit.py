@@ -66,6 +66,8 @@ def emit_kernel(plan: Plan, *, order: str = "strict", precision: str = "float64"
         for source in _spike_inputs(plan):
             _input_spikes(src, names, source)
         emit_release(src, names, plan)
+        for rule in plastic.values():
+            rule.launch()
         for projection in plan.projections:
             _deliver(src, names, plan, projection, plastic.get(projection))
         for rule in plastic.values():

@@ -5,6 +5,10 @@ eligibility a synapse holds its strength as ``base + c B`` and its eligibility a
 since the start of the epoch, the same for all, and B the sum since then of what each step would give a
 synapse of eligibility q. Both cost one number for each target and step, not for each synapse; a synapse is
 touched when a spike of either side meets it, and once an epoch, of one `tau_e`, to start q afresh.
+
+A presynaptic trace is kept once for each source, as if without delay, with its values of the last steps: a
+synapse of delay d reads it as it was d steps ago, before the jump of that step where an arrival reads it and
+after it elsewhere. So the cost of a trace does not depend on the number of delays.
 """
 
 from __future__ import annotations
@@ -70,7 +74,8 @@ def plastic_constants(plan: Plan, names: Names) -> dict[str, Any]:
         j = names.projection[projection.name]
         table |= {f"{j}_{key}": float(value) for key, value in rule.values.items()}
         table |= {f"{j}_low": rule.low, f"{j}_high": rule.high, f"{j}_epoch": rule.epoch}
-        table |= {f"{j}_column": rule.column, f"{j}_edge": rule.edge, f"{j}_trace": rule.trace}
+        table |= {f"{j}_column": rule.column, f"{j}_edge": rule.edge}
+        table |= {f"{j}_source": rule.source, f"{j}_row": rule.row}
         table |= {f"{j}_every": rule.every, f"{j}_norm": rule.norm}
     for name, modulator in plan.modulators.items():
         m = names.modulator[name]
@@ -99,8 +104,12 @@ def plastic_state(plan: Plan, names: Names) -> dict[str, Array]:
     for projection, rule in plastic_of(plan):
         j, n_post = names.projection[projection.name], rule.column.size - 1
         table[f"{j}_strength"] = rule.sign * projection.weight
-        n_traces = projection.delays.size * (projection.indptr.shape[1] - 1)
-        table |= {f"{j}_{key}": np.zeros(n_traces) for key in rule.rule.pre.variables}
+        n_pre, depth = projection.indptr.shape[1] - 1, int(projection.delays.max(initial=0)) + 1
+        table[f"{j}_slots"] = np.zeros(projection.delays.size, np.int64)
+        for key in rule.rule.pre.variables:
+            table |= {f"{j}_{key}": np.zeros(n_pre), f"{j}_{key}_after": np.zeros(depth * n_pre)}
+            if key in _own_traces(rule):
+                table[f"{j}_{key}_before"] = np.zeros(depth * n_pre)
         table |= {f"{j}_{key}": rule.initial[key].copy() for key in rule.rule.post.variables}
         if rule.spec.tau_e is not None:
             table[f"{j}_eligibility"] = np.zeros(projection.weight.size)
@@ -111,6 +120,12 @@ def plastic_state(plan: Plan, names: Names) -> dict[str, Array]:
         for owner, n in _levels(plan, names, modulator, m).items():
             table |= {f"{owner}_level": np.zeros(n), f"{owner}_factor": np.zeros(n)}
     return table
+
+
+def _own_traces(rule: PlasticityPlan) -> list[str]:
+    """Presynaptic traces that an arrival reads."""
+    names = expression(rule.rule.on_pre).names if rule.rule.on_pre else frozenset()
+    return [key for key in rule.rule.pre.variables if key in names]
 
 
 def _levels(plan: Plan, names: Names, modulator: ModulatorPlan, m: str) -> dict[str, int]:
@@ -202,11 +217,11 @@ class Emitter:
         self.src.use(f"{self.j}_{key}")
         return f"{self.j}_{key}"
 
-    def load(self, keys: Any, index: str) -> None:
-        """Read traces into locals."""
+    def load(self, keys: Any, index: str, past: str = "") -> None:
+        """Read traces into locals: as they are, or ``_before`` or ``_after`` the jump of a past step."""
         for key in keys:
-            self.src.use(f"{self.j}_{key}")
-            self.src.line(f"{self.j}_{key}_ = {self.j}_{key}[{index}]")
+            self.src.use(f"{self.j}_{key}{past}")
+            self.src.line(f"{self.j}_{key}_ = {self.j}_{key}{past}[{index}]")
 
     def run(self, text: str, keys: Any, index: str) -> None:
         """Run a program on traces and write back those that it assigns."""
@@ -228,6 +243,33 @@ class Emitter:
             with self.src.block():
                 self.load(keys, "i")
                 self.run(side.update, keys, "i")
+
+    def launch(self) -> None:
+        """After S3: jumps of the presynaptic traces, and their values of this step for later arrivals."""
+        pre, s = self.rule.pre, self.names.source(self.projection.pre)
+        if not pre.variables:
+            return
+        j, own = self.j, _own_traces(self.projection.plasticity)  # type: ignore[arg-type]
+        self.src.use(f"{j}_delays", f"{j}_slots", f"{s}_n", f"{s}_ring")
+        keys = list(pre.variables)
+        depth = f"({j}_{keys[0]}_after.shape[0] // {s}_n)"
+        self.src.use(f"{j}_{keys[0]}_after")
+        self.src.line(f"place = (n % {depth}) * {s}_n")
+        self._store(own, s, "_before")
+        self.src.line(f"for b in range({s}_fired):")
+        with self.src.block():
+            self.src.line(f"i = {s}_ring[{s}_now, b]")
+            self.load(keys, "i")
+            self.run(pre.on_spike, keys, "i")
+        self._store(keys, s, "_after")
+        self.src.line(f"for k in range({j}_delays.shape[0]):")
+        self.src.line(f"    {j}_slots[k] = ((n - {j}_delays[k]) % {depth}) * {s}_n")
+
+    def _store(self, keys: list[str], s: str, past: str) -> None:
+        for key in keys:
+            self.src.use(f"{self.j}_{key}", f"{self.j}_{key}{past}")
+            self.src.line(f"for i in range({s}_n):")
+            self.src.line(f"    {self.j}_{key}{past}[place + i] = {self.j}_{key}[i]")
 
     def bounded(self, text: str) -> str:
         """A strength inside its bounds; a NaN stays one."""
@@ -285,13 +327,10 @@ class Emitter:
         return f"{m}_{self.p}_{which}[i]"
 
     def arrival(self, jump: Callable[[str], None]) -> None:
-        """S4: deliver each synapse of a row that a spike reaches, then change it; then the row's traces."""
-        j, pre, post = self.j, self.rule.pre, self.rule.post
+        """S4: deliver each synapse of a row that a spike reaches, then change it."""
+        j, post = self.j, self.rule.post
         self.src.use(f"{j}_indptr", f"{j}_index")
-        place = f"k * ({j}_indptr.shape[1] - 1) + row"
-        if pre.variables:
-            self.src.line(f"place = {place}")
-            self.load(pre.variables, "place")
+        self.load(_own_traces(self.projection.plasticity), f"{j}_slots[k] + row", "_before")  # type: ignore[arg-type]
         self.src.line(f"for e in range({j}_indptr[k, row], {j}_indptr[k, row + 1]):")
         with self.src.block():
             self.src.line(f"i = {j}_index[e]")
@@ -302,17 +341,20 @@ class Emitter:
             if self.rule.on_pre:
                 self.load([k for k in post.variables if k in expression(self.rule.on_pre).names], "i")
                 self.change(self.rule.on_pre, "e")
-        if pre.on_spike:
-            self.run(pre.on_spike, pre.variables, "place")
 
     def _column(self, text: str) -> None:
         """Change all synapses onto target i."""
         j, names = self.j, expression(text).names
-        self.src.use(f"{j}_column", f"{j}_edge", f"{j}_trace")
+        self.src.use(f"{j}_column", f"{j}_edge")
+        read = [key for key in self.rule.pre.variables if key in names]
+        if read:
+            self.src.use(f"{j}_source", f"{j}_slots", f"{j}_row")
+        single = self.projection.delays.size == 1
+        place = f"{j}_slots[{'0' if single else f'{j}_row[a]'}] + {j}_source[a]"
         self.src.line(f"for a in range({j}_column[i], {j}_column[i + 1]):")
         with self.src.block():
             self.src.line(f"e = {j}_edge[a]")
-            self.load([k for k in self.rule.pre.variables if k in names], f"{j}_trace[a]")
+            self.load(read, place, "_after")
             self.present("e")
             self.change(text, "e")
 

@@ -48,7 +48,7 @@ SYNAPSE = 12
 """Bytes of a synapse that is there to stay: target and weight."""
 
 PLASTIC = 8
-"""Bytes that find a synapse and its presynaptic trace from its target."""
+"""Bytes that find a synapse and its source from its target; 4 more if delays differ."""
 
 WORK = 29
 """Bytes of a synapse while its projection is drawn, if all have one weight and one delay."""
@@ -236,9 +236,11 @@ def _projection(projection: Projection, sizes: Mapping[str, int], dt: float) -> 
     size = SYNAPSE * count + pointers
     if projection.plasticity is not None:
         eligibility = projection.plasticity.tau_e is not None
-        traces = 8 * MOVING * len(projection.plasticity.mechanism.pre.variables)
-        size += (PLASTIC + 8 * MOVING * (1 + eligibility)) * count
-        size += traces * n_pre * min(rows, max(count, 1))
+        rule = projection.plasticity.mechanism
+        own = parse(rule.on_pre, where="").names if rule.on_pre else frozenset()
+        past = (high + 1) * sum(1 + (key in own) for key in rule.pre.variables)
+        size += (PLASTIC + 4 * (rows > 1) + 8 * MOVING * (1 + eligibility)) * count
+        size += 8 * MOVING * n_pre * (len(rule.pre.variables) + past)
     return size, work * count + pointers
 
 

@@ -132,11 +132,12 @@ class PlasticityPlan:
     low, high : float
         Bounds of the strength; infinite for none.
     column : ndarray, (n_post + 1,), int64
-        Pointers into `edge` and `trace`: the synapses onto each target, in stored order.
+        Pointers into `edge`, `source` and `row`: the synapses onto each target, in stored order.
     edge : ndarray, (n_synapses,), int32
         Index of each of them among the stored synapses.
-    trace : ndarray, (n_synapses,), int32
-        Place of its presynaptic trace in an array (n_delays, n_pre).
+    source, row : ndarray, (n_synapses,), int32
+        Presynaptic neuron of each of them, and the place of its delay among the delays; `row` is empty if
+        there is one delay.
     epoch : int
         Steps after which an event-driven eligibility is written anew.
     every : int
@@ -154,7 +155,8 @@ class PlasticityPlan:
     high: float
     column: Array
     edge: Array
-    trace: Array
+    source: Array
+    row: Array
     epoch: int
     every: int
     norm: Array
