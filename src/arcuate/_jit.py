@@ -5,8 +5,10 @@ What is in the cache is run, so the folder belongs to one user and nobody else c
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -52,7 +54,9 @@ def cache_dir() -> Path:
             return folder
     except (OSError, RuntimeError, ValueError):  # not writable; no home folder; a name with a NUL
         pass
-    return Path(tempfile.mkdtemp(prefix="arcuate-"))
+    folder = Path(tempfile.mkdtemp(prefix="arcuate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _stamp() -> str:

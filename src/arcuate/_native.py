@@ -13,13 +13,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import hashlib
+import json
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -31,7 +33,7 @@ __all__ = ["NativeFunction", "fingerprint", "lean"]
 ENTRY = "arcuate_entry"
 """Symbol of the function in an object file."""
 
-FORMAT = "1"
+FORMAT = "2"
 """Layout of the table of arguments and of the files."""
 
 FOREIGN = ("numba", "NRT", "Py", "_Py", "__svml", "_Z")
@@ -146,8 +148,7 @@ class Call:
                     self._last = []
                     return self(*values)
                 self._put(place, value)
-        self._entry.run(self._address)
-        return self._entry.result(self._words)
+        return self._entry.run(self._words, self._address)
 
     def _prepare(self, values: Sequence[Any]) -> None:
         kinds = [_kind(value) for value in values]
@@ -197,16 +198,37 @@ def _kind(value: Any) -> str:
     return value.dtype.str if isinstance(value, np.number) and value.dtype.kind in "iuf" else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Code:
+    """An object file, the kind of its result, what it needs; no bytes where Numba itself must run it."""
+
+    code: bytes = b""
+    result: str = ""
+    needs: tuple[str, ...] = ()
+
+    def whole(self) -> bytes:
+        head = json.dumps({"result": self.result, "needs": self.needs})
+        return head.encode() + b"\n" + self.code
+
+    @classmethod
+    def of(cls, data: bytes) -> _Code:
+        head, _, code = data.partition(b"\n")
+        facts = json.loads(head)
+        return cls(code=code, result=facts["result"], needs=tuple(facts["needs"]))
+
+
 class _Entry:
     """Machine code in memory."""
 
-    def __init__(self, code: bytes, result: str) -> None:
-        self._engine = _load(code)
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-        self.run = kind(self._engine.get_function_address(ENTRY))
-        self._result = result
+    def __init__(self, found: _Code) -> None:
+        self._engine = _load(found.code)
+        kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+        self._run = kind(self._engine.get_function_address(ENTRY))
+        self._result = found.result
 
-    def result(self, words: Any) -> Any:
+    def run(self, words: Any, address: int) -> Any:
+        if self._run(address):  # the only thing that the code can raise
+            raise MemoryError("compiled code found no room for its work arrays")
         return words[:1].view(self._result)[0].item() if self._result else None
 
 
@@ -221,8 +243,7 @@ def _obtain(
         if found is None:
             found = _translate(python(), signature)
             _write(path, key, found)
-        code, result = found
-        _LOADED[key] = _Entry(code, result) if code else None
+        _LOADED[key] = _Entry(found) if found.code and _resolved(found.needs) else None
     return _LOADED[key]
 
 
@@ -249,8 +270,8 @@ def _platform() -> tuple[str, ...]:
     )
 
 
-def _read(path: Path, key: str) -> tuple[bytes, str] | None:
-    """Machine code and kind of the result from a file; None if it is not there, not whole, or not ours."""
+def _read(path: Path, key: str) -> _Code | None:
+    """Machine code from a file; None if it is not there, not whole, or not what the key says."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -258,12 +279,12 @@ def _read(path: Path, key: str) -> tuple[bytes, str] | None:
     digest, body = data[:32], data[32:]
     if hashlib.sha256(body).digest() != digest or body[:64] != key.encode():
         return None
-    return body[68:], body[64:68].decode("ascii").strip()
+    return _Code.of(body[64:])
 
 
-def _write(path: Path, key: str, found: tuple[bytes, str]) -> None:
+def _write(path: Path, key: str, found: _Code) -> None:
     """Write beside and rename; a cache that cannot be written is no reason to stop."""
-    body = key.encode() + found[1].ljust(4).encode() + found[0]
+    body = key.encode() + found.whole()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
@@ -274,6 +295,18 @@ def _write(path: Path, key: str, found: tuple[bytes, str]) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def _resolved(needs: Sequence[str]) -> bool:
+    """Whether every symbol can be found, once Numba is loaded if it has any of them."""
+    import llvmlite.binding as llvm
+
+    if any(name.startswith(FOREIGN) for name in needs):
+        from numba.core.registry import cpu_target
+        from numba.core.runtime.nrt import rtsys
+
+        rtsys.initialize(cpu_target.target_context)
+    return all(llvm.address_of_symbol(name) for name in needs)
 
 
 def _load(code: bytes) -> Any:
@@ -306,33 +339,41 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _translate(function: Callable[..., Any], signature: str) -> tuple[bytes, str]:
-    """Compile to an object file; no bytes where the code could not run without Numba."""
-    from numba.core import compiler, errors, types
+def _translate(function: Callable[..., Any], signature: str) -> _Code:
+    """Compile to an object file: without Numba's memory management if it can be."""
+    from numba.core import errors
     from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock, _uncollected():
+        for managed in (False, True):
+            with suppress(errors.NumbaError):
+                return _object_file(function, signature, managed=managed)
+    return _Code()
+
+
+def _object_file(function: Callable[..., Any], signature: str, *, managed: bool) -> _Code:
+    from numba.core import compiler, types
     from numba.core.registry import cpu_target
 
     flags: Any = compiler.Flags()
-    flags.error_model, flags.nrt, flags.no_compile = "numpy", False, True
+    flags.error_model, flags.nrt, flags.no_compile = "numpy", managed, True
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     target: Any = cpu_target.target_context
     typing: Any = cpu_target.typing_context
     build: Any = compiler.compile_extra
     kinds = tuple(_numba_type(kind) for kind in signature.split(";")) if signature else ()
-    with global_compiler_lock, _uncollected():
-        typing.refresh(), target.refresh()
-        try:
-            made = build(typing, target, lean(function), kinds, None, flags, {})
-        except errors.NumbaError:
-            return b"", ""
-        results = {types.none: "", types.int64: "<i8", types.float64: "<f8"}
-        if made.signature.return_type not in results:
-            return b"", ""
-        result = results[made.signature.return_type]
-        made.library.add_ir_module(_door(target, made.fndesc, bool(result)))
-        made.library.enable_object_caching()
-        made.library.finalize()
-        return (made.library._get_compiled_object(), result) if _stands_alone(made.library) else (b"", "")
+    typing.refresh(), target.refresh()
+    made = build(typing, target, lean(function, managed=managed), kinds, None, flags, {})
+    results = {types.none: "", types.int64: "<i8", types.float64: "<f8"}
+    result = results.get(made.signature.return_type)
+    if result is None:
+        return _Code()
+    made.library.add_ir_module(_door(target, made.fndesc, bool(result)))
+    made.library.enable_object_caching()
+    made.library.finalize()
+    outside = [f.name for f in made.library._final_module.functions if f.is_declaration]
+    needs = tuple(name for name in outside if not name.startswith("llvm."))
+    return _Code(code=made.library._get_compiled_object(), result=result, needs=needs)
 
 
 def _numba_type(kind: str) -> Any:
@@ -356,7 +397,7 @@ def _door(target: Any, description: Any, has_result: bool) -> Any:
     kind = target.call_conv.get_function_type(description.restype, description.argtypes)
     module = target.create_module(ENTRY)
     inner = ir.Function(module, kind, description.llvm_func_name)
-    door = ir.Function(module, ir.FunctionType(ir.VoidType(), [word.as_pointer()]), ENTRY)
+    door = ir.Function(module, ir.FunctionType(single, [word.as_pointer()]), ENTRY)
     builder = ir.IRBuilder(door.append_basic_block())
     out, trouble = (builder.alloca(pointer.pointee) for pointer in kind.args[:2])
     values = [out, trouble]
@@ -369,31 +410,22 @@ def _door(target: Any, description: Any, has_result: bool) -> Any:
         elif wanted != word:
             value = (builder.trunc if isinstance(wanted, ir.IntType) else builder.bitcast)(value, wanted)
         values.append(value)
-    builder.call(inner, values, attrs=("noinline",))
+    status = builder.call(inner, values, attrs=("noinline",))
     if has_result:
         builder.store(builder.load(builder.bitcast(out, word.as_pointer())), door.args[0])
-    builder.ret_void()
+    builder.ret(status)
     return module
 
 
-def _stands_alone(library: Any) -> bool:
-    """Whether the code needs nothing but the C library, and cannot raise."""
-    import llvmlite.binding as llvm
-
-    needed = [f.name for f in library._final_module.functions if f.is_declaration]
-    strange = [name for name in needed if not name.startswith("llvm.")]
-    return all(
-        not name.startswith(("numba", "NRT", "Py", "_Py", "__svml", "_Z")) for name in strange
-    ) and all(llvm.address_of_symbol(name) for name in strange)
-
-
-def lean(function: Callable[..., Any]) -> Callable[..., Any]:
+def lean(function: Callable[..., Any], *, managed: bool = False) -> Callable[..., Any]:
     """Copy a function for Numba: what it calls is compiled into it and cannot be called from Python.
 
     Parameters
     ----------
     function : callable
         A Python function whose globals may be `NativeFunction` objects or functions of this package.
+    managed : bool
+        Whether it may make arrays.
 
     Returns
     -------
@@ -406,7 +438,7 @@ def lean(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> lean(center_decay).__name__
     'center_decay'
     """
-    return _with_callees(function, _lean_callee)
+    return _with_callees(function, partial(_lean_callee, managed=managed))
 
 
 def _with_callees(function: Callable[..., Any], translate: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -421,11 +453,11 @@ def _with_callees(function: Callable[..., Any], translate: Callable[[Any], Any])
 
 
 @cache
-def _lean_callee(function: Any) -> Any:
+def _lean_callee(function: Any, *, managed: bool) -> Any:
     import numba
 
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-    return numba.njit(error_model="numpy", fastmath=False, **options)(lean(function))
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": managed}
+    return numba.njit(error_model="numpy", fastmath=False, **options)(lean(function, managed=managed))
 
 
 @cache

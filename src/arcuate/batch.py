@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.errors import ArcuateError, MemoryLimitError, SpecError, check_choice, check_int, unknown
+from arcuate.errors import (
+    ArcuateError,
+    CapabilityError,
+    MemoryLimitError,
+    SpecError,
+    check_choice,
+    check_int,
+    unknown,
+)
 from arcuate.rng import check_seed
 from arcuate.simulate import MAX_THREADS, Simulation, check_network
 
@@ -201,6 +209,8 @@ def simulate_many(
     record: Record | None = None,
     engine: str = "numba",
     threads: int | None = None,
+    order: str = "strict",
+    precision: str = "float64",
     progress: ProgressOption = None,
     memory_limit: int | None = None,
 ) -> Batch:
@@ -232,6 +242,10 @@ def simulate_many(
     threads : int, optional
         Networks that run at the same time; by default as many as this process may use processors. Fewer
         where memory is short.
+    order : {"strict", "fast"}
+        As in :func:`simulate`.
+    precision : {"float64", "float32"}
+        As in :func:`simulate`.
     progress : bool or callable, optional
         As in :func:`simulate`, but networks are counted.
     memory_limit : int, optional
@@ -266,11 +280,21 @@ def simulate_many(
     {'seed': 3, 'neuron': 5}
     """
     check_choice(engine, ("numba", "cuda"), where=_WHERE, name="engine")
+    from arcuate.engines import check_arithmetic, get_engine
+
     check_progress(progress, where=_WHERE, unit="networks")
     if threads is not None:
         check_int(threads, where=_WHERE, name="threads", low=1, high=MAX_THREADS)
     if memory_limit is not None:
         check_int(memory_limit, where=_WHERE, name="memory_limit")
+    check_arithmetic(get_engine("numba"), order=order, precision=precision)
+    if engine == "cuda" and (order, precision) != ("strict", "float64"):
+        raise CapabilityError.of(
+            where="Engine 'cuda'",
+            name="order, precision",
+            value=f"{order}, {precision}",
+            bound="must be 'strict' and 'float64', the only ones that it has",
+        )
     networks = _networks(network, record)
     axes = _axes(networks, network, vary, seeds)
     tables = {"inputs": inputs, "targets": targets, "gates": gates}
@@ -278,7 +302,11 @@ def simulate_many(
     limit, wide = _fit(jobs, duration, memory_limit)
     workers = min(threads or len(os.sched_getaffinity(0)), wide, len(jobs))
     labels = tuple(job.label for job in jobs)
-    run = _Pool(jobs, duration, limit) if engine == "numba" else _Device(jobs, duration, limit)
+    run = (
+        _Pool(jobs, duration, {"memory_limit": limit, "order": order, "precision": precision})
+        if engine == "numba"
+        else _Device(jobs, duration, limit)
+    )
     with progress_bar(
         progress, len(jobs), title=f"{networks[0].name}, {len(jobs)} runs", unit="network"
     ) as report:
@@ -478,9 +506,9 @@ class _Stopped(BaseException):
 class _Pool:
     """Threads that take the jobs in order; the caller's thread waits, so that it can be interrupted."""
 
-    def __init__(self, jobs: list[_Job], duration: Any, limit: int) -> None:
+    def __init__(self, jobs: list[_Job], duration: Any, options: Mapping[str, Any]) -> None:
         self.results: list[Recording | None] = [None] * len(jobs)
-        self._jobs, self._duration, self._limit = jobs, duration, limit
+        self._jobs, self._duration, self._options = jobs, duration, options
         self._next, self._lock = iter(range(len(jobs))), threading.Lock()
         self._full = self._halt = False  # no new job; leave the running ones, too
         self._said: queue.SimpleQueue[tuple[int, BaseException | None]] = queue.SimpleQueue()
@@ -524,9 +552,7 @@ class _Pool:
         self._said.put((-1, None))
 
     def _run(self, job: _Job) -> Recording:
-        simulation = Simulation(
-            job.network, self._duration, seed=job.seed, memory_limit=self._limit, **job.tables
-        )
+        simulation = Simulation(job.network, self._duration, seed=job.seed, **self._options, **job.tables)
         return simulation.advance(progress=self._look)
 
     def _look(self, done: int, total: int) -> None:

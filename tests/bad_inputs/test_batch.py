@@ -80,6 +80,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         "memory",
         ("GB", "memory_limit"),
     ),
+    "45 order of another engine": (run(order="quick"), UnknownNameError, "quick", ("fast",)),
     "memory limit": (run(memory_limit=0), SpecError, "memory_limit", (">= 1",)),
     "progress": (run(progress="yes"), SpecError, "progress", ("function",)),
     "49 a table too few": (

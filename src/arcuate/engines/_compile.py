@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -86,6 +88,8 @@ def _written(path: Path, source: str) -> Path:
             file.write(source)
         os.replace(name, path)
     except OSError:  # full, or taken away since it was made
-        path = Path(tempfile.mkdtemp(prefix="arcuate-")) / path.name
+        folder = Path(tempfile.mkdtemp(prefix="arcuate-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = folder / path.name
         path.write_text(source)
     return path
