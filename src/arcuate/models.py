@@ -2,14 +2,18 @@
 
 A model is a folder with ``model.toml`` (every value with its source), ``README.md`` (the card),
 ``expected.toml`` (the figures it must show) and ``reproduce.py`` (how to measure them). Any other TOML file
-of the folder is a variant, loaded as ``"name/variant"``. The folders lie in ``models/`` of a checkout and in
-``arcuate/_models`` of an installed wheel.
+of the folder is a variant, loaded as ``"name/variant"``. A network that is made by training has a table of
+parameters, ``training.toml``, in the place of ``model.toml``. The folders lie in ``models/`` of a checkout
+and in ``arcuate/_models`` of an installed wheel.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arcuate.errors import FileFormatError, SpecError, unknown
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from arcuate.spec import Network
 
 _SPECIFICATION = "model.toml"
+_TRAINING = "training.toml"
 _NOT_A_VARIANT = frozenset({_SPECIFICATION, "expected.toml"})
 
 
@@ -77,13 +82,98 @@ def list_models() -> tuple[str, ...]:
     return tuple(names)
 
 
+def list_trainings() -> tuple[str, ...]:
+    """List the published trainings that `load_training` knows.
+
+    Returns
+    -------
+    tuple of str
+        Names in alphabetical order.
+
+    Examples
+    --------
+    >>> "eprop_pattern" in list_trainings()
+    True
+    """
+    return tuple(
+        sorted(folder.name for folder in models_folder().iterdir() if (folder / _TRAINING).is_file())
+    )
+
+
+def load_training(name: str) -> dict[str, Any]:
+    """Load the table of a published training.
+
+    Parameters
+    ----------
+    name : str
+        A name from `list_trainings`, such as ``"eprop_pattern"``.
+
+    Returns
+    -------
+    dict
+        ``name``, ``description``, ``estimator`` (of `arcuate.learning`), its ``parameters``, and tables that
+        say what it is trained on. Values come without their sources.
+
+    Raises
+    ------
+    SpecError
+        If the name is not text.
+    UnknownNameError
+        If there is no such training; the message names the nearest.
+
+    Examples
+    --------
+    >>> load_training("eprop_pattern")["parameters"]["n_neurons"]
+    100
+    """
+    path = models_folder() / _check_name(name, list_trainings()) / _TRAINING
+    return _values(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def model_sha256(name: str) -> str:
+    """Return the hash of what a published model says.
+
+    Parameters
+    ----------
+    name : str
+        A name from `list_models` or `list_trainings`.
+
+    Returns
+    -------
+    str
+        Hash of the specification, or of the values of a training.
+
+    Raises
+    ------
+    SpecError
+        If the name is not text.
+    UnknownNameError
+        If there is no such model; the message names the nearest.
+
+    Examples
+    --------
+    >>> len(model_sha256("eprop_pattern"))
+    64
+    """
+    if _check_name(name, (*list_models(), *list_trainings())) in list_models():
+        return load_model(name).sha256
+    return hashlib.sha256(json.dumps(load_training(name), sort_keys=True).encode()).hexdigest()
+
+
+def _values(node: Any) -> Any:
+    """Take the sources off a table."""
+    if isinstance(node, dict):
+        return node["value"] if "value" in node else {key: _values(child) for key, child in node.items()}
+    return node
+
+
 def model_folder(name: str) -> Path:
     """Return the folder of a published model.
 
     Parameters
     ----------
     name : str
-        A name from `list_models`; of ``"name/variant"`` the folder of ``name``.
+        A name from `list_models` or `list_trainings`; of ``"name/variant"`` the folder of ``name``.
 
     Returns
     -------
@@ -102,7 +192,7 @@ def model_folder(name: str) -> Path:
     >>> model_folder("what_when_reservoir").name
     'what_when_reservoir'
     """
-    known = _check_name(name)
+    known = _check_name(name, (*list_models(), *list_trainings()))
     return models_folder() / known.partition("/")[0]
 
 
@@ -133,12 +223,12 @@ def load_model(name: str) -> Network:
     """
     from arcuate.spec import Network
 
-    folder = model_folder(name)
-    variant = name.partition("/")[2]
+    _check_name(name, list_models())
+    folder, variant = model_folder(name), name.partition("/")[2]
     return Network.from_toml(folder / (f"{variant}.toml" if variant else _SPECIFICATION))
 
 
-def _check_name(name: str) -> str:
+def _check_name(name: str, known: tuple[str, ...]) -> str:
     """Return the name if it is one of the published models; never a path of the caller's making."""
     if not isinstance(name, str):
         raise SpecError.of(
@@ -148,7 +238,6 @@ def _check_name(name: str) -> str:
             bound="must be the name of a model as text",
             fix="use one of list_models()",
         )
-    known = list_models()
     if name not in known:
         raise unknown("load_model", name, known, kind="model")
     return name

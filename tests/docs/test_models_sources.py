@@ -15,7 +15,8 @@ MODELS = sorted(path for path in (ROOT / "models").glob("*/*.toml") if path.name
 # Names, kinds and links between parts are structure; everything else is a value.
 STRUCTURE = frozenset(
     "name description model kind dist rule source target pre post populations readout weight_name sign mode "
-    "method modulator feedback_target title paper doi url citation version".split()
+    "method modulator feedback_target title paper doi url citation version "
+    "estimator".split()
 )
 
 

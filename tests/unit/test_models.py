@@ -9,7 +9,15 @@ import pytest
 
 import arcuate.models
 from arcuate.errors import FileFormatError, SpecError, UnknownNameError
-from arcuate.models import list_models, load_model, model_folder, models_folder
+from arcuate.models import (
+    list_models,
+    list_trainings,
+    load_model,
+    load_training,
+    model_folder,
+    model_sha256,
+    models_folder,
+)
 
 SPECIFICATION = (
     'name = "tiny"\ndt = "0.1 ms"\n[populations.exc]\nn = 2\n[populations.exc.neuron]\nmodel = "lif"\n'
@@ -54,6 +62,41 @@ class TestNames:
     def test_a_name_is_text(self, name: Any) -> None:
         with pytest.raises(SpecError, match="name"):
             load_model(name)
+
+
+class TestTrainings:
+    def test_a_training_has_a_table_of_values(self, published: Path) -> None:
+        (published / "trained").mkdir()
+        text = 'name = "trained"\n[parameters]\nn = { value = 3, source = "paper" }\n'
+        (published / "trained" / "training.toml").write_text(text, encoding="utf-8")
+        assert list_trainings() == ("trained",)
+        assert "trained" not in list_models()
+        assert load_training("trained") == {"name": "trained", "parameters": {"n": 3}}
+        assert model_folder("trained") == published / "trained"
+        first = model_sha256("trained")
+        (published / "trained" / "training.toml").write_text(text.replace("3", "4"), encoding="utf-8")
+        assert model_sha256("trained") != first
+
+    @pytest.mark.usefixtures("published")
+    def test_a_specification_is_no_training_and_the_reverse(self) -> None:
+        assert model_sha256("tiny") == load_model("tiny").sha256
+        with pytest.raises(UnknownNameError):
+            load_training("tiny")
+        with pytest.raises(SpecError, match="name"):
+            load_training(None)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("name", list_trainings())
+    def test_ours_make_the_estimators_they_name(self, name: str) -> None:
+        import arcuate.learning
+
+        table = load_training(name)
+        assert table["name"] == name
+        model = getattr(arcuate.learning, table["estimator"])(**table["parameters"])
+        assert model.get_params()["n_neurons"] == table["parameters"]["n_neurons"]
+
+    def test_a_model_that_is_trained_is_not_loaded_as_a_network(self) -> None:
+        with pytest.raises(UnknownNameError):
+            load_model("eprop_pattern")
 
 
 class TestFolder:

@@ -176,7 +176,7 @@ def verify(
 @app.command()
 def models() -> None:
     """List the published models."""
-    from arcuate.models import list_models, load_model, model_folder
+    from arcuate.models import list_models, list_trainings, load_model, load_training, model_folder
 
     rows = []
     for name in list_models():
@@ -184,6 +184,9 @@ def models() -> None:
         neurons = sum(population.n for population in network.populations.values())
         checked = (model_folder(name) / "reproduce.py").is_file() and "/" not in name
         rows.append((name, str(neurons), network.description, "yes" if checked else ""))
+    for name in list_trainings():
+        table = load_training(name)
+        rows.append((name, str(table["parameters"]["n_neurons"]), table["description"], "yes"))
     show_table(("model", "neurons", "what it is", "reproduce"), rows)
 
 

@@ -62,11 +62,11 @@ def provenance(model: str, *, seeds: Sequence[int] = (), quick: bool = False) ->
     >>> provenance("what_when_reservoir", seeds=[0, 1])["seeds"]
     '0, 1'
     """
-    from arcuate.models import load_model
+    from arcuate.models import model_sha256
 
     facts = {
         "model": model,
-        "specification sha256": load_model(model).sha256,
+        "specification sha256": model_sha256(model),
         "seeds": ", ".join(str(seed) for seed in seeds) or "none",
         "protocol": "quick" if quick else "full",
         "created_utc": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from arcuate.errors import TaskError, unknown
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
+from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.what_when import WhatWhen
 
@@ -17,6 +18,8 @@ __all__ = [
     "Condition",
     "Cue",
     "DelayedNonMatch",
+    "EvidenceAccumulation",
+    "EvidenceTrials",
     "Pulses",
     "StimulusTrials",
     "Task",
