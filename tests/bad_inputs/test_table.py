@@ -151,7 +151,7 @@ def resumed(network: arc.Network, **facts: Any) -> arc.Simulation:
 
 HUGE = net(link(arc.Dense()), populations=[cells(n=1_000_000)])
 RECORD_ALL = net(populations=[cells(n=1_000_000)], record=arc.Record(states={"exc": ["v"]}, every="0.5 ms"))
-LOW_RANK = net(link(arc.LowRank(1, arc.Normal(0, 1), arc.Normal(0, 1))))
+LEAST_SQUARES = net(readouts=[arc.Readout(name="out", source="exc", rule=arc.RLS(alpha=1.0))])
 
 ROWS: dict[int, list[Refused | Defined]] = {
     # specifications and neurons
@@ -279,7 +279,7 @@ ROWS: dict[int, list[Refused | Defined]] = {
     44: [refused(lambda: run(net(), engine="nunba"), UnknownNameError, "'nunba'", "'numba'")],
     45: [
         refused(
-            lambda: run(LOW_RANK, engine="brian2"), CapabilityError, "brian2", "low-rank", 'engine="numba"'
+            lambda: run(LEAST_SQUARES, engine="brian2"), CapabilityError, "brian2", "RLS", 'engine="numba"'
         )
     ],
     46: [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conformance.cases import learning_network
+from conformance.cases import learning_network, many_synapses
 
 import arcuate as arc
 from arcuate.engines import cuda_engine, get_engine
@@ -129,6 +129,9 @@ def test_what_it_cannot_run_is_refused_by_name() -> None:
     assert explain_cuda(mixed_network()) == []
     (obstacle,) = explain_cuda(learning_network(arc.RLS(alpha=1.0), feedback=False))
     assert "RLS" in obstacle
+    network = many_synapses("exact")
+    assert all("short-term plasticity" in obstacle for obstacle in explain_cuda(network))
+    assert len(explain_cuda(network)) == 2
     twice = arc.Projection(pre="exc", post="inh", connectivity=arc.Edges([0, 0], [1, 1]), weight="1 pA")
     network = mixed_network()
     doubled = network.replace({"projections": [*list(network.projections.values())[1:], twice]})
