@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, update_wrapper
 from pathlib import Path
 from typing import Any
 
@@ -105,4 +105,8 @@ def compiled(function: Callable[..., Any]) -> NativeFunction:
         return function
     code: Any = function.__code__
     names, defaults = code.co_varnames[: code.co_argcount], function.__defaults__ or ()
-    return NativeFunction(fingerprint(function), lambda: function, cache_dir, names=names, defaults=defaults)
+    native = NativeFunction(
+        fingerprint(function), lambda: function, cache_dir, names=names, defaults=defaults
+    )
+    update_wrapper(native, function)  # name and documentation, for readers and their examples
+    return native
