@@ -72,6 +72,7 @@ _NAMES: dict[str, str] = {
             "izh2003",
             "izh2007",
             "lif",
+            "neuron_from_ode",
             "pulse",
             "stdp",
             "synaptic_scaling",

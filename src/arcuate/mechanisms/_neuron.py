@@ -141,6 +141,7 @@ class NeuronModel:
 
     Examples
     --------
+    >>> from arcuate.mechanisms.neurons import MODELS
     >>> sorted(MODELS["izh2003"].updates)
     ['euler', 'legacy2003']
     """

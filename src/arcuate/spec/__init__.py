@@ -41,6 +41,7 @@ from arcuate.spec.population import (
     izh2003,
     izh2007,
     lif,
+    neuron_from_ode,
     qif,
     theta,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "izh2003",
     "izh2007",
     "lif",
+    "neuron_from_ode",
     "parameter_order",
     "pulse",
     "qif",

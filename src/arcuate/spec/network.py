@@ -363,7 +363,7 @@ class Network(Part):
         rows = [
             (
                 f"population <b>{name}</b>",
-                f"{p.n} × {p.neuron.model} ({p.neuron.method}){', ' + p.sign if p.sign else ''}",
+                f"{p.n} × {p.neuron.mechanism.name} ({p.neuron.method}){', ' + p.sign if p.sign else ''}",
             )
             for name, p in self.populations.items()
         ]

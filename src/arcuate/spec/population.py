@@ -21,11 +21,13 @@ from arcuate.spec.checks import (
     read_parameters,
 )
 from arcuate.spec.distributions import Distribution, value_from
+from arcuate.spec.own_neuron import build_from_ode, check_model, read_model, write_model
 from arcuate.spec.part import Part
 from arcuate.spec.values import FrozenDict, Quantity, Values, check_bounds, same_unit
 
 __all__ = [
-    "Neuron", "Noise", "Population", "adex", "alif", "hh", "izh2003", "izh2007", "lif", "qif", "theta",
+    "Neuron", "Noise", "Population", "adex", "alif", "hh", "izh2003", "izh2007", "lif", "neuron_from_ode",
+    "qif", "theta",
 ]  # fmt: skip
 
 SIGNS = ("excitatory", "inhibitory")
@@ -37,9 +39,9 @@ class Neuron(Part):
 
     Parameters
     ----------
-    model : str
-        Name of a model: ``"izh2003"``, ``"izh2007"``, ``"lif"``, ``"alif"``, ``"adex"``, ``"qif"``,
-        ``"theta"``, ``"hh"``; see `arcuate.mechanisms.neurons.MODELS`.
+    model : str or NeuronModel
+        A model of one's own, or the name of a model: ``"izh2003"``, ``"izh2007"``, ``"lif"``, ``"alif"``,
+        ``"adex"``, ``"qif"``, ``"theta"``, ``"hh"``; see `arcuate.mechanisms.neurons.MODELS`.
     method : str or None
         Integration method; ``None`` takes the model's default.
     parameters : mapping
@@ -61,15 +63,22 @@ class Neuron(Part):
 
     flat: ClassVar[str] = "parameters"
 
-    model: str = "izh2003"
+    model: Any = "izh2003"
     method: Any = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     initial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        model = check_choice(self.model, tuple(MODELS), where="Neuron", name="model")
-        where = f"Neuron {model!r}"
-        mechanism = MODELS[model]
+        if isinstance(self.model, (NeuronModel, Mapping)):
+            own = (
+                self.model if isinstance(self.model, NeuronModel) else read_model(self.model, where="Neuron")
+            )
+            mechanism = check_model(own)
+            self._set(model=write_model(mechanism))
+        else:
+            mechanism = MODELS[check_choice(self.model, tuple(MODELS), where="Neuron", name="model")]
+        object.__setattr__(self, "_mechanism", mechanism)
+        where = f"Neuron {mechanism.name!r}"
         method = mechanism.default_method if self.method is None else self.method
         check_choice(method, tuple(mechanism.updates), where=where, name="method")
         parameters = read_parameters(self.parameters, mechanism.parameters, where=where, per_neuron=True)
@@ -95,7 +104,8 @@ class Neuron(Part):
     @property
     def mechanism(self) -> NeuronModel:
         """The model as data."""
-        return MODELS[self.model]
+        model: NeuronModel = self.__dict__["_mechanism"]
+        return model
 
 
 def _neuron(model: str, method: Any, initial: Any, preset: str | None, parameters: dict[str, Any]) -> Neuron:
@@ -286,6 +296,66 @@ def hh(*, method: str | None = None, initial: Any = None, **parameters: Any) -> 
     'exponential_euler'
     """
     return _neuron("hh", method, initial, None, parameters)
+
+
+def neuron_from_ode(
+    equations: str,
+    *,
+    threshold: str,
+    reset: str,
+    parameters: Mapping[str, Any] = FrozenDict({}),
+    initial: Mapping[str, Any] = FrozenDict({}),
+    method: str = "euler",
+    input_unit: str = "1",
+    time_unit: str = "s",
+    name: str = "own",
+) -> Neuron:
+    """Make a neuron from differential equations.
+
+    Parameters
+    ----------
+    equations : str
+        One line for each variable, ``dv/dt = ...`` or ``tau_m*dv/dt = ...``; ``v`` must be among them, ``I``
+        is the total input.
+    threshold : str
+        Condition for a spike, such as ``"v >= v_peak"``.
+    reset : str
+        Assignments, one a line, for the neurons that fired.
+    parameters : mapping
+        Values of the parameters, ``"20 ms"`` or plain numbers; they fix the units.
+    initial : mapping
+        Values with which variables start; they fix the units. Those left out start at 0 without a unit.
+    method : str
+        ``"euler"``, ``"heun"``, ``"exponential_euler"`` (each equation linear in its own variable), or
+        ``"exact"`` (a linear system with constant coefficients, input constant within a step).
+    input_unit : str
+        Unit of ``I``.
+    time_unit : {"s", "ms"}
+        What the equations without units count time in; ``"ms"`` makes their step ``dt`` in ms.
+    name : str
+        Name of the model, other than those of the library.
+
+    Returns
+    -------
+    Neuron
+
+    Raises
+    ------
+    SpecError
+        If an equation is not in the language, a unit does not fit, or the method does not.
+
+    Examples
+    --------
+    >>> cell = neuron_from_ode("tau*dv/dt = I - v", threshold="v > 1", reset="v = 0", method="exact",
+    ...     parameters={"tau": "20 ms"})
+    >>> cell.parameters["tau"]
+    20 ms
+    """
+    model = build_from_ode(
+        equations, threshold=threshold, reset=reset, parameters=parameters, initial=initial, method=method,
+        input_unit=input_unit, time_unit=time_unit, name=name,
+    )  # fmt: skip
+    return Neuron(model=model)
 
 
 def theta(*, method: str | None = None, initial: Any = None, **parameters: Any) -> Neuron:
