@@ -89,7 +89,7 @@ def _network(plan: Plan) -> dict[str, Any]:
         edges["post"].append(projection.index + np.int32(first[projection.post]))
         edges["weight"].append(projection.weight)
     arrays: dict[str, Any] = {key: np.concatenate(pieces) for key, pieces in edges.items()}
-    models = {"cuba": _cuba}
+    models = {"cuba": _cuba, "cobahh": _cobahh}
     return arrays | models.get(plan.network.name, _izhikevich)(plan, arrays["weight"])
 
 
@@ -101,6 +101,25 @@ def _cuba(plan: Plan, weight: Any) -> dict[str, Any]:
         "n_exc": plan.populations["exc"].n,
         "v": 1e3 * np.concatenate([one.initial["v"] for one in plan.populations.values()]),
         "weight": 1e3 * resistance * weight,
+    }
+
+
+def _cobahh(plan: Plan, weight: Any) -> dict[str, Any]:
+    """Start in mV and without synaptic conductances, which are in nS."""
+    populations = plan.populations.values()
+    start = {
+        key: np.concatenate([np.broadcast_to(one.initial[variable], one.n) for one in populations])
+        for key, variable in (("v", "v"), ("m", "m_na"), ("h", "h_na"), ("n", "n_k"))
+    }
+    silent = np.zeros(len(start["v"]))
+    return {
+        "model": "cobahh",
+        "n_exc": plan.populations["exc"].n,
+        **start,
+        "v": 1e3 * start["v"],
+        "ge": silent,
+        "gi": silent,
+        "weight": 1e9 * weight,
     }
 
 

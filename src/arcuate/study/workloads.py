@@ -254,6 +254,13 @@ WORKLOADS: Mapping[str, Workload] = {
         seconds=(0.06, 0.03),
         peers=(("numpy", "outer product"), ("numpy", "in place"), ("reservoirpy", "RLS node")),
     ),
+    "COBAHH": Workload(
+        what="the published model cobahh: 4000 Hodgkin-Huxley neurons with conductances, one pair in fifty "
+        "connected, exponential Euler",
+        network=partial(load_model, "cobahh"),
+        seconds=(0.5, 0.1),
+        peers=_BRIAN,
+    ),
     "first-spike": Workload(
         what="a new process that runs W1 for 20 ms: imports, compilation and all; cold is with an empty "
         "cache of compiled code, warm with the one that the cold run left",
