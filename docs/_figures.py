@@ -80,8 +80,25 @@ def depression() -> arc.Network:
     )  # fmt: skip
 
 
+def draw_eprop(path: Path) -> None:
+    """Write what a network puts out before and after it was trained by e-prop."""
+    spikes = np.random.default_rng(0).random((1, 1000, 100)) < 0.05
+    target = np.sin(np.arange(1000) / 1000 * 4 * np.pi)[None]
+    inputs = np.concatenate([spikes[0], np.zeros((1, 100))])
+    axes = Figure(figsize=(6.4, 2.2), layout="constrained").subplots()
+    axes.plot(target[0], color="0.6", linewidth=3, label="target")
+    for label, count in (("before", 0), ("after", 200)):
+        model = arc.learning.EProp(n_inputs=100, n_neurons=100, n_outputs=1, n_iterations=count)
+        network = model.fit(spikes, target, progress=False).network()
+        run = arc.simulate(network, "1001 ms", seed=1, inputs={"inputs": inputs}, progress=False)
+        axes.plot(run.states("output/output")["z"].values[0, 1:, 0], label=label)
+    axes.set(xlabel="time (ms)", ylabel="output")
+    axes.legend(loc="upper right", fontsize="small")
+    axes.figure.savefig(path, metadata={"Date": None})
+
+
 def draw(folder: Path) -> None:
-    """Write one picture for each synapse and one of short-term plasticity."""
+    """Write one picture for each synapse, one of short-term plasticity and one of e-prop."""
     mpl.rcParams["svg.hashsalt"] = "arcuate"  # the same file from every build
     folder.mkdir(exist_ok=True)
     train = np.zeros(800)
@@ -102,3 +119,4 @@ def draw(folder: Path) -> None:
         axes.set_ylabel("mV")
     axes.set_xlabel("time (ms)")
     figure.savefig(folder / "short_term.svg", metadata={"Date": None})
+    draw_eprop(folder / "eprop_output.svg")

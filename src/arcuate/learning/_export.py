@@ -1,4 +1,4 @@
-"""What a trained network gives away: recordings of its trials."""
+"""What a trained network gives away: recordings of its trials, and itself as a specification."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from arcuate.learning._settings import Settings
 if TYPE_CHECKING:
     from arcuate.learning._trials import Activity
     from arcuate.recording import Recording
+    from arcuate.spec import Network
 
-__all__ = ["recording"]
+__all__ = ["network", "recording"]
 
 Array = NDArray[Any]
 
@@ -76,6 +77,69 @@ def recording(
         outcome={"status": "ok"},
         dt=settings.dt,
         duration=steps * settings.dt,
+    )
+
+
+def network(model: Any, settings: Settings) -> Network:
+    """Build the specification of a trained network.
+
+    Parameters
+    ----------
+    model : EProp
+        The estimator, with its weights.
+    settings : Settings
+        Its parameters.
+
+    Returns
+    -------
+    Network
+    """
+    from arcuate import spec
+
+    dt = f"{settings.dt!r} s"
+    cells = spec.alif(
+        tau_m=model.tau_m,
+        tau_a=model.tau_a,
+        beta=settings.beta,
+        v_thresh=settings.v_thresh,
+        t_ref=model.t_ref,
+    )
+    before, after = np.nonzero(model.w_rec_.T)
+    recurrent = []
+    if before.size:
+        recurrent.append(
+            spec.Projection(
+                pre="neurons",
+                post="neurons",
+                connectivity=spec.Edges(before, after, allow_self=False),
+                weight=settings.gain * model.w_rec_[after, before],
+                synapse=spec.pulse(),
+            )
+        )
+    inputs = spec.Input(
+        name="inputs",
+        target="neurons",
+        n_channels=settings.n_inputs,
+        kind="spikes",
+        weight=settings.gain * model.w_in_,
+        synapse=spec.pulse(),
+    )
+    output = spec.Readout(
+        name="output",
+        source="neurons",
+        n_outputs=settings.n_outputs,
+        filter=spec.Filter(model="exponential", parameters={"tau": model.tau_out}),
+        period=dt,
+        initial_weight=(1.0 - settings.kappa) * model.w_out_,
+    )
+    return spec.Network(
+        name="eprop",
+        dt=dt,
+        populations=[spec.Population(name="neurons", n=settings.n_neurons, neuron=cells)],
+        projections=recurrent,
+        inputs=[inputs],
+        readouts=[output],
+        description="Network trained by e-prop.",
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from arcuate.learning._trials import Activity, Weights
     from arcuate.recording import Recording
+    from arcuate.spec import Network
 
 __all__ = ["EProp"]
 
@@ -387,6 +388,32 @@ class EProp(Estimator):
         pairs = None if synapses is None else _pairs(synapses, settings.n_neurons)
         signal = None if error is None else error @ self.feedback_.T
         return _export.recording(x, activity, settings, signal=signal, pairs=pairs, seed=self.seed)
+
+    def network(self) -> Network:
+        """Trained network as a specification, for every engine.
+
+        Population "neurons" of `alif` cells, input "inputs", read-out "output". A spike of an input reaches
+        the cells in the following step, so each spike and output comes one step after that of `states`,
+        and a run takes one step more than the trial. An input counts as a spike wherever it is not 0.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        FitError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> inputs = np.random.default_rng(0).random((1, 50, 20)) < 0.2
+        >>> model = EProp(n_inputs=20, n_neurons=30, n_outputs=1, n_iterations=2)
+        >>> network = model.fit(inputs, np.ones((1, 50))).network()
+        >>> network.populations["neurons"].n, network.inputs["inputs"].n_channels
+        (30, 20)
+        """
+        return _export.network(self, self._ready())
 
     @property
     def history_(self) -> xr.Dataset:
