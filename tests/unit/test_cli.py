@@ -266,7 +266,7 @@ class TestOthers:
                 count=(100.0, 101.0),
             )
             result = bench.Measurement(pairs=[pair])
-            done(result)
+            done(result, "W1")
             return result
 
         monkeypatch.setattr(bench, "run_benchmarks", fake)

@@ -242,14 +242,14 @@ def bench_spiking(
     check_output_file(write, force=force)
     command = f"arcuate bench spiking --workloads {workloads} --against {against}" + quick * " --quick"
 
-    def keep(result: Measurement) -> None:
+    def keep(result: Measurement, name: str) -> None:
         if write is not None:
             write.write_text(page(result, command=command), encoding="utf-8")
+        for title, head, rows in tables(result.only(name)):
+            show_table(head, rows, title=f"{name}: {title}")
 
     with Progress("measuring") as progress:
-        result = run_benchmarks(names, peers, quick, pythons=pythons, progress=progress, done=keep)
-    for title, head, rows in tables(result):
-        show_table(head, rows, title=title)
+        run_benchmarks(names, peers, quick, pythons=pythons, progress=progress, done=keep)
     if write is not None:
         say(f"wrote {write}")
 

@@ -60,18 +60,16 @@ def arrays_mb(owner: Any) -> float:
 
 
 def many(case: Case) -> Callable[[], Sample]:
-    """Run the network with every gain, in one call."""
+    """Run the network with every gain, in one call; compilation is part of it."""
     import arcuate as arc
     from arcuate.study.workloads import many_reservoirs
 
     networks, targets, seed = many_reservoirs(), teacher(case), int(case["seed"])
-    duration, dt_ms = f"{float(case['seconds'])!r} s", float(case["dt_ms"])
-    first = {key: value[:1] for key, value in (targets or {}).items()}
-    arc.simulate(networks[0], f"{dt_ms!r} ms", seed=seed, targets=first, progress=False)
+    duration, options = f"{float(case['seconds'])!r} s", options_of(case.way)
 
     def run() -> Sample:
         batch = arc.simulate_many(
-            networks, duration, seeds=[seed], targets=targets, threads=1, progress=False
+            networks, duration, seeds=[seed], targets=targets, threads=1, progress=False, **options
         )
         return Sample(cpu=0.0, count=sum(rec.spikes("reservoir").sizes["spike"] for rec in batch))
 
@@ -124,7 +122,8 @@ def update(case: Case) -> Callable[[], Sample]:
 def main() -> None:
     """Serve the case of the command line."""
     kinds = {"run": engine, "many": many, "update": update, "first": first_spike}
-    serve(lambda case: kinds[str(case["kind"])](case), package="arcuate")
+    needed = ("arcuate", "arcuate.engines.build", "arcuate.engines.numba_engine")
+    serve(lambda case: kinds[str(case["kind"])](case), package="arcuate", imports=needed)
 
 
 if __name__ == "__main__":

@@ -62,4 +62,4 @@ def prepare(case: Case) -> Callable[[], Sample]:
 
 
 if __name__ == "__main__":
-    serve(prepare, package="jax")
+    serve(prepare, package="jax", imports=("jax",))

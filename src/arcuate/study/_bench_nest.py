@@ -62,4 +62,4 @@ def prepare(case: Case) -> Callable[[], Sample]:
 
 
 if __name__ == "__main__":
-    serve(prepare, package="nest-simulator")
+    serve(prepare, package="nest-simulator", imports=("nest",))

@@ -18,7 +18,8 @@ Table = tuple[str, list[str], list[list[str]]]
 
 RUN_TITLES = {
     "run": "CPU seconds per second of model time",
-    "many": "CPU seconds of the whole",
+    "many, cold": "CPU seconds of many networks, cold",
+    "many, warm": "CPU seconds of many networks, warm",
     "update": "CPU milliseconds of an update",
     "first spike, cold": "CPU seconds to the first spike, cold",
     "first spike, warm": "CPU seconds to the first spike, warm",
@@ -26,7 +27,9 @@ RUN_TITLES = {
 
 LIMITS, MEMORY = "Limits", "Peak memory, MB"
 
-COUNTS = {"run": "spikes/s", "many": "spikes", "update": "norm"}
+MEMORY_NAMES = ["workload", "process", "whole", "imports", "beyond imports", "while it ran", "arrays"]
+
+COUNTS = {"run": "spikes/s", "update": "norm"}
 
 
 def _number(value: float) -> str:
@@ -83,10 +86,7 @@ def tables(result: Measurement) -> list[Table]:
             one.way,
             _number(one.n_bytes / 1e3),
             _number(one.bandwidth / 1e9),
-            *(
-                _number(value * (1e3 if WORKLOADS[one.workload].kind == "update" else 1.0))
-                for value in (one.limit, one.cpu)
-            ),
+            *(_number(value * _scale(one)) for value in (one.limit, one.cpu)),
             _number(one.distance),
         ]
         for one in result.limits
@@ -98,12 +98,14 @@ def tables(result: Measurement) -> list[Table]:
             one.workload,
             one.participant,
             _number(one.peak_mb),
-            _number(one.run_mb),
+            _number(one.imports_mb) if one.imports_mb else "",
+            _number(one.growth_mb),
+            _number(one.run_mb) if one.run_mb else "",
             _number(one.arrays_mb) if one.arrays_mb else "",
         ]
         for one in result.memory
     ]
-    found.append((MEMORY, ["workload", "package", "whole process", "running", "arrays"], memory))
+    found.append((MEMORY, MEMORY_NAMES, memory))
     absent = [[who, why] for who, why in result.absent.items()]
     found.append(("Left out", ["workload, package", "why"], absent))
     return [table for table in found if table[2]]
@@ -205,10 +207,13 @@ simulation. Brian2 `cpp_standalone` has its default flags, `-O3 -ffast-math -mar
 
 EXPLAINED = {
     RUN_TITLES["run"]: "Without compilation.",
-    RUN_TITLES["many"]: """
-Start of the process, builds for the network and all runs included; caches of compiled code are warm.
-Brian2 `cpp_standalone` builds once and runs its binary for each network. A loop in Brian2 `cython` is
-measured on a few networks and extrapolated.
+    RUN_TITLES["many, cold"]: """
+Start of the process, imports, compilation into an empty cache, and all runs. Brian2 `cpp_standalone` builds
+once and runs its binary for each network. A loop in Brian2 `cython` is measured on a few networks and
+extrapolated.
+""",
+    RUN_TITLES["many, warm"]: """
+The same with the cache that the cold run left. Brian2 `cpp_standalone` caches nothing and builds again.
 """,
     RUN_TITLES["first spike, cold"]: """
 A whole process: imports, compilation, the network and 20 ms of it.
@@ -220,8 +225,12 @@ about a third, and leaves arithmetic out, so a model that takes many exponential
 update it is half of the matrix, read and written once. Units are those of the tables above.
 """,
     MEMORY: """
-Resident memory of the largest process, imports and the building of the network included; while it ran;
-and of the arrays alone. Brian2 `cpp_standalone` runs in a process without Python.
+Largest resident memory, one row for each process: whole, that is imports, building of the network and runs
+together; when the packages were imported; the difference of the two; while it ran, imports included; and
+the arrays alone, where the package says. Compiled code of arcuate comes from its cache, as in every use but
+the first. Brian2 `cpp_standalone` has two processes, the Python that builds (its C++ compiler is not
+counted) and the compiled program, which has no Python in it: compare that one with what arcuate needs
+beyond its imports, and the whole of arcuate with the larger of the two.
 """,
 }
 

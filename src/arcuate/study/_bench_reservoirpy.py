@@ -25,4 +25,4 @@ def prepare(case: Case) -> Callable[[], Sample]:
 
 
 if __name__ == "__main__":
-    serve(prepare, package="reservoirpy")
+    serve(prepare, package="reservoirpy", imports=("reservoirpy.nodes",))

@@ -13,8 +13,9 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ CASE = "case.npz"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is to be run: arrays by name, the way, and a folder to write in."""
+    """What is to be run: arrays by name, read when they are asked for, the way, and a folder to write in."""
 
-    arrays: dict[str, Any]
+    arrays: Mapping[str, Any]
     way: str
     folder: Path
 
@@ -65,7 +66,7 @@ class Sample:
     share : float
         Part of the work that was done; below 1 the rest is extrapolated.
     peak_mb : float
-        Largest resident memory while it ran, for a run in a further process; else 0.
+        Largest resident memory of the further process that it ran in; 0 if there was none.
     arrays_mb : float
         Size of the arrays alone, if it is known.
     """
@@ -119,7 +120,9 @@ def _version(package: str) -> str:
         return package
 
 
-def serve(prepare: Callable[[Case], Callable[[], Sample]], *, package: str) -> None:
+def serve(
+    prepare: Callable[[Case], Callable[[], Sample]], *, package: str, imports: tuple[str, ...] = ()
+) -> None:
     """Read the case of the command line, prepare it and answer until standard input ends.
 
     Parameters
@@ -128,24 +131,28 @@ def serve(prepare: Callable[[Case], Callable[[], Sample]], *, package: str) -> N
         From a case to a function that runs it from its start; what it compiles is not measured.
     package : str
         Name under which the participant is installed.
+    imports : tuple of str
+        Modules that it needs whatever it runs; memory up to here is told apart.
     """
     folder, way = sys.argv[1:]
     with np.load(Path(folder) / CASE, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
-    try:
-        run = prepare(Case(arrays=arrays, way=way, folder=Path(folder)))
-        del arrays  # what a participant does not keep does not count as its memory
-    except ImportError as error:
-        _say(missing=str(error))
-        return
-    _say(build_cpu=cpu(), peak_mb=_peak_mb(), version=_version(package))
-    for _ in sys.stdin:
-        _forget_peak()
-        sample = run()
-        _say(
-            cpu=sample.cpu,
-            count=sample.count,
-            share=sample.share,
-            peak_mb=sample.peak_mb or _peak_mb(),
-            arrays_mb=sample.arrays_mb,
-        )
+        try:
+            for module in imports:
+                import_module(module)
+            imports_mb = _peak_mb()
+            run = prepare(Case(arrays=archive, way=way, folder=Path(folder)))
+        except ImportError as error:
+            _say(missing=str(error))
+            return
+        _say(build_cpu=cpu(), imports_mb=imports_mb, peak_mb=_peak_mb(), version=_version(package))
+        for _ in sys.stdin:
+            _forget_peak()
+            sample = run()
+            _say(
+                cpu=sample.cpu,
+                count=sample.count,
+                share=sample.share,
+                peak_mb=_peak_mb(),
+                apart_mb=sample.peak_mb,
+                arrays_mb=sample.arrays_mb,
+            )

@@ -35,7 +35,10 @@ WAYS = ("strict f64", "fast f64", "fast f32")
 PAIRS = (7, 3)
 """Rounds of a full and of a quick measurement."""
 
-BUDGET = (60.0, 6.0)
+WARM = (3, 2)
+"""Rounds of whole processes with warm caches; there is one with cold ones."""
+
+BUDGET = (60.0, 10.0)
 """CPU seconds after which a participant sits the remaining rounds out; it does two at least."""
 
 Progress = Callable[[float, float, str], None]
@@ -50,7 +53,7 @@ class Pair:
     workload, ours, theirs : str
         Which.
     what : str
-        ``"run"``, ``"many"``, ``"update"``, ``"first spike, cold"`` or ``"first spike, warm"``.
+        ``"run"``, ``"update"``, or ``"many"`` or ``"first spike"`` with ``", cold"`` or ``", warm"``.
     ratio : tuple of float
         Theirs over ours in each round that both did; above 1 this package is faster.
     cpu : (float, float), s
@@ -109,25 +112,33 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What one participant needed.
+    """What one process of a participant needed.
 
     Parameters
     ----------
     workload, participant : str
         Which.
+    imports_mb : float
+        Largest resident memory when its packages were imported; 0 for a compiled program.
     peak_mb : float
-        Largest resident memory of its processes, imports and preparation included.
+        The same up to its end: imports, preparation and runs.
     run_mb : float
-        The same while it ran.
+        The same while it ran; 0 for a process that only builds.
     arrays_mb : float
         Of its arrays alone, as far as it said; else 0.
     """
 
     workload: str
     participant: str
+    imports_mb: float
     peak_mb: float
     run_mb: float
     arrays_mb: float
+
+    @property
+    def growth_mb(self) -> float:
+        """What it needed beyond its imports."""
+        return self.peak_mb - self.imports_mb
 
 
 @dataclass(kw_only=True)
@@ -152,6 +163,17 @@ class Measurement:
     memory: list[Memory] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+
+    def only(self, workload: str) -> Measurement:
+        """The part of one workload."""
+        return Measurement(
+            quick=self.quick,
+            pairs=[one for one in self.pairs if one.workload == workload],
+            limits=[one for one in self.limits if one.workload == workload],
+            memory=[one for one in self.memory if one.workload == workload],
+            absent={who: why for who, why in self.absent.items() if who.startswith(f"{workload}, ")},
+            versions=self.versions,
+        )
 
 
 def check_peers(names: Sequence[str], pythons: Mapping[str, str] | None = None) -> list[str]:
@@ -202,7 +224,7 @@ def run_benchmarks(
     *,
     pythons: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    done: Callable[[Measurement], None] | None = None,
+    done: Callable[[Measurement, str], None] | None = None,
 ) -> Measurement:
     """Time workloads with this package and with its peers.
 
@@ -223,7 +245,7 @@ def run_benchmarks(
     progress : callable, optional
         Called as ``progress(done, total, label)``.
     done : callable, optional
-        Called with what there is after every workload.
+        Called after every workload with all that there is by then, and with its name.
 
     Returns
     -------
@@ -241,24 +263,36 @@ def run_benchmarks(
     >>> run_benchmarks([], ["brian2"]).pairs
     []
     """
-    names, peers = select_workloads(workloads), check_peers(against, pythons)
+    names, peers = select_workloads(workloads, quick), check_peers(against, pythons)
     result = Measurement(quick=quick)
     for number, name in enumerate(names):
-        if progress is not None:
-            progress(number, len(names), f"measuring {name}")
+
+        def say(label: str, number: int = number) -> None:
+            if progress is not None:
+                progress(number, len(names), label)
+
+        say(f"measuring {name}")
         with tempfile.TemporaryDirectory(prefix="arcuate-bench-") as folder:
-            case = _Case(name, Path(folder), result, pythons=pythons or {})
+            case = _Case(name, Path(folder), result, pythons=pythons or {}, say=say)
             case.measure(peers)
         if done is not None:
-            done(result)
+            done(result, name)
     return result
 
 
 class _Case:
     """One workload: its participants, and what they come to."""
 
-    def __init__(self, name: str, folder: Path, result: Measurement, *, pythons: Mapping[str, str]) -> None:
-        self.name, self.folder, self.result, self.pythons = name, folder, result, pythons
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        result: Measurement,
+        *,
+        pythons: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self.name, self.folder, self.result, self.pythons, self.say = name, folder, result, pythons, say
         self.workload: Workload = WORKLOADS[name]
         self.seconds = self.workload.seconds[result.quick]
         self.plan: Plan | None = plan_of(self.workload, self.seconds)
@@ -266,27 +300,25 @@ class _Case:
 
     def measure(self, peers: Sequence[str]) -> None:
         """Measure the participants side by side and file the results."""
-        ways = WAYS if self.workload.kind == "run" else WAYS[:1]
+        ways = WAYS if self.workload.kind in ("run", "many") else WAYS[:1]
         ours = [self._participant(OURS, way) for way in ways]
         theirs = [self._participant(*who) for who in self.workload.peers if who[0] in peers]
         everyone = ours + theirs
         if self.workload.kind in ("run", "update"):
+            self._warm(ours)
             self._rounds(everyone)
             self._file_pairs(ours, theirs, self.workload.kind)
             self._file_limits([one for one in ours if one.samples])
             self._file_memory(everyone)
-        elif self.workload.kind == "many":
-            self._warm(everyone)
-            self._whole(everyone, range(1 if self.result.quick else PAIRS[1]))
-            self._file_pairs(ours, theirs, "many")
         else:
-            for number, state in enumerate(("cold", "warm")):
-                self._whole(everyone, [number])
-                self._file_pairs(ours, theirs, f"first spike, {state}", only=number)
+            what = {"many": "many", "first": "first spike"}[self.workload.kind]
+            for rounds, state in (([0], "cold"), (range(1, 1 + WARM[self.result.quick]), "warm")):
+                self._whole(everyone, rounds)
+                self._file_pairs(ours, theirs, f"{what}, {state}", only=rounds)
 
     def _participant(self, name: str, way: str) -> Participant:
         environment = {}
-        if self.workload.kind == "first" and name == OURS:
+        if self.workload.kind in ("first", "many") and name == OURS:
             environment["ARCUATE_CACHE"] = str(self.folder / f"cache {way}")
         python = self.pythons.get(name, sys.executable)
         return Participant(name, way, self.folder, python=python, environment=environment)
@@ -312,6 +344,7 @@ class _Case:
         spent = dict.fromkeys(range(len(everyone)), 0.0)
         try:
             for one in everyone:
+                self.say(f"{self.name}: preparing {one.label}")
                 with self._kept(one):
                     one.start()
             for number in range(PAIRS[self.result.quick]):
@@ -319,6 +352,7 @@ class _Case:
                     late = number >= 2 and spent[place] > BUDGET[self.result.quick]
                     if one.failure or late:
                         continue
+                    self.say(f"{self.name}: round {number + 1} of {one.label}")
                     with self._kept(one):
                         spent[place] += one.run(number)["cpu"]
         finally:
@@ -326,12 +360,12 @@ class _Case:
                 one.finish()
 
     def _warm(self, everyone: Sequence[Participant]) -> None:
-        """Let what caches compiled code do so; a build for one network is part of what is measured."""
+        """Let code be compiled and cached, so that a compiler is no part of the memory that is measured."""
         for one in everyone:
-            if one.way != "cpp_standalone":
-                with self._kept(one):
-                    one.start()
-                    one.finish()
+            self.say(f"{self.name}: compiling {one.label}")
+            with self._kept(one):
+                one.start()
+                one.finish()
 
     def _whole(self, everyone: Sequence[Participant], rounds: Sequence[int]) -> None:
         """Ask each for whole processes, and count the time of their whole lives."""
@@ -339,6 +373,7 @@ class _Case:
             for one in everyone:
                 if one.failure:
                     continue
+                self.say(f"{self.name}: round {number + 1} of {one.label}")
                 with self._kept(one):
                     one.start()
                     if "missing" not in one.ready:
@@ -347,14 +382,18 @@ class _Case:
                         sample["cpu"] = life + sample["cpu"] * (1.0 / sample["share"] - 1.0)
 
     def _file_pairs(
-        self, ours: Sequence[Participant], theirs: Sequence[Participant], what: str, only: int | None = None
+        self,
+        ours: Sequence[Participant],
+        theirs: Sequence[Participant],
+        what: str,
+        only: Sequence[int] | None = None,
     ) -> None:
         scale = self.seconds if what == "run" else 1.0
         for mine in ours:
             for peer in theirs:
                 shared = sorted(set(mine.samples) & set(peer.samples))
                 if only is not None:
-                    shared = [number for number in shared if number == only]
+                    shared = [number for number in shared if number in only]
                 if not shared:
                     continue
                 cpu = [[one.samples[k]["cpu"] for k in shared] for one in (mine, peer)]
@@ -399,15 +438,28 @@ class _Case:
         for one in everyone:
             if not one.samples:
                 continue
-            run, arrays = (
-                max(sample[key] for sample in one.samples.values()) for key in ("peak_mb", "arrays_mb")
+            run, apart, arrays = (
+                max(sample[key] for sample in one.samples.values())
+                for key in ("peak_mb", "apart_mb", "arrays_mb")
             )
             self.result.memory.append(
                 Memory(
                     workload=self.name,
-                    participant=one.label,
+                    participant=f"{one.label}, Python that builds" if apart else one.label,
+                    imports_mb=float(one.ready["imports_mb"]),
                     peak_mb=max(float(one.ready["peak_mb"]), run),
-                    run_mb=run,
+                    run_mb=0.0 if apart else run,
                     arrays_mb=arrays,
                 )
             )
+            if apart:
+                self.result.memory.append(
+                    Memory(
+                        workload=self.name,
+                        participant=f"{one.label}, compiled program",
+                        imports_mb=0.0,
+                        peak_mb=apart,
+                        run_mb=apart,
+                        arrays_mb=0.0,
+                    )
+                )

@@ -190,6 +190,8 @@ class Workload:
         Model time of a full and of a quick run.
     peers : tuple of (peer, way)
         Who is measured beside it.
+    in_quick : bool
+        Whether a quick measurement has it unless it is asked for by its whole name.
 
     Examples
     --------
@@ -202,18 +204,22 @@ class Workload:
     network: Callable[[], Network] | None = None
     seconds: tuple[float, float] = (2.0, 0.5)
     peers: tuple[tuple[str, str], ...] = ()
+    in_quick: bool = True
 
 
 _BRIAN = (("brian2", "cpp_standalone"), ("brian2", "cython"))
 _NEST = (("nest", "one thread"),)
 
 
-def _scaling(n: int, seconds: tuple[float, float], peers: tuple[tuple[str, str], ...]) -> Workload:
+def _scaling(
+    n: int, seconds: tuple[float, float], peers: tuple[tuple[str, str], ...], in_quick: bool = False
+) -> Workload:
     return Workload(
         what=f"the reservoir of W2 with {n} neurons and 100 synapses onto each",
         network=partial(reservoir, n, in_degree=100),
         seconds=seconds,
         peers=peers,
+        in_quick=in_quick,
     )
 
 
@@ -239,7 +245,8 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "W4": Workload(
         what=f"{len(GAINS)} networks of W1 with 500 neurons each and gains from 0.2 to 1.5, 2 s each; "
-        "a whole process, with its start and the builds that depend on the network",
+        "a whole process, with its start, compilation and every run; cold is with empty caches of compiled "
+        "code, warm with those that the cold run left",
         kind="many",
         network=partial(learning_reservoir, 500),
         seconds=(2.0, 2.0),
@@ -247,7 +254,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "W5-1e3": _scaling(1_000, (2.0, 1.0), (*_BRIAN, *_NEST)),
     "W5-1e4": _scaling(10_000, (1.0, 0.3), (*_BRIAN, *_NEST)),
-    "W5-1e5": _scaling(100_000, (0.3, 0.1), (_BRIAN[0], *_NEST)),
+    "W5-1e5": _scaling(100_000, (0.3, 0.1), (_BRIAN[0], *_NEST), in_quick=True),
     "W6": Workload(
         what="one update of recursive least squares on 2000 features with two outputs",
         kind="update",
@@ -272,13 +279,15 @@ WORKLOADS: Mapping[str, Workload] = {
 }
 
 
-def select_workloads(names: Sequence[str]) -> list[str]:
+def select_workloads(names: Sequence[str], quick: bool = False) -> list[str]:
     """Find workloads by name, or by the part before the hyphen.
 
     Parameters
     ----------
     names : sequence of str
         Such as ``"W1"``; ``"W5"`` for its three sizes; ``"all"``.
+    quick : bool
+        Whether it is a quick measurement, which leaves some out of a group.
 
     Returns
     -------
@@ -300,5 +309,6 @@ def select_workloads(names: Sequence[str]) -> list[str]:
         matches = [key for key in WORKLOADS if name in ("all", key, key.partition("-")[0])]
         if not matches:
             raise unknown("bench", name, [*WORKLOADS, "W5", "all"], kind="workload")
-        found += [key for key in matches if key not in found]
+        chosen = [key for key in matches if key == name or WORKLOADS[key].in_quick or not quick]
+        found += [key for key in chosen if key not in found]
     return found

@@ -23,7 +23,14 @@ from arcuate.study._bench_limits import (
 )
 from arcuate.study._bench_process import Participant
 from arcuate.study._bench_report import page, tables
-from arcuate.study.workloads import WORKLOADS, Workload, learning_reservoir, reservoir, sines
+from arcuate.study.workloads import (
+    WORKLOADS,
+    Workload,
+    learning_reservoir,
+    reservoir,
+    select_workloads,
+    sines,
+)
 
 SMALL = Workload(
     what="a small reservoir that learns",
@@ -41,18 +48,20 @@ FAKE = """
         print(json.dumps({{"missing": "No module named 'jax'"}}), flush=True)
         sys.exit()
     print("some chatter")
-    print(json.dumps({{"build_cpu": 1.5, "peak_mb": 70.0, "version": "nest 3"}}), flush=True)
+    ready = {{"build_cpu": 1.5, "imports_mb": 60.0, "peak_mb": 70.0, "version": "nest 3"}}
+    print(json.dumps(ready), flush=True)
     for number, line in enumerate(sys.stdin):
         if name == "brian2" and number == 1:
             sys.exit("the peer is out of order")
         sample = {{"cpu": {cpu}, "count": 9, "share": 1, "peak_mb": 80.0, "arrays_mb": 0}}
+        sample["apart_mb"] = {apart}
         print(json.dumps(sample), flush=True)
 """
 
 
-def _fake_python(folder: Path, cpu: float) -> str:
+def _fake_python(folder: Path, cpu: float, apart: float = 0.0) -> str:
     path = folder / "python"
-    path.write_text(textwrap.dedent(FAKE).lstrip().format(python=sys.executable, cpu=cpu))
+    path.write_text(textwrap.dedent(FAKE).lstrip().format(python=sys.executable, cpu=cpu, apart=apart))
     path.chmod(0o700)
     return str(path)
 
@@ -73,7 +82,7 @@ def result(tmp_path_factory: pytest.TempPathFactory, seen: list[tuple[int, str]]
             True,
             pythons=dict.fromkeys(peers, python),
             progress=lambda done, total, label: seen.append((0, label)),
-            done=lambda result: seen.append((len(result.limits), "")),
+            done=lambda result, name: seen.append((len(result.limits), f"{name} done")),
         )
 
 
@@ -94,9 +103,11 @@ class TestMeasuring:
     def test_memory_and_versions_are_those_that_the_processes_said(self, result: bench.Measurement) -> None:
         memory = {one.participant: one for one in result.memory}
         assert memory["nest one thread"].peak_mb == 80.0
+        assert memory["nest one thread"].growth_mb == 20.0
         ours = memory["arcuate strict f64"]
         assert ours.arrays_mb > 80 * 8 * 12 / 2**20
         assert ours.peak_mb >= ours.run_mb > ours.arrays_mb
+        assert ours.peak_mb > ours.imports_mb > 20
         assert result.versions["nest"] == "nest 3"
 
     def test_the_spikes_are_those_of_a_run(self, result: bench.Measurement) -> None:
@@ -120,7 +131,26 @@ class TestMeasuring:
     def test_what_there_is_is_given_after_every_workload(
         self, result: bench.Measurement, seen: list[tuple[int, str]]
     ) -> None:
-        assert seen == [(0, "measuring W1"), (len(bench.WAYS), "")]
+        assert seen[0] == (0, "measuring W1")
+        assert (0, "W1: round 2 of nest one thread") in seen
+        assert seen[-1] == (len(bench.WAYS), "W1 done")
+        assert result.only("W1") == result
+        assert result.only("W2") == bench.Measurement(quick=True, versions=result.versions)
+
+    def test_a_compiled_program_has_memory_of_its_own(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(bench, "WORKLOADS", {"W1": SMALL})
+        monkeypatch.setattr(bench, "WAYS", ())
+        python = _fake_python(tmp_path, 1.0, apart=25.0)
+        result = bench.run_benchmarks(["W1"], ["nest"], True, pythons={"nest": python})
+        builder, program = result.memory
+        assert (builder.participant, builder.peak_mb, builder.run_mb) == (
+            "nest one thread, Python that builds",
+            80.0,
+            0.0,
+        )
+        assert (program.participant, program.growth_mb) == ("nest one thread, compiled program", 25.0)
 
 
 class TestWholeProcesses:
@@ -135,7 +165,7 @@ class TestWholeProcesses:
         monkeypatch.setattr(bench, "WORKLOADS", {"W4": many})
         monkeypatch.setattr(bench, "WAYS", ())
         case = bench.Measurement(quick=True)
-        one = bench._Case("W4", python.parent, case, pythons={"nest": str(python)})
+        one = bench._Case("W4", python.parent, case, pythons={"nest": str(python)}, say=lambda label: None)
         peer = one._participant("nest", "one thread")
         one._whole([peer], [0])
         assert 300.0 < peer.samples[0]["cpu"] < 303.0  # the rest three times, and the life of the process
@@ -162,6 +192,10 @@ class TestAsking:
     def test_an_interpreter_must_be_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(SpecError, match="python"):
             bench.check_peers(["nest"], {"nest": str(tmp_path)})
+
+    def test_a_quick_measurement_leaves_out_what_is_not_asked_for_by_its_whole_name(self) -> None:
+        assert select_workloads(["W5", "W1"], True) == ["W5-1e5", "W1"]
+        assert select_workloads(["W5-1e3"], True) == ["W5-1e3"]
 
     def test_all_is_all(self) -> None:
         assert bench.check_peers(["all"]) == list(bench.PEERS)
