@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import expm
 
 import arcuate as arc
-from arcuate.errors import ExpressionError, SpecError, UnitsError
+from arcuate.errors import ExpressionError, NonFiniteError, SpecError, UnitsError
 from arcuate.mechanisms.neurons import MODELS
 
 IZH: dict[str, Any] = {
@@ -121,6 +121,23 @@ def test_a_model_as_data_is_a_table_and_has_a_hash() -> None:
     )
 
 
+def test_variables_may_be_named_like_the_ends_of_arrays_of_the_engine() -> None:
+    def trains(names: list[str], growth: float = 0.0) -> np.ndarray:
+        lines = [f"tau*d{name}/dt = growth*{name}**2 - {name}" for name in names]
+        cell = arc.neuron_from_ode(
+            "\n".join([f"tau*dv/dt = {' + '.join(names)} + I - v", *lines]),
+            threshold="v > 1", reset="v = 0", parameters={"tau": "10 ms", "growth": growth},
+            initial=dict.fromkeys(names, 2.0),
+        )  # fmt: skip
+        return spikes(cell, 2.0, "100 ms")
+
+    names = ["p", "open_p", "my_flag", "n_count", "was_kept_steps", "no_sample_steps"]
+    named = trains(names)
+    assert named.size and np.array_equal(named, trains(["a1", "a2", "a3", "a4", "a5", "a6"]))
+    with pytest.raises(NonFiniteError, match=r"step \d+.*: p = "):
+        trains(names, growth=1.0)
+
+
 @pytest.mark.brian
 def test_brian2_has_the_same_bits() -> None:
     from conformance.cases import assert_identical, plan_of
@@ -153,6 +170,8 @@ def test_brian2_has_the_same_bits() -> None:
         ({"reset": "tau_m = tau_m"}, SpecError, "must not be assigned"),
         ({"method": "rk4"}, SpecError, "euler"),
         ({"parameters": {**LIF["parameters"], "i": 1.0}}, SpecError, "used by the engines"),
+        ({"parameters": {**LIF["parameters"], "j0_index": 1.0}}, SpecError, "used by the engines"),
+        ({"equations": LIF["equations"] + "\ndref/dt = ref/tau_m"}, SpecError, "t_ref"),
         ({"parameters": {"tau_m": float("nan")}}, SpecError, "finite"),
         ({"initial": {"vv": 1.0}}, SpecError, "Did you mean 'v'"),
         ({"name": "lif"}, SpecError, "of the library"),

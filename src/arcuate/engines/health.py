@@ -46,7 +46,7 @@ def check_finite(
     quiet = dict(arguments)
     trouble[0] = 0
     for n in range(first, last):
-        _rewind(quiet, n)
+        _rewind(run, quiet, n)
         run.run_block(n, n + 1, {**quiet, **run.noise(n, n + 1), "n_noise": n})
         bad = _hidden_by_reset(run, trouble) or _first_bad(run)
         if bad is not None:
@@ -54,28 +54,27 @@ def check_finite(
     raise AssertionError("the block went wrong once and not when it was repeated")
 
 
-def _rewind(arguments: dict[str, Any], n: int) -> None:
+def _rewind(run: NumbaRun, arguments: dict[str, Any], n: int) -> None:
     """Let the repeated step write over the spike buffers and find its place in the schedules."""
-    for key, value in arguments.items():
-        if key.endswith("_count") and not key.endswith("_ring_count"):
-            value[0] = 0
-    for key in [k for k in arguments if k.endswith("_kept_steps")]:
-        place = np.searchsorted(arguments[key], n)
-        arguments[key.replace("_kept_steps", "_kept_next")][0] = place
+    names, record = run.names, run.plan.record
+    for name in record.spikes:
+        arguments[f"{names.population[name]}_count"][0] = 0
+    for name in record.weights:
+        j = names.projection[name]
+        arguments[f"{j}_kept_next"][0] = np.searchsorted(arguments[f"{j}_kept_steps"], n)
     if "record_next" in arguments:
         arguments["record_next"][0] = np.searchsorted(arguments["record_steps"], n)
-    for key in [k for k in arguments if k.endswith("_sample_steps")]:
-        o = key.removesuffix("_sample_steps")
-        arguments[f"{o}_next"][0] = np.searchsorted(arguments[key], n)
+    for o in names.readout.values():
+        arguments[f"{o}_next"][0] = np.searchsorted(arguments[f"{o}_sample_steps"], n)
         arguments[f"{o}_snapshot_next"][0] = np.searchsorted(
             arguments[f"{o}_snapshot_samples"], arguments[f"{o}_next"][0]
         )
 
 
 def _first_bad(run: NumbaRun) -> tuple[str, str, int] | None:
-    exact = run.exact()
+    exact, matrices = run.exact(), {f"{o}_p" for o in run.names.readout.values()}
     for name, key in run.public.items():
-        if key.endswith("_p"):
+        if key in matrices:
             continue  # a matrix that is not finite spoils the weights at its next update
         finite = np.isfinite(exact.get(key, run.moving[key]))
         if not finite.all():

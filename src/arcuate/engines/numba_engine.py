@@ -117,15 +117,15 @@ class NumbaRun:
         self.step = 0
         self.threads = threads
         self.order, self.precision = order, precision
-        self._names = Names.of(plan, order)
+        self.names = Names.of(plan, order)
         source = emit_kernel(plan, order=order, precision=precision)
         start = time.perf_counter()
         self._kernel = Call(load_kernel(source.text))
         self._wanted = source.arguments
-        self._constants = in_precision(kernel_constants(plan, self._names), plan, self._names, precision)
-        self.moving = in_precision(kernel_state(plan, self._names), plan, self._names, precision)
-        self._constants |= _views(self.moving) | unsigned(self._constants, self._names)
-        self.public = public_names(plan, self._names)
+        self._constants = in_precision(kernel_constants(plan, self.names), plan, self.names, precision)
+        self.moving = in_precision(kernel_state(plan, self.names), plan, self.names, precision)
+        self._constants |= _views(self.moving, self.names) | unsigned(self._constants, self.names)
+        self.public = public_names(plan, self.names)
         self.facts: dict[str, str | int | float] = {
             "load_s": time.perf_counter() - start,
             "order": order,
@@ -153,7 +153,7 @@ class NumbaRun:
         -------
         dict of str to ndarray
         """
-        plan, names, moving = self.plan, self._names, self.moving
+        plan, names, moving = self.plan, self.names, self.moving
         return event_values(plan, names, moving) | plastic_values(plan, names, moving)
 
     def advance(self, n_steps: int, *, progress: Progress | None = None) -> RawRun:
@@ -186,7 +186,7 @@ class NumbaRun:
                 bound=f"at most {(self.plan.n_steps - self.step) * self.plan.dt:g} s are left of the plan",
                 fix="plan a longer run",
             )
-        collector = _Collector(self.plan, self._names, self.step, stop, precision=self.precision)
+        collector = _Collector(self.plan, self.names, self.step, stop, precision=self.precision)
         fixed = {**self._constants, **self.moving, **collector.arguments(), "trouble": np.zeros(4, np.int64)}
         start = time.perf_counter()
         backup, checked = {key: value.copy() for key, value in self.moving.items()}, self.step
@@ -226,9 +226,10 @@ class NumbaRun:
 
     def _keep(self, backup: dict[str, Array], first: int, last: int) -> None:
         """Copy the state for the next check; a large matrix only if its rule was at work since."""
+        matrices = {f"{o}_p": o for o in self.names.readout.values()}
         for key, value in self.moving.items():
-            owner = key.removesuffix("_p")
-            if owner != key:
+            if key in matrices:
+                owner = matrices[key]
                 steps = self._constants[f"{owner}_sample_steps"]
                 low, high = np.searchsorted(steps, [first, last])
                 if not self._constants[f"{owner}_gate"][low:high].any():
@@ -271,7 +272,7 @@ class NumbaRun:
         for name, population in self.plan.populations.items():
             if population.noise is None:
                 continue
-            key = f"{self._names.population[name]}_noise"
+            key = f"{self.names.population[name]}_noise"
             if population.noise.frozen is not None:
                 drawn = population.noise.frozen[first:last]
             else:
@@ -469,12 +470,11 @@ def _learning(readout: ReadoutPlan, names: Names) -> dict[str, Array]:
     return table
 
 
-def _views(moving: Mapping[str, Array]) -> dict[str, Array]:
+def _views(moving: Mapping[str, Array], names: Names) -> dict[str, Array]:
     """Arrays of the state as the kernel reads them too: eight flags as one word."""
     return {
-        f"{key.removesuffix('_flag')}_words": value.view(np.uint64).reshape(-1, BLOCK // 8)
-        for key, value in moving.items()
-        if key.endswith("_flag")
+        f"{p}_words": moving[f"{p}_flag"].view(np.uint64).reshape(-1, BLOCK // 8)
+        for p in names.population.values()
     }
 
 

@@ -23,6 +23,9 @@ RESERVED = frozenset(
 )
 """Names that engines or files use for something else."""
 
+_PART = re.compile(r"[cfjmopx]\d+_.*")
+"""What engines call the arrays of the parts of a plan."""
+
 MAX_PARTS, MAX_LINES = 64, 20
 _EQUATION = re.compile(
     r"(?:(?P<factor>[^=]+?)\s*\*\s*)?d(?P<name>[A-Za-z]\w*)\s*/\s*dt\s*=(?P<value>[^=].*)", re.ASCII
@@ -198,8 +201,18 @@ def _check_fields(model: NeuronModel, where: str) -> None:
     if "v" not in model.variables:
         raise SpecError.of(where=where, name="variables", value=sorted(model.variables),
                            bound="must have v, the membrane potential")  # fmt: skip
+    if "ref" in model.variables and "t_ref" not in model.parameters:
+        raise SpecError.of(
+            where=where, name="variables", value="ref",
+            bound="is the rest of the refractory time, which needs the parameter t_ref",
+            fix="add t_ref, or choose another name",
+        )  # fmt: skip
     if not model.updates:
         raise SpecError.of(where=where, name="updates", value={}, bound="must have at least one method")
+
+
+def _is_reserved(name: str) -> bool:
+    return name in RESERVED or _PART.fullmatch(name) is not None
 
 
 def _names(model: NeuronModel, where: str) -> dict[str, Dimension]:
@@ -209,7 +222,7 @@ def _names(model: NeuronModel, where: str) -> dict[str, Dimension]:
             check_name(name, where=f"{where}, {kind}", units=True)
             if (
                 name in dims
-                or name in RESERVED
+                or _is_reserved(name)
                 or (kind == "parameters" and name in ("model", "method", "initial"))
             ):
                 raise SpecError.of(
@@ -231,7 +244,7 @@ def _check_constants(model: NeuronModel, dims: dict[str, Dimension], where: str)
     known = {key: value for key, value in dims.items() if key != "I" and key not in model.variables}
     for name, text in model.constants.items():
         check_name(name, where=f"{where}, constants", units=True)
-        if name in dims or name in RESERVED:
+        if name in dims or _is_reserved(name):
             raise SpecError.of(
                 where=where, name=f"constants.{name}", bound="is taken", fix="choose another name"
             )
@@ -243,7 +256,7 @@ def _check_program(model: NeuronModel, text: str, dims: Mapping[str, Dimension],
     program = parse_program(text, where=where)
     local = dict(dims)
     for target, value in program.statements:
-        if target in RESERVED or target in model.parameters or target in model.constants:
+        if _is_reserved(target) or target in model.parameters or target in model.constants:
             raise SpecError.of(where=where, name=target, bound="must not be assigned", fix="use another name")
         found = value.dimension(local)
         if target in model.variables and value.names and found != dims[target]:
