@@ -9,6 +9,7 @@ import atexit
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable
 from functools import cache, update_wrapper
@@ -68,9 +69,18 @@ def _stamp() -> str:
 
 
 def _is_private(folder: Path) -> bool:
-    """Close a folder to others and try it; False where it belongs to somebody else."""
-    if hasattr(os, "getuid") and folder.lstat().st_uid != os.getuid():
-        return False
+    """Close a folder to others and try it; False where somebody else owns it or could put another there.
+
+    What lay in a folder that others could write to is not trusted, and thrown away.
+    """
+    if hasattr(os, "getuid"):
+        own, above = folder.lstat(), folder.parent.stat()
+        swappable = above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
+        if own.st_uid != os.getuid() or above.st_uid not in (0, os.getuid()) or swappable:
+            return False
+        if own.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            shutil.rmtree(folder)
+            folder.mkdir(mode=0o700)
     folder.chmod(0o700)
     with tempfile.TemporaryFile(dir=folder):
         return True

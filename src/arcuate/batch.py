@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from arcuate.errors import (
     unknown,
 )
 from arcuate.rng import check_seed
-from arcuate.simulate import MAX_THREADS, Simulation, check_network
+from arcuate.simulate import MAX_THREADS, Simulation, check_network, usable_processors
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -300,7 +299,7 @@ def simulate_many(
     tables = {"inputs": inputs, "targets": targets, "gates": gates}
     axes, jobs = _jobs(networks, axes, vary or {}, tables)
     limit, wide = _fit(jobs, duration, memory_limit)
-    workers = min(threads or len(os.sched_getaffinity(0)), wide, len(jobs))
+    workers = min(threads or usable_processors(), wide, len(jobs))
     labels = tuple(job.label for job in jobs)
     run = (
         _Pool(jobs, duration, {"memory_limit": limit, "order": order, "precision": precision})

@@ -355,6 +355,24 @@ class Simulation:
         return simulation
 
 
+def usable_processors() -> int:
+    """Count the processors that this process may use.
+
+    Returns
+    -------
+    int
+        All of the machine where the system does not tell.
+
+    Examples
+    --------
+    >>> usable_processors() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def check_network(network: object, *, where: str = "simulate") -> None:
     """Refuse what is not a network.
 

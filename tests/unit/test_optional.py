@@ -76,13 +76,26 @@ def test_the_cache_is_private(fresh_cache, tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_an_open_folder_is_closed(fresh_cache, tmp_path):
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o755])
+def test_an_open_folder_is_closed_and_not_trusted(fresh_cache, tmp_path, mode):
     fresh_cache.setenv("ARCUATE_CACHE", str(tmp_path))
     folder = _jit.cache_dir()
-    folder.chmod(0o777)
+    (folder / "native").mkdir()
+    (folder / "native" / "planted.o").write_bytes(b"code")
+    folder.chmod(mode)
     _jit.cache_dir.cache_clear()
     assert _jit.cache_dir() == folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / "native" / "planted.o").exists() == (mode == 0o755)  # which others could only read
+
+
+def test_a_folder_that_others_could_swap_is_not_used(fresh_cache, tmp_path):
+    (tmp_path / "everybody's").mkdir()
+    (tmp_path / "everybody's").chmod(0o777)
+    fresh_cache.setenv("ARCUATE_CACHE", str(tmp_path / "everybody's"))
+    folder = _jit.cache_dir()
+    assert folder.name.startswith("arcuate-")
+    folder.rmdir()
 
 
 @pytest.mark.parametrize("kind", ["file", "nul", "long"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from arcuate.engines import ENGINES
 from arcuate.engines.brian_cuda import find_gpu
+from arcuate.simulate import usable_processors
 
 _PACKAGES = (
     "arcuate",
@@ -143,13 +144,12 @@ def _gpu() -> Finding:
 
 def _threads() -> Finding:
     """Return how many processors there are and what limits the threads."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limits = [
         f"{name}={os.environ[name]}"
         for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         if name in os.environ
     ]
-    text = f"{usable} of {os.cpu_count()} processors"
+    text = f"{usable_processors()} of {os.cpu_count()} processors"
     return Finding(what="threads", found=", ".join([text, *limits]), mark="ok")
 
 
