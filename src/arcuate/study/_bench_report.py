@@ -237,12 +237,22 @@ beyond its imports, and the whole of arcuate with the larger of the two.
 CLOSING = """
 ## Where the ratios come from
 
-The time loop is compiled once for the specification, in one piece, so that nothing is looked up or
-allocated within a step, and noise is drawn by counter in a loop that vectorizes. The strict order adds
-nothing to that: no reordered sums, no single precision, no skipped steps, which is why [spikes are
-identical](concepts/engine.md). The fast order keeps read-outs and the plain delta rule up to date per
-spike, and single precision (`f32`) halves the bytes of a step; both round differently, so a network that
-learns parts from the strict run after a while, with the same statistics.
+The rows of the three ways tell apart what each contributes.
+
+- **`strict f64`** is what a run uses unless it is told otherwise. The time loop is compiled once for the
+  specification, in one piece, so that nothing is looked up or allocated within a step, and its loops over
+  neurons vectorize. No sums are reordered, no precision is given up and no step is skipped, which is why
+  [spikes are identical](concepts/engine.md). Peers work in double precision too, unless the row says `f32`.
+- **`fast f64`** (`order="fast"`) keeps read-outs and the plain delta rule up to date per spike instead of
+  per step. That is another way to compute the same sums, which a peer's user could write as well. It gains
+  where read-outs learn at every step, and next to nothing elsewhere.
+- **`fast f32`** (`precision="float32"`) also halves the bytes of a step and doubles the numbers in a vector.
+  Beside a peer in double precision that ratio is not like for like: part of it is the precision.
+
+The last two round differently, so a chaotic network or one that learns parts from the strict run after a
+while, with the same statistics; the counts of spikes show by how much. Many small networks gain from one
+process that starts and compiles once. Large networks without learning are bound by memory, for every
+package alike, and there the ratios are smallest.
 
 ## What takes time in your run
 
