@@ -1,4 +1,4 @@
-"""Spiking reservoirs, what/when prediction, and their comparison with trained networks.
+"""Spiking networks that learn, described once and run on engines that agree spike for spike.
 
 Names are imported when they are first used, so ``import arcuate`` loads only the standard library.
 

@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Spiking reservoirs that learn what, when and with what probability.",
+    help="Spiking networks that learn, described once and run on engines that agree.",
 )
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios in one run.")
 app.add_typer(bench_app, name="bench")
@@ -56,7 +56,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Spiking reservoirs that learn what, when and with what probability."""
+    """Spiking networks that learn, described once and run on engines that agree."""
 
 
 @app.command()
