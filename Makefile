@@ -73,7 +73,7 @@ spelling: $(VENV)/.test-stamp ## common misspellings
 
 pytest: $(VENV)/.test-stamp ## the default tests
 	@echo "==> pytest"
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 docs: $(VENV)/.test-stamp ## the documentation, warnings as errors
 	@echo "==> sphinx"
