@@ -120,7 +120,7 @@ class Batch:
         rates = np.full((len(self), len(names)), np.nan)
         for row, recording in enumerate(self.recordings):
             for column, name in enumerate(names if recording is not None else ()):
-                spikes = recording.spikes(name).sizes["spike"]  # type: ignore[union-attr]
+                spikes = recording.spike_arrays(name)[1].size  # type: ignore[union-attr]
                 counts[row, column] = spikes
                 neurons, seconds = recording.n_neurons(name), recording.duration  # type: ignore[union-attr]
                 if neurons and seconds:
@@ -167,7 +167,7 @@ class Batch:
                 fix="use summary(), or count run by run",
             )
         (n,) = sizes
-        rows = [np.bincount(recording.spikes(population)["neuron"].values, minlength=n) for recording in self]
+        rows = [np.bincount(recording.spike_arrays(population)[1], minlength=n) for recording in self]
         shape = (*(len(values) for values in self.axes.values()), n)
         return xr.DataArray(
             np.reshape(rows, shape),

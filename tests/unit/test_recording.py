@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arcuate.errors import FileFormatError, RecordingError
-from arcuate.recording import AXES, Recording, files
+import arcuate as arc
+from arcuate.errors import FileFormatError, RecordingError, UnknownNameError
+from arcuate.recording import AXES, Recording, files, schema
 from arcuate.tasks import Block, WhatWhen
 
 RNG = np.random.default_rng(20261124)
@@ -616,3 +620,65 @@ def test_importing_it_does_not_load_xarray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+FIRST_LOOK = """
+import sys, arcuate as arc
+cells = arc.Population(name="exc", n=5, neuron=arc.lif(), bias="0.5 nA")
+net = arc.Network(name="five", dt="0.1 ms", populations=[cells], record=arc.Record(states={"exc": ["v"]}))
+rec = arc.simulate(net, "20 ms", seed=1, progress=False)
+time, neuron = rec.spike_arrays("exc")
+told = rec.source, rec.seed, rec.dt, rec.start, rec.duration, rec.populations, rec.n_neurons("exc"), rec.spec
+notes = rec.outcome
+assert not {"xarray", "pandas"} & set(sys.modules), "loaded before anything was labeled"
+labeled, values = rec.spikes("exc"), rec.states("exc")["v"]
+assert "xarray" in sys.modules and time.size > 0 and values.sizes["unit"] == 5
+assert labeled["time"].values.tolist() == time.tolist()
+assert labeled["neuron"].values.tolist() == neuron.tolist()
+assert told == (
+    rec.source, rec.seed, rec.dt, rec.start, rec.duration, rec.populations, rec.n_neurons("exc"), rec.spec
+)
+assert notes == rec.outcome
+"""
+
+
+def test_a_run_gives_its_spikes_before_anything_is_labeled() -> None:
+    subprocess.run([sys.executable, "-c", FIRST_LOOK], check=True)
+
+
+@pytest.mark.filterwarnings("ignore:population 'exc' did not fire")
+def test_what_a_run_leaves_is_labeled_once_and_not_held_twice() -> None:
+    cells = arc.Population(name="exc", n=50, neuron=arc.lif())
+    record = arc.Record(states={"exc": ["v"]}, every="0.1 ms")
+    net = arc.Network(name="fifty", dt="0.1 ms", populations=[cells], record=record)
+    arc.simulate(net, "1 ms", seed=1).validate()
+    tracemalloc.start()
+    try:
+        rec = arc.simulate(net, "500 ms", seed=1)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        with ThreadPoolExecutor(4) as pool:
+            trees = list(pool.map(lambda _: rec.tree, range(8)))
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = rec.states("exc")["v"].nbytes
+    assert size == 2_000_000
+    assert all(tree is trees[0] for tree in trees)
+    assert before > size and after - before < size / 4 and peak - before < size / 4
+    with pytest.raises(UnknownNameError, match="Did you mean 'exc'"):
+        rec.spike_arrays("exz")
+    assert pickle.loads(pickle.dumps(arc.simulate(net, "10 ms", seed=1))) == arc.simulate(
+        net, "10 ms", seed=1
+    )
+
+
+def test_an_interrupted_look_at_a_run_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = arc.Population(name="exc", n=2, neuron=arc.lif(), bias="0.5 nA")
+    net = arc.Network(name="two", dt="0.1 ms", populations=[cells], record=arc.Record(states={"exc": ["v"]}))
+    rec, whole = arc.simulate(net, "50 ms", seed=1), arc.simulate(net, "50 ms", seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "events_dataset", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            rec.states("exc")
+    assert rec == whole

@@ -19,7 +19,7 @@ SATURATED = 500.0
 
 
 def to_recording(plan: Plan, raw: RawRun, *, source: str) -> Recording:
-    """Build the recording of a piece of a run.
+    """Build the recording of a piece of a run; its arrays are labeled when somebody looks at them.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def to_recording(plan: Plan, raw: RawRun, *, source: str) -> Recording:
     Recording
     """
     from arcuate.recording import Recording
+    from arcuate.recording.draft import draft
 
     spikes = {}
     for name, (neuron, step) in raw.spikes.items():
@@ -62,7 +63,7 @@ def to_recording(plan: Plan, raw: RawRun, *, source: str) -> Recording:
                 "r": _dense(plan, raw, steps, raw.features[name], unit="1", index=labels)
             }
     seconds = (raw.stop - raw.first) * plan.dt
-    return Recording.build(
+    made = draft(
         source=source,
         seed=plan.seed,
         spec_json=plan.network.to_json(),
@@ -76,6 +77,7 @@ def to_recording(plan: Plan, raw: RawRun, *, source: str) -> Recording:
         start=raw.first * plan.dt,
         duration=seconds,
     )
+    return Recording.from_draft(made)
 
 
 def _dense(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from arcuate.errors import RecordingError, check_int, unknown
+from arcuate.errors import RecordingError, unknown
 from arcuate.recording import files, schema
-from arcuate.units import to_si
+from arcuate.recording.draft import Draft, draft
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import xarray as xr
+
+_BUILDING = threading.RLock()  # while a tree is built, since threads may share a recording
 
 
 class Recording:
@@ -52,11 +53,12 @@ class Recording:
     (('exc',), ('exc',), 2)
     """
 
-    __slots__ = ("tree",)
+    __slots__ = ("_draft", "_tree")
 
     def __init__(self, tree: xr.DataTree) -> None:
         schema.check_tree(tree)
-        self.tree = tree
+        self._draft: Draft | None = None
+        self._tree: xr.DataTree | None = tree
 
     @classmethod
     def build(
@@ -119,65 +121,107 @@ class Recording:
         >>> rec.outcome["rates"]
         {'exc': 5.0}
         """
-        import xarray as xr
+        made = draft(
+            source=source,
+            seed=seed,
+            spec_json=spec_json,
+            spec_sha256=spec_sha256,
+            spikes=spikes,
+            states=states,
+            weights=weights,
+            events=events,
+            outcome=outcome,
+            dt=dt,
+            start=start,
+            duration=duration,
+            created_utc=created_utc,
+        )
+        return cls(made.tree())
 
-        root = _root_attrs(source, seed, spec_json, spec_sha256, created_utc)
-        root |= _clock(dt, start, duration)
-        groups: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=root)}
-        for group, tables, make in (
-            ("spikes", spikes, schema.spikes_dataset),
-            ("states", states, schema.states_dataset),
-            ("weights", weights, schema.weights_dataset),
-        ):
-            for name in _names(tables or {}, group):
-                groups[f"/{group}/{name}"] = make(name, (tables or {})[name])
-        groups["/events"] = schema.events_dataset({} if events is None else events)
-        groups["/outcome"] = xr.Dataset(attrs=schema.pack(outcome or {}, where="outcome"))
-        return cls(xr.DataTree.from_dict(groups))
+    @classmethod
+    def from_draft(cls, made: Draft) -> Recording:
+        """Make a recording whose tree is built when it is first asked for.
+
+        Parameters
+        ----------
+        made : Draft
+            Arrays that follow the schema, as an engine makes them; let go of when the tree is built.
+
+        Returns
+        -------
+        Recording
+
+        Examples
+        --------
+        >>> from arcuate.recording.draft import draft
+        >>> Recording.from_draft(draft(source="numba", seed=1)).seed
+        1
+        """
+        recording = cls.__new__(cls)
+        recording._draft, recording._tree = made, None
+        return recording
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """The data as a tree of labeled arrays."""
+        if self._tree is None:
+            with _BUILDING:
+                if self._draft is not None:
+                    tree = self._draft.tree()
+                    schema.check_tree(tree)
+                    self._tree, self._draft = tree, None
+        return self._tree  # type: ignore[return-value]  # one of the two is always there
+
+    @property
+    def _root(self) -> Mapping[Any, Any]:
+        """Attributes of the root."""
+        made = self._draft
+        return self.tree.attrs if made is None else made.root
 
     @property
     def source(self) -> str:
         """What made the recording."""
-        return str(self.tree.attrs.get("source", ""))
+        return str(self._root.get("source", ""))
 
     @property
     def seed(self) -> int | None:
         """Seed of the run; None if there was none or several."""
-        text = str(self.tree.attrs.get("seed", ""))
+        text = str(self._root.get("seed", ""))
         return int(text) if text else None
 
     @property
     def spec(self) -> dict[str, Any] | None:
         """The specification as a table; None if there is none."""
-        text = str(self.tree.attrs.get("spec_json", ""))
+        text = str(self._root.get("spec_json", ""))
         return json.loads(text) if text else None
 
     @property
     def spec_sha256(self) -> str:
         """Hash of the specification; empty if there is none."""
-        return str(self.tree.attrs.get("spec_sha256", ""))
+        return str(self._root.get("spec_sha256", ""))
 
     @property
     def start(self) -> float:
         """Start of the recording on the clock of the run, s."""
-        return float(self.tree.attrs.get("start_s", 0.0))
+        return float(self._root.get("start_s", 0.0))
 
     @property
     def duration(self) -> float | None:
         """Recorded time, s: of all runs if several were joined; None if it is not known."""
-        value = self.tree.attrs.get("duration_s")
+        value = self._root.get("duration_s")
         return None if value is None else float(value)
 
     @property
     def dt(self) -> float | None:
         """Step of the run, s; None if it is not known."""
-        value = self.tree.attrs.get("dt_s")
+        value = self._root.get("dt_s")
         return None if value is None else float(value)
 
     @property
     def populations(self) -> tuple[str, ...]:
         """Names of the populations whose spikes are there."""
-        return tuple(schema.leaves(self.tree, "spikes"))
+        made = self._draft
+        return tuple(schema.leaves(self.tree, "spikes") if made is None else made.spikes)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -197,7 +241,8 @@ class Recording:
     @property
     def outcome(self) -> dict[str, Any]:
         """How the run went: status, rates, wall time, ..."""
-        return schema.unpack(schema.group(self.tree, "outcome").attrs)
+        made = self._draft
+        return schema.unpack(schema.group(self.tree, "outcome").attrs if made is None else made.outcome)
 
     def _leaf(self, group: str, name: str, kind: str) -> xr.Dataset:
         found = schema.leaves(self.tree, group)
@@ -226,6 +271,38 @@ class Recording:
         """
         dataset = self._leaf("spikes", population, "population")
         return dataset if self.duration is None else dataset.assign_attrs(duration=self.duration)
+
+    def spike_arrays(self, population: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the spikes of a population as plain arrays, without loading xarray and pandas.
+
+        Parameters
+        ----------
+        population : str
+            Name.
+
+        Returns
+        -------
+        time : ndarray, (n_spikes,), s
+        neuron : ndarray, (n_spikes,), int32
+            The arrays of `spikes`, in its order; they are not copied.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such population; the nearest is named.
+
+        Examples
+        --------
+        >>> rec = Recording.build(source="x", spikes={"exc": {"time": [0.2, 0.1], "neuron": [3, 4]}})
+        >>> time, neuron = rec.spike_arrays("exc")
+        >>> time.tolist(), neuron.tolist()
+        ([0.1, 0.2], [4, 3])
+        """
+        made = self._draft
+        if made is not None and population in made.spikes:
+            return made.spikes[population].time, made.spikes[population].neuron
+        dataset = self.spikes(population)
+        return dataset["time"].values, dataset["neuron"].values
 
     def states(self, site: str) -> xr.Dataset:
         """Return the states of a site.
@@ -280,10 +357,10 @@ class Recording:
         int
             As given to `build`; else one more than the highest neuron that fired.
         """
-        dataset = self.spikes(population)
-        if "n_neurons" in dataset.attrs:
-            return int(dataset.attrs["n_neurons"])
-        return int(dataset["neuron"].max()) + 1 if dataset.sizes["spike"] else 0
+        made = self._draft
+        spikes = None if made is None else made.spikes.get(population)
+        n = self.spikes(population).attrs.get("n_neurons") if spikes is None else spikes.n
+        return int(self.spike_arrays(population)[1].max(initial=-1)) + 1 if n is None else int(n)
 
     def validate(self) -> Recording:
         """Check the whole recording against the schema again.
@@ -619,69 +696,3 @@ class Recording:
         from arcuate.recording.show import html
 
         return html(self)
-
-
-def _root_attrs(
-    source: str, seed: int | None, spec_json: str | None, spec_sha256: str | None, created_utc: str | None
-) -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    where = "Recording.build"
-    if not isinstance(source, str) or not source:
-        raise RecordingError.of(
-            where=where, name="source", value=source, bound='must be text, such as "numba"'
-        )
-    if seed is not None:
-        seed = check_int(seed, where=where, name="seed", low=0)
-    for name, value in (("spec_json", spec_json), ("spec_sha256", spec_sha256), ("created_utc", created_utc)):
-        if value is not None and not isinstance(value, str):
-            raise RecordingError.of(where=where, name=name, value=value, bound="must be text")
-    try:
-        release = version("arcuate")
-    except PackageNotFoundError:
-        release = "unknown"
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return {
-        "schema": schema.SCHEMA,
-        "schema_version": schema.VERSION,
-        "arcuate_version": release,
-        "source": source,
-        "seed": "" if seed is None else str(seed),
-        "spec_json": spec_json or "",
-        "spec_sha256": spec_sha256 or "",
-        "created_utc": created_utc or now,
-    }
-
-
-def _clock(dt: Any, start: Any, duration: Any) -> dict[str, float]:
-    clock: dict[str, float] = {}
-    for name, value in (("dt", dt), ("start", start), ("duration", duration)):
-        if value is None:
-            continue
-        if isinstance(value, str) or not np.isscalar(value):
-            value = to_si(value, "s", where="Recording.build", name=name)
-        seconds = float(value)
-        if not np.isfinite(seconds) or (name != "start" and seconds < 0) or (name == "dt" and seconds == 0):
-            raise RecordingError.of(
-                where="Recording.build",
-                name=name,
-                value=value,
-                bound="must be a finite time in s, not negative",
-            )
-        clock[f"{name}_s"] = seconds
-    return clock
-
-
-def _names(tables: Any, group: str) -> list[str]:
-    if not isinstance(tables, Mapping):
-        raise RecordingError.of(
-            where="Recording.build", name=group, value=tables, bound="must be a table of names and their data"
-        )
-    names = [schema.group_name(name, where=group) for name in tables]
-    for name in names:
-        for other in names:
-            if other.startswith(f"{name}/"):
-                raise RecordingError.of(
-                    where=group, name="name", value=name, bound=f"must not also be the folder of {other!r}"
-                )
-    return names

@@ -142,7 +142,7 @@ def _join_spikes(parts: Sequence[xr.Dataset], offsets: Sequence[int], *, dim: st
     if len(set(sizes)) > 1:
         raise _refuse(f"{name}.n_neurons", sizes, "must be the same in all")
     columns["n"] = sizes[0]
-    return schema.spikes_dataset(name, columns)
+    return schema.spikes_dataset(schema.sorted_spikes(name, columns))
 
 
 def _join_states(parts: Sequence[xr.Dataset], offsets: Sequence[int], *, dim: str, name: str) -> xr.Dataset:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,8 +120,26 @@ def group_name(value: Any, *, where: str) -> str:
     return str(value)
 
 
-def spikes_dataset(name: str, table: Mapping[str, Any]) -> xr.Dataset:
-    """Build the ragged spikes of one population, sorted by trial, time and neuron.
+@dataclass(frozen=True)
+class Spikes:
+    """Spikes of one population, sorted by trial, time and neuron.
+
+    Attributes
+    ----------
+    time : ndarray, (n_spikes,), s
+    neuron, trial : ndarray, (n_spikes,), int32
+    n : int, optional
+        Number of neurons, where it is known.
+    """
+
+    time: np.ndarray
+    neuron: np.ndarray
+    trial: np.ndarray
+    n: int | None
+
+
+def sorted_spikes(name: str, table: Mapping[str, Any]) -> Spikes:
+    """Check and sort the spikes of one population.
 
     Parameters
     ----------
@@ -132,11 +151,19 @@ def spikes_dataset(name: str, table: Mapping[str, Any]) -> xr.Dataset:
 
     Returns
     -------
-    xarray.Dataset
-        Dimension ``spike``.
-    """
-    import xarray as xr
+    Spikes
+        Copies of the arrays.
 
+    Raises
+    ------
+    RecordingError
+        Naming the field, the value and the rule.
+
+    Examples
+    --------
+    >>> sorted_spikes("exc", {"time": [0.2, 0.1], "neuron": [0, 1]}).time.tolist()
+    [0.1, 0.2]
+    """
     where = f"spikes of {name!r}"
     if not isinstance(table, Mapping):
         raise RecordingError.of(where=where, name="table", value=table, bound="must be a table of arrays")
@@ -146,23 +173,37 @@ def spikes_dataset(name: str, table: Mapping[str, Any]) -> xr.Dataset:
     given = table.get("trial")
     trial = np.zeros(time.size, np.int32) if given is None else given
     trial = _indices(trial, where=where, name="trial", n=time.size, low=-1)
-    attrs: dict[str, Any] = {}
-    if table.get("n") is not None:
-        n = int(table["n"])
-        if neuron.size and int(neuron.max()) >= n:
-            raise RecordingError.of(
-                where=where, name="neuron", value=int(neuron.max()), bound=f"must be < n, {n} neurons"
-            )
-        attrs["n_neurons"] = n
+    n = None if table.get("n") is None else int(table["n"])
+    if n is not None and neuron.size and int(neuron.max()) >= n:
+        raise RecordingError.of(
+            where=where, name="neuron", value=int(neuron.max()), bound=f"must be < n, {n} neurons"
+        )
     if not _is_sorted(trial, time, neuron):
         order = np.lexsort((neuron, time, trial))
         time, neuron, trial = time[order], neuron[order], trial[order]
+    return Spikes(time, neuron, trial, n)
+
+
+def spikes_dataset(spikes: Spikes) -> xr.Dataset:
+    """Label the spikes of one population.
+
+    Parameters
+    ----------
+    spikes : Spikes
+
+    Returns
+    -------
+    xarray.Dataset
+        Ragged, dimension ``spike``.
+    """
+    import xarray as xr
+
     columns: dict[str, Any] = {
-        "time": ("spike", time, {"units": "s"}),
-        "neuron": ("spike", neuron),
-        "trial": ("spike", trial),
+        "time": ("spike", spikes.time, {"units": "s"}),
+        "neuron": ("spike", spikes.neuron),
+        "trial": ("spike", spikes.trial),
     }
-    return xr.Dataset(columns, attrs=attrs)
+    return xr.Dataset(columns, attrs={} if spikes.n is None else {"n_neurons": spikes.n})
 
 
 def _is_sorted(*keys: np.ndarray) -> bool:

@@ -71,7 +71,7 @@ def many(case: Case) -> Callable[[], Sample]:
         batch = arc.simulate_many(
             networks, duration, seeds=[seed], targets=targets, threads=1, progress=False, **options
         )
-        return Sample(cpu=0.0, count=sum(rec.spikes("reservoir").sizes["spike"] for rec in batch))
+        return Sample(cpu=0.0, count=sum(rec.spike_arrays("reservoir")[1].size for rec in batch))
 
     return run
 
@@ -90,7 +90,7 @@ def first_spike(case: Case) -> Callable[[], Sample]:
 
     def run() -> Sample:
         cpu, rec = timed(lambda: arc.simulate(network, duration, seed=seed, targets=targets, progress=False))
-        return Sample(cpu=cpu, count=sum(rec.spikes(name).sizes["spike"] for name in rec.populations))
+        return Sample(cpu=cpu, count=sum(rec.spike_arrays(name)[1].size for name in rec.populations))
 
     return run
 
