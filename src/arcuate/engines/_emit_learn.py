@@ -137,7 +137,7 @@ def emit_readout(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) ->
             if per_spike:
                 emit_learn(src, names, readout)
             else:
-                _learn(src, o, readout)
+                _learn(src, o, readout, pending=readout.name in names.pending)
         _trial_end(src, names, plan, readout)
         src.line(f"{o}_next[0] += 1")
 
@@ -226,13 +226,16 @@ def _keep(src: Source, names: Names, plan: Plan, readout: ReadoutPlan) -> None:
             src.line(f"    {o}_features[q, {offset} + i] = {output}[i]{scale}")
 
 
-def _learn(src: Source, o: str, readout: ReadoutPlan) -> None:
+def _learn(src: Source, o: str, readout: ReadoutPlan, *, pending: bool) -> None:
     rule = readout.spec.rule
     src.use(f"{o}_gate", f"{o}_target", f"{o}_error")
     if isinstance(rule, RLS):
         src.use(f"{o}_resets", f"{o}_p", f"{o}_alpha")
         src.line(f"if {o}_resets[{o}_s]:")
         src.line(f"    rls_reset({o}_p, {o}_alpha)")
+        if pending:
+            src.line(f"    {o}_memo[0] = 0.0")
+            src.line(f"    {o}_memo[1] = 1.0")
     src.line(f"if {o}_gate[{o}_s] != 0.0:")
     with src.block():
         rows = 1 if isinstance(rule, TwoBank) else readout.n_outputs
@@ -246,8 +249,12 @@ def _learn(src: Source, o: str, readout: ReadoutPlan) -> None:
             )
         elif isinstance(rule, RLS):
             src.use(f"{o}_forgetting", f"{o}_gain")
-            state = f"{o}_p, {o}_weights, {o}_x, {o}_error"
-            src.line(f"rls_update({state}, {o}_forgetting, {o}_gain, {rule.normalized})")
+            state = f"{o}_weights, {o}_x, {o}_error, {o}_forgetting, {o}_gain, {rule.normalized}"
+            if pending:
+                src.use(f"{o}_pending", f"{o}_memo")
+                src.line(f"rls_update_pending({o}_p, {o}_pending, {o}_memo, {state})")
+            else:
+                src.line(f"rls_update({o}_p, {state})")
         else:
             src.use(f"{o}_eta_when", f"{o}_c_when", f"{o}_w_min", f"{o}_w_max")
             src.line(

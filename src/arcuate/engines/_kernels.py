@@ -13,6 +13,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from arcuate._jit import compiled
+from arcuate.engines._rls import rls_update_pending
 from arcuate.mechanisms import plasticity
 
 predict = compiled(plasticity.predict)
@@ -73,6 +74,7 @@ __all__ = [
     "predict",
     "rls_reset",
     "rls_update",
+    "rls_update_pending",
     "scale_high",
     "scale_low",
     "what_update",

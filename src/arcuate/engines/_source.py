@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arcuate.engines._orders import per_spike_readouts
+from arcuate.engines._pending import pending_readouts
 from arcuate.engines._precision import single_literals
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Names:
         Read-outs of the plan that the fast order keeps up to date at spikes alone.
     lazy : tuple of str
         Feature banks that only those read, so that their traces decay by one common factor.
+    pending : tuple of str
+        Read-outs whose least squares keeps half a matrix and writes it every few updates.
     """
 
     population: Mapping[str, str]
@@ -85,6 +88,7 @@ class Names:
     modulator: Mapping[str, str]
     per_spike: tuple[str, ...] = ()
     lazy: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, order: str = "strict") -> Names:
@@ -105,6 +109,7 @@ class Names:
             modulator=numbered("m", plan.modulators),
             per_spike=per_spike,
             lazy=tuple(lazy),
+            pending=pending_readouts(plan, order),
         )
 
     def source(self, name: str) -> str:

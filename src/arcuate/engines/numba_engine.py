@@ -17,6 +17,7 @@ from arcuate.engines._emit import BLOCK, emit_kernel
 from arcuate.engines._emit_events import event_state, event_values
 from arcuate.engines._emit_learn import learning_constants, learning_state
 from arcuate.engines._emit_plastic import plastic_constants, plastic_names, plastic_state, plastic_values
+from arcuate.engines._pending import pending_state, pending_values
 from arcuate.engines._precision import aligned, in_precision, unsigned
 from arcuate.engines._short_term import short_term_constants, short_term_state
 from arcuate.engines._source import Names
@@ -140,7 +141,7 @@ class NumbaRun:
         dict of str to ndarray
             ``"exc/v"``, ``"readout/weights"`` and the like.
         """
-        exact = self.exact()
+        exact = self.exact() | pending_values(self.names, self.moving)
         return {
             name: exact[key] if key in exact else np.array(self.moving[key])
             for name, key in self.public.items()
@@ -458,7 +459,7 @@ def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
             table[f"{names.projection[name]}_latent"] = np.zeros(projection.left.shape[1])
     for readout in plan.readouts.values():
         table |= _learning(readout, names)
-    return table | event_state(plan, names) | plastic_state(plan, names)
+    return table | event_state(plan, names) | pending_state(plan, names) | plastic_state(plan, names)
 
 
 def _learning(readout: ReadoutPlan, names: Names) -> dict[str, Array]:

@@ -100,8 +100,8 @@ def events_per_spike(plan: Plan) -> float:
     return sum(p.index.size for p in plan.projections.values()) / sum(p.n for p in plan.populations.values())
 
 
-def update_bytes(n: int, *, itemsize: int = 8) -> int:
-    """Bytes of one update of least squares: half of a symmetric matrix, read and written once.
+def update_bytes(n: int, *, itemsize: int = 8, waiting: int = 1) -> int:
+    """Bytes of one update of least squares: half of a symmetric matrix, read, and written every few updates.
 
     Parameters
     ----------
@@ -109,6 +109,8 @@ def update_bytes(n: int, *, itemsize: int = 8) -> int:
         Features.
     itemsize : int
         Bytes of a number.
+    waiting : int
+        Updates that are written together.
 
     Returns
     -------
@@ -116,10 +118,11 @@ def update_bytes(n: int, *, itemsize: int = 8) -> int:
 
     Examples
     --------
-    >>> update_bytes(2000)
-    32016000
+    >>> update_bytes(2000), update_bytes(2000, waiting=16)
+    (32016000, 17008500)
     """
-    return n * (n + 1) * itemsize
+    half = n * (n + 1) // 2 * itemsize
+    return half + half // waiting
 
 
 def _triad(a: Any, b: Any, c: Any, repeats: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from arcuate.engines._pending import PENDING
 from arcuate.engines.plan import Plan
 from arcuate.errors import EngineError, SpecError, check_choice
 from arcuate.study._bench_case import N_FEATURES, plan_of, write_case
@@ -30,7 +31,7 @@ PEERS = tuple(INSTALL)
 """Packages that can be measured beside this one."""
 
 WAYS = ("strict f64", "fast f64", "fast f32")
-"""Ways of this package: order of sums and precision. What has no such options is strict."""
+"""Ways of this package: order of sums and precision. What has no such options is strict double."""
 
 PAIRS = (7, 3)
 """Rounds of a full and of a quick measurement."""
@@ -300,7 +301,7 @@ class _Case:
 
     def measure(self, peers: Sequence[str]) -> None:
         """Measure the participants side by side and file the results."""
-        ways = WAYS if self.workload.kind in ("run", "many") else WAYS[:1]
+        ways = {"run": WAYS, "many": WAYS, "update": WAYS[:2]}.get(self.workload.kind, WAYS[:1])
         ours = [self._participant(OURS, way) for way in ways]
         theirs = [self._participant(*who) for who in self.workload.peers if who[0] in peers]
         everyone = ours + theirs
@@ -417,8 +418,9 @@ class _Case:
             cpu = float(np.median([sample["cpu"] for sample in one.samples.values()]))
             order, itemsize = one.way.split()[0], 4 if one.way.endswith("f32") else 8
             if self.plan is None:
-                n_bytes = update_bytes(N_FEATURES, itemsize=itemsize)
-                speed = bandwidth(n_bytes // 2, itemsize)
+                waiting = PENDING if order == "fast" else 1
+                n_bytes = update_bytes(N_FEATURES, itemsize=itemsize, waiting=waiting)
+                speed = bandwidth(update_bytes(N_FEATURES, itemsize=itemsize) // 2, itemsize)
                 limit = n_bytes / speed
             else:
                 cpu /= self.seconds

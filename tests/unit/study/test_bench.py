@@ -220,6 +220,7 @@ class TestLimits:
 
     def test_half_of_the_matrix_is_read_and_written(self) -> None:
         assert update_bytes(3, itemsize=1) == 2 * 6
+        assert update_bytes(3, itemsize=1, waiting=3) == 6 + 2
 
     def test_measured_speeds_are_of_this_planet(self) -> None:
         assert 1e8 < bandwidth(24_000) < 1e13
