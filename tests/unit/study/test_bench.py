@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,24 @@ class TestMeasuring:
         assert seen[-1] == (len(bench.WAYS), "W1 done")
         assert result.only("W1") == result
         assert result.only("W2") == bench.Measurement(quick=True, versions=result.versions)
+
+    @pytest.mark.parametrize(
+        ("compiled", "calls"), [(True, ["start", "finish", "start"]), (False, ["start"])]
+    )
+    def test_a_process_that_compiled_is_started_again(
+        self, monkeypatch: pytest.MonkeyPatch, compiled: bool, calls: list[str]
+    ) -> None:
+        seen: list[str] = []
+        monkeypatch.setattr(bench, "_cached", lambda: {Path("kernel")} if compiled and seen else set())
+        one: Any = SimpleNamespace(
+            name="arcuate",
+            label="arcuate strict f64",
+            start=lambda: seen.append("start"),
+            finish=lambda: seen.append("finish"),
+        )
+        case: Any = SimpleNamespace(name="W1", say=lambda label: None)
+        bench._Case._start(case, one)
+        assert seen == calls
 
     def test_a_compiled_program_has_memory_of_its_own(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
