@@ -205,7 +205,8 @@ def unknown(where: str, name: object, choices: Iterable[str], *, kind: str = "pa
     if near:
         fix = f"did you mean {near[0]!r}?"
     elif known:
-        fix = f"choose from {', '.join(known[:12])}" + (", ..." if len(known) > 12 else "")
+        more = f" and {len(known) - 12} more" if len(known) > 12 else ""
+        fix = f"choose from {', '.join(known[:12])}{more}"
     else:
         fix = f"there is no {kind} to choose from"
     error = UnknownNameError.of(where=where, bound=f"unknown {kind} {_short(name)}", fix=fix)

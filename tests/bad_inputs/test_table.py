@@ -12,6 +12,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from arcuate.errors import (
     FileFormatError,
     FitError,
     MemoryLimitError,
+    NonFiniteError,
     SpecError,
     TaskError,
     UnitsError,
@@ -147,6 +149,52 @@ def resumed(network: arc.Network, **facts: Any) -> arc.Simulation:
         arrays["facts"] = np.frombuffer(json.dumps(told).encode(), np.uint8)
         np.savez(path, **arrays)
         return arc.Simulation.resume(path, network)
+
+
+def own(**changes: Any) -> arc.Neuron:
+    """A neuron of a user, of whose arguments or parameters some are changed."""
+    given: dict[str, Any] = {
+        "equations": "tau*dv/dt = v_rest - v + I", "threshold": "v >= v_peak", "reset": "v = v_rest",
+        "initial": {"v": "-65 mV"}, "input_unit": "V", "name": "mine",
+    }  # fmt: skip
+    parameters = {"tau": "9 ms", "v_rest": "-65 mV", "v_peak": "-50 mV"}
+    for key, value in changes.items():
+        (parameters if key in parameters else given)[key] = value
+    return arc.neuron_from_ode(**{**given, "parameters": parameters})
+
+
+def tables(*path: str, value: Any) -> arc.Neuron:
+    """The same as tables, in which one entry is changed."""
+    model = json.loads(net(populations=[cells(neuron=own())]).to_json())["populations"]["exc"]["neuron"][
+        "model"
+    ]
+    inner = model
+    for key in path[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[path[-1]] = value
+    return arc.Neuron(model=model)
+
+
+def notes(neuron: arc.Neuron) -> tuple[str, ...]:
+    return net(populations=[cells(neuron=neuron)], dt="0.05 ms").notes
+
+
+def changed_array_of_hh() -> list[float]:
+    values = np.full(10, 2e-6)
+    neuron = arc.hh(g_k=arc.spec.Values(values, "S"))
+    values[:] = 5.0
+    return neuron.parameters["g_k"].array.tolist()
+
+
+def stepped(neuron: arc.Neuron, **options: Any) -> arc.Recording:
+    return arc.simulate(net(populations=[cells(neuron=neuron, **options)], dt="0.1 ms"), "20 ms", seed=1)
+
+
+def fires_at_every_step() -> float:
+    """Spikes a step of 10 cells that are reset to their threshold."""
+    with pytest.warns(arc.errors.ArcuateWarning, match="fires at 10000 Hz"):
+        found = stepped(own(reset="v = v_peak"), bias="10 V").spikes("exc").sizes["spike"]
+    return found / 200
 
 
 HUGE = net(link(arc.Dense()), populations=[cells(n=1_000_000)])
@@ -428,6 +476,136 @@ ROWS: dict[int, list[Refused | Defined]] = {
         refused(lambda: grid({"populations.exc.n": [abs]}), SpecError, "abs", "content"),
     ],
 }
+
+NEURONS: dict[int, list[Refused | Defined]] = {
+    7: [
+        refused(lambda: arc.alif(tau_m="0 ms"), SpecError, "tau_m = '0 ms'", "> 0 ms"),
+        refused(lambda: arc.adex(tau_w="0 ms"), SpecError, "tau_w = '0 ms'", "> 0 ms"),
+        refused(lambda: arc.qif(tau="0 ms"), SpecError, "tau = '0 ms'", "> 0 ms"),
+        refused(lambda: arc.hh(c_m="0 pF"), SpecError, "c_m = '0 pF'", "> 0 pF"),
+        refused(lambda: own(tau="0 ms"), SpecError, "tau = '0 ms'", "> 0 ms"),
+    ],
+    8: [
+        refused(lambda: arc.alif(tau_a="-5 ms"), SpecError, "tau_a = '-5 ms'", "> 0 ms"),
+        refused(lambda: arc.adex(tau_w="-5 ms"), SpecError, "tau_w = '-5 ms'", "> 0 ms"),
+        refused(lambda: arc.qif(tau="-5 ms"), SpecError, "tau = '-5 ms'", "> 0 ms"),
+        refused(lambda: arc.hh(g_leak="-1 nS"), SpecError, "g_leak = '-1 nS'", "> 0 nS"),
+        refused(lambda: own(tau="-5 ms"), SpecError, "tau = '-5 ms'", "> 0 ms"),
+    ],
+    9: [
+        refused(lambda: arc.alif(tau_m=20), UnitsError, "tau_m = 20", '"20 ms"?'),
+        refused(lambda: arc.adex(tau_w=144), UnitsError, "tau_w = 144", '"144 ms"?'),
+        refused(lambda: arc.qif(tau=10), UnitsError, "tau = 10", '"10 ms"?'),
+        refused(lambda: arc.hh(c_m=200), UnitsError, "c_m = 200", '"200 pF"?'),
+        refused(lambda: own(tau=9), UnitsError, "dv/dt", "V per s is needed"),
+    ],
+    10: [
+        refused(lambda: arc.alif(tau_m="20 mV"), UnitsError, "tau_m = '20 mV'", "in s"),
+        refused(lambda: arc.adex(a="4 pA"), UnitsError, "a = '4 pA'", "in S"),
+        refused(lambda: arc.qif(v_peak="20 mV"), UnitsError, "v_peak = '20 mV'"),
+        refused(lambda: arc.hh(v_t="-63 ms"), UnitsError, "v_t = '-63 ms'", "in V"),
+        refused(lambda: own(tau="9 mV"), UnitsError, "dv/dt", "V per s is needed"),
+    ],
+    11: [
+        refused(lambda: arc.alif(beta=NAN), SpecError, "beta = nan", "finite"),
+        refused(lambda: arc.adex(b=NAN), SpecError, "b = nan", "finite"),
+        refused(lambda: arc.qif(v_peak=NAN), SpecError, "v_peak = nan", "finite"),
+        refused(lambda: arc.hh(g_na=NAN), SpecError, "g_na = nan", "finite"),
+        refused(lambda: own(v_rest=NAN), SpecError, "v_rest = nan", "finite"),
+    ],
+    12: [
+        refused(lambda: arc.alif(beta=INF), SpecError, "beta = inf", "finite"),
+        refused(lambda: arc.adex(b=INF), SpecError, "b = inf", "finite"),
+        refused(lambda: arc.qif(v_peak=INF), SpecError, "v_peak = inf", "finite"),
+        refused(lambda: arc.hh(g_na=INF), SpecError, "g_na = inf", "finite"),
+        refused(lambda: own(v_rest=INF), SpecError, "v_rest = inf", "finite"),
+    ],
+    13: [
+        refused(lambda: arc.adex(v_reset="20 mV"), SpecError, "v_reset = '20 mV'", "below v_peak"),
+        refused(lambda: arc.qif(v_reset=200.0), SpecError, "v_reset = 200.0", "below v_peak"),
+        # no order is known of the names of a user: a cell above its threshold fires at every step
+        Defined(fires_at_every_step, 10),
+    ],
+    14: [
+        refused(lambda: arc.alif(t_ref="-1 ms"), SpecError, "t_ref = '-1 ms'", ">= 0 ms"),
+        refused(lambda: arc.hh(t_ref="-1 ms"), SpecError, "t_ref = '-1 ms'", ">= 0 ms"),
+    ],
+    15: [
+        Defined(
+            partial(notes, make(t_ref="1.26 ms")),
+            ("Population 'exc': t_ref = 1.26 ms is rounded to 25 steps, 1.25 ms",),
+        )
+        for make in (arc.alif, arc.hh)
+    ],
+    16: [
+        refused(lambda: cells(neuron=arc.alif(beta=[0.1, 0.2])), SpecError, "beta = ", "(2,)", "(10,)"),
+        refused(lambda: cells(neuron=arc.qif(v_peak=[10.0, 20.0])), SpecError, "v_peak = ", "(2,)", "(10,)"),
+        refused(lambda: cells(neuron=arc.adex(b=arc.spec.Values([1.0], "pA"))), SpecError, "b = ", "(10,)"),
+        refused(lambda: cells(neuron=arc.hh(g_k=arc.spec.Values([1.0], "uS"))), SpecError, "g_k = ", "(10,)"),
+        refused(lambda: own(v_rest=[0.1, 0.2]), SpecError, "v_rest = [0.1, 0.2]", "a number"),
+    ],
+    17: [
+        *(
+            refused(partial(make, **{key: np.ones(10) * 1j}), SpecError, key, "complex")
+            for make, key in (
+                (arc.alif, "beta"), (arc.adex, "b"), (arc.qif, "tau"), (arc.hh, "g_k"), (own, "tau")
+            )
+        ),
+        refused(lambda: own(tau=np.array([None] * 10)), SpecError, "tau = ", "object"),
+    ],
+    18: [
+        *(
+            refused(partial(make, **{wrong: 1.0}), UnknownNameError, repr(wrong), repr(near))
+            for make, wrong, near in (
+                (arc.alif, "betta", "beta"), (arc.adex, "tau_v", "tau_w"), (arc.qif, "v_peek", "v_peak"),
+                (arc.hh, "g_kk", "g_k"),
+            )
+        ),
+        refused(lambda: tables("parameters", "tua", value=1.0), SpecError, "parameters.tua", "Parameter"),
+        refused(
+            lambda: arc.Neuron(model=own().model, parameters={"tua": 1.0}), UnknownNameError, "'tua'", "'tau'"
+        ),
+        refused(lambda: tables("parameters", "tau", "hihg", value=1.0), UnknownNameError, "'hihg'", "'high'"),
+        refused(lambda: tables("parameters", "tau", "unit", value=3), SpecError, "unit = 3", "text"),
+        refused(lambda: tables("parameters", "tau", "high", value="9"), SpecError, "high = '9'", "number"),
+        refused(lambda: tables("time_constants", value=1), SpecError, "time_constants = 1", "list of names"),
+        refused(lambda: tables("max_dt", value="1 ms"), SpecError, "max_dt = '1 ms'", "number"),
+    ],
+    22: [Defined(changed_array_of_hh, [2e-6] * 10)],
+    39: [
+        refused(partial(net, populations=[cells(neuron=cell)]), SpecError, "dt = 500 us", "100 us", word)
+        for cell, word in ((own(tau="0.1 ms"), "the tau"), (arc.hh(), "'hh'"))
+    ],
+    51: [refused(lambda: own(reset="v = __import__('os')"), ExpressionError, "reset", "'__import__'")],
+    52: [refused(lambda: own(threshold="v.real > 0"), ExpressionError, "threshold", "attribute")],
+    53: [
+        refused(lambda: own(reset="v = (lambda: 1)()"), ExpressionError, "reset", "lambda"),
+        refused(lambda: own(threshold="(x := 1) > 0"), ExpressionError, "threshold", "walrus"),
+    ],
+    54: [refused(lambda: own(threshold="(" * 4_000 + "v"), ExpressionError, "threshold", "50 deep")],
+    55: [refused(lambda: own(reset="v = 9**9**9**9"), ExpressionError, "reset", "exponent")],
+    56: [refused(lambda: own(threshold="v >= v_peek"), UnknownNameError, "'v_peek'", "'v_peak'")],
+    57: [refused(lambda: own(reset="open = 1.0"), ExpressionError, "name = 'open'", "Python")],
+    58: [refused(lambda: own(reset="v = v_rest + tau"), UnitsError, "combines V and s")],
+    59: [
+        refused(lambda: arc.alif(beta="1/0"), SpecError, "beta = inf", "finite"),
+        refused(lambda: stepped(own(equations="tau*dv/dt = v_rest*v_rest/(v - v_rest) + I")), NonFiniteError,
+                "'exc', neuron 0, step 0", "v = inf", "finite"),
+        refused(lambda: stepped(own(reset="v = v_rest*v_rest/(v_rest - v_rest)"), bias="1 V"), NonFiniteError,
+                "'exc', neuron 0", "v = inf", "finite"),
+    ],
+    60: [refused(lambda: own(reset="v = v" + "+v" * 500_000), ExpressionError, "reset", "10000 characters")],
+    61: [refused(lambda: own(threshold="v\u202e >= v_peak"), ExpressionError, "threshold", "U+202E")],
+}  # fmt: skip
+"""The same rows for the neurons alif, adex, qif and hh, and for those of a user."""
+
+for row, count in {1: 0, 2: -5, 3: 2.5, 4: True, 5: 10**12, 6: "100"}.items():
+    ROWS[row] += [
+        refused(partial(cells, n=count, neuron=make()), SpecError, f"n = {count!r}")
+        for make in (arc.alif, arc.adex, arc.qif, arc.hh, own)
+    ]
+for row, cases in NEURONS.items():
+    ROWS[row] += cases
 
 CASES = [(row, case) for row, cases in ROWS.items() for case in cases]
 

@@ -164,11 +164,6 @@ class NeuronModel:
     time_constants: tuple[str, ...] = ()
     max_dt: float | None = None
 
-    @property
-    def refractory(self) -> bool:
-        """Whether the model counts refractory steps in a variable ``ref``."""
-        return "ref" in self.variables
-
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:

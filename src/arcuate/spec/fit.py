@@ -358,7 +358,7 @@ def rounding_notes(network: Network) -> tuple[str, ...]:
             )
 
     for population in network.populations.values():
-        if population.neuron.mechanism.refractory:
+        if "ref_steps" in population.neuron.mechanism.constants:
             note(f"Population {population.name!r}", "t_ref", population.neuron.parameters["t_ref"])
     for projection in network.projections.values():
         note(f"Projection {projection.name!r}", "delay", projection.delay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
@@ -170,7 +171,12 @@ def check_model(model: NeuronModel) -> NeuronModel:
     threshold.dimension(reset)
     for constraint in model.constraints:
         known = {key: dims[key] for key in model.parameters}
-        parse(constraint.expression, where=where).dimension(known)
+        relation = parse(constraint.expression, where=where)
+        relation.dimension(known)
+        if not relation.is_condition:
+            raise ExpressionError.of(
+                where=where, name="constraint", value=constraint.expression, bound="must be a condition"
+            )
         if constraint.name not in model.parameters:
             raise unknown(where, constraint.name, model.parameters)
     for name in model.time_constants:
@@ -185,9 +191,23 @@ def _check_fields(model: NeuronModel, where: str) -> None:
         most = 1000 if key == "constants" else MAX_PARTS
         if not isinstance(value, Mapping) or len(value) > most:
             raise SpecError.of(where=where, name=key, value=value, bound=f"must be a table of at most {most}")
-    for key in ("doc", "input_unit", "threshold", "reset", "ode", "source", "default_method"):
-        if not isinstance(getattr(model, key), str):
-            raise SpecError.of(where=where, name=key, value=getattr(model, key), bound="must be text")
+        if not all(isinstance(entry, str) for entry in value):
+            raise SpecError.of(
+                where=where, name=key, value=list(value), bound="must have names that are text"
+            )
+    _check_types(model, where)
+    for key, kind in (("parameters", Parameter), ("variables", Variable)):
+        for name, part in getattr(model, key).items():
+            if not isinstance(part, kind):
+                raise SpecError.of(where=where, name=f"{key}.{name}", value=part,
+                                   bound=f"must be a {kind.__name__}")  # fmt: skip
+            _check_types(part, f"{where}, {key}.{name}")
+    for key, kind, what in (("time_constants", str, "names"), ("constraints", Constraint, "constraints")):
+        parts = getattr(model, key)
+        if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
+            raise SpecError.of(where=where, name=key, value=parts, bound=f"must be a list of {what}")
+    for part in model.constraints:
+        _check_types(part, f"{where}, constraint")
     for key, texts in (("constants", model.constants), ("updates", model.updates)):
         for name, text in texts.items():
             if not isinstance(text, str):
@@ -213,6 +233,24 @@ def _check_fields(model: NeuronModel, where: str) -> None:
 
 def _is_reserved(name: str) -> bool:
     return name in RESERVED or _PART.fullmatch(name) is not None
+
+
+def _check_types(part: Any, where: str) -> None:
+    """Refuse a field that is no text, number or flag where it is said to be one."""
+    for entry in fields(part):
+        value = getattr(part, entry.name)
+        real = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = real and abs(value) <= sys.float_info.max
+        allowed = {
+            "str": isinstance(value, str),
+            "bool": isinstance(value, bool),
+            "float": number,
+            "float | None": number or value is None,
+            "float | str | None": number or value is None or isinstance(value, str),
+        }
+        if not allowed.get(str(entry.type), True):
+            words = {"str": "text", "bool": "true or false"}.get(str(entry.type), "a finite number")
+            raise SpecError.of(where=where, name=entry.name, value=value, bound=f"must be {words}")
 
 
 def _names(model: NeuronModel, where: str) -> dict[str, Dimension]:
@@ -305,7 +343,7 @@ def build_from_ode(
     for key, table in (("parameters", parameters), ("initial", initial)):
         if not isinstance(table, Mapping) or not all(isinstance(entry, str) for entry in table):
             raise SpecError.of(where=where, name=key, value=table, bound="must be a table of name to value")
-    slopes = _read_equations(equations, where)
+    slopes, factors = _read_equations(equations, where)
     values = {key: quantity(item, None, where=where, name=key) for key, item in parameters.items()}
     units = {key: getattr(value, "unit", "1") for key, value in values.items()}
     for key in initial:
@@ -328,7 +366,14 @@ def build_from_ode(
         name=name,
         doc="From differential equations.",
         parameters={
-            key: Parameter(unit=units[key], default=float(value), doc=key, source="given by the user")
+            key: Parameter(
+                unit=units[key],
+                default=float(value),
+                doc=key,
+                source="given by the user",
+                low=0.0 if key in factors else None,
+                low_open=key in factors,
+            )
             for key, value in values.items()
         },
         variables={key: Variable(unit=states[key], initial=_start(start[key]), doc=key) for key in slopes},
@@ -341,6 +386,11 @@ def build_from_ode(
         source="given by the user",
         default_method=method,
         time_unit=1e-3 if time_unit == "ms" else 1.0,
+        time_constants=tuple(
+            key
+            for key, unit in units.items()
+            if key in factors and unit == "s" and method in ("euler", "heun")
+        ),
     )
     return check_model(model)
 
@@ -354,11 +404,13 @@ def _start(value: float) -> str:
     )
 
 
-def _read_equations(equations: object, where: str) -> dict[str, Expression]:
+def _read_equations(equations: object, where: str) -> tuple[dict[str, Expression], set[str]]:
+    """Derivative of each variable, and what stands before one on the left and so divides it."""
     if not isinstance(equations, str):
         raise ExpressionError.of(where=where, name="equations", value=equations, bound="must be text")
     parse_program("", where=where)
     slopes: dict[str, Expression] = {}
+    factors: set[str] = set()
     lines = [line.partition("#")[0].strip() for line in equations[:20_000].split("\n")]
     for line in filter(None, lines):
         match = _EQUATION.fullmatch(line) if len(line) <= 10_000 else None
@@ -374,9 +426,10 @@ def _read_equations(equations: object, where: str) -> dict[str, Expression]:
             raise ExpressionError.of(where=where, name=f"d{key}/dt", bound="is given twice")
         for text in (value, *([factor] if factor else [])):
             parse(text, where=where)
+        factors.add(factor or "")
         slopes[key] = parse(f"({value})/({factor})" if factor else value, where=where)
     if not slopes:
         raise ExpressionError.of(
             where=where, name="equations", value=equations[:200], bound="must not be empty"
         )
-    return slopes
+    return slopes, factors
