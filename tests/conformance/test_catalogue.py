@@ -62,5 +62,5 @@ def test_every_model_in_one_network() -> None:
 @pytest.mark.parametrize("engines", [("numba", "brian2"), CPP])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_hundred_thousand_spikes(cell: str, engines: tuple[str, ...]) -> None:
-    rate = {"alif": 10, "adex": 20, "heun": 20, "qif": 30, "hh": 30}[cell]
-    assert_identical(plan_of(network((cell,), 1000), f"{100 / rate + 1} s"), engines, n_spikes=100_000)
+    duration = {"alif": "0.5 s", "adex": "1.3 s", "heun": "1.2 s", "qif": "1.2 s", "hh": "0.25 s"}[cell]
+    assert_identical(plan_of(network((cell,), 2000), duration), engines, n_spikes=100_000)
