@@ -202,9 +202,9 @@ def _check_fields(model: NeuronModel, where: str) -> None:
                 raise SpecError.of(where=where, name=f"{key}.{name}", value=part,
                                    bound=f"must be a {kind.__name__}")  # fmt: skip
             _check_types(part, f"{where}, {key}.{name}")
-    for key, kind, what in (("time_constants", str, "names"), ("constraints", Constraint, "constraints")):
+    for key, item, what in (("time_constants", str, "names"), ("constraints", Constraint, "constraints")):
         parts = getattr(model, key)
-        if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
+        if not isinstance(parts, tuple) or not all(isinstance(part, item) for part in parts):
             raise SpecError.of(where=where, name=key, value=parts, bound=f"must be a list of {what}")
     for part in model.constraints:
         _check_types(part, f"{where}, constraint")
@@ -365,17 +365,7 @@ def build_from_ode(
     model = NeuronModel(
         name=name,
         doc="From differential equations.",
-        parameters={
-            key: Parameter(
-                unit=units[key],
-                default=float(value),
-                doc=key,
-                source="given by the user",
-                low=0.0 if key in factors else None,
-                low_open=key in factors,
-            )
-            for key, value in values.items()
-        },
+        parameters={key: _parameter(key, value, key in factors) for key, value in values.items()},
         variables={key: Variable(unit=states[key], initial=_start(start[key]), doc=key) for key in slopes},
         constants=constants,
         input_unit=input_unit,
@@ -387,12 +377,22 @@ def build_from_ode(
         default_method=method,
         time_unit=1e-3 if time_unit == "ms" else 1.0,
         time_constants=tuple(
-            key
-            for key, unit in units.items()
-            if key in factors and unit == "s" and method in ("euler", "heun")
+            key for key in units if key in factors and units[key] == "s" and method in ("euler", "heun")
         ),
     )
     return check_model(model)
+
+
+def _parameter(name: str, value: float, is_factor: bool) -> Parameter:
+    """A parameter of equations; one that divides a derivative is positive."""
+    return Parameter(
+        unit=getattr(value, "unit", "1"),
+        default=float(value),
+        doc=name,
+        source="given by the user",
+        low=0.0 if is_factor else None,
+        low_open=is_factor,
+    )
 
 
 def _start(value: float) -> str:
