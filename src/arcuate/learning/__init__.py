@@ -6,5 +6,15 @@ from arcuate.learning.baseline import Baseline, Critic, NoBaseline, RunningMean
 from arcuate.learning.eprop import EProp
 from arcuate.learning.exploratory_hebb import ExploratoryHebb
 from arcuate.learning.node_perturbation import NodePerturbation
+from arcuate.learning.superspike import SuperSpike
 
-__all__ = ["Baseline", "Critic", "EProp", "ExploratoryHebb", "NoBaseline", "NodePerturbation", "RunningMean"]
+__all__ = [
+    "Baseline",
+    "Critic",
+    "EProp",
+    "ExploratoryHebb",
+    "NoBaseline",
+    "NodePerturbation",
+    "RunningMean",
+    "SuperSpike",
+]
