@@ -358,13 +358,11 @@ def format_si(value: float, unit: str) -> str:
     dim = dimension(unit)
     if dim == Dimension():
         return _digits(value, 0) or repr(float(value))
-    powers = sorted(
-        (power, name) for name, (power, other) in _POWERS.items() if other == dim and name != "cm"
-    )
+    powers = _powers(dim)
     usual = _SHOWN.get(str(dim))
     if value == 0 and usual is not None:
         return f"0 {usual}"
-    fitting = [pair for pair in powers if abs(value) * (1 + 1e-12) >= float(f"1e{pair[0]}")] or powers[:1]
+    fitting = [pair for pair in powers if abs(value) * (1 + 1e-12) >= float(f"1e{pair[0]}")] or [*powers[:1]]
     for power, name in [*fitting[-1:], *(pair for pair in powers if pair[0] == 0)]:
         if text := _digits(value, power):
             return f"{text} {name}"
@@ -372,6 +370,13 @@ def format_si(value: float, unit: str) -> str:
     text = _digits(value, int(tens)) if tens.denominator == 1 else ""
     plain = unit.removeprefix("1") if unit.startswith("1/") else unit
     return f"{text} {plain}" if text else f"{float(value)!r} {str(dim).removeprefix('1')}"
+
+
+@lru_cache(maxsize=64)
+def _powers(dim: Dimension) -> tuple[tuple[int, str], ...]:
+    """Units of a dimension that people would write, by their power of ten."""
+    fitting = ((power, name) for name, (power, other) in _POWERS.items() if other == dim and name != "cm")
+    return tuple(sorted(fitting))
 
 
 def _digits(value: float, power: int) -> str:

@@ -21,6 +21,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -313,6 +314,12 @@ def parse(text: str, *, where: str, units: bool = False) -> Expression:
     0.04
     """
     _check_text(text, where)
+    return _parsed(text, where, units)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, where: str, units: bool) -> Expression:
+    """Read checked text; networks of one structure say the same many times."""
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval").body
         node = _Reader(text, where, units).read(tree)
