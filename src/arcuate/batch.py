@@ -298,7 +298,7 @@ def simulate_many(
     axes = _axes(networks, network, vary, seeds)
     tables = {"inputs": inputs, "targets": targets, "gates": gates}
     axes, jobs = _jobs(networks, axes, vary or {}, tables)
-    limit, wide = _fit(jobs, duration, memory_limit)
+    limit, wide = _fit(jobs, duration, memory_limit, precision)
     workers = min(threads or usable_processors(), wide, len(jobs))
     labels = tuple(job.label for job in jobs)
     run = (
@@ -441,7 +441,7 @@ def _jobs(
     return axes, jobs
 
 
-def _fit(jobs: list[_Job], duration: object, limit: int | None) -> tuple[int, int]:
+def _fit(jobs: list[_Job], duration: object, limit: int | None, precision: str) -> tuple[int, int]:
     """Bytes that the batch may take, and how many of its networks fit beside the recordings."""
     from arcuate.engines.build import run_length
     from arcuate.engines.memory import SHARE, available_memory, estimate_memory, kept_memory
@@ -452,7 +452,8 @@ def _fit(jobs: list[_Job], duration: object, limit: int | None) -> tuple[int, in
         if id(job.network) not in known:
             n_steps, task = run_length(job.network, duration, job.seed)
             stays = kept_memory(job.network, n_steps, task)
-            known[id(job.network)] = stays, sum(estimate_memory(job.network, n_steps, task).values()) - stays
+            parts = estimate_memory(job.network, n_steps, task, precision=precision)
+            known[id(job.network)] = stays, sum(parts.values()) - stays
         stays, work = known[id(job.network)]
         kept += stays
         largest = max(largest, (work, job), key=lambda pair: pair[0])

@@ -184,6 +184,7 @@ class Simulation:
             targets=targets,
             gates=gates,
             memory_limit=memory_limit,
+            precision=precision,
         )
         self._run = self._engine.start(self.plan, threads=threads, order=order, precision=precision)
 

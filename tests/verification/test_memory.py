@@ -98,11 +98,15 @@ def given(network: arc.Network, duration: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:population 'exc' did not fire")
-@pytest.mark.parametrize("name", SPECS)
-def test_prediction_is_within_15_percent_of_the_peak(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [*((name, "float64") for name in SPECS), ("sparse", "float32"), ("dense with delays", "float32")],
+)
+def test_prediction_is_within_15_percent_of_the_peak(name: str, precision: str) -> None:
     network, duration = SPECS[name]
-    arc.simulate(network, "5 ms", seed=1, **given(network, "5 ms"))  # compiled before the measurement
-    options = given(network, duration)
+    options = {"precision": precision, **given(network, "5 ms")}
+    arc.simulate(network, "5 ms", seed=1, **options)  # compiled before the measurement
+    options |= given(network, duration)
     gc.collect()
     tracemalloc.start()
     try:
@@ -111,7 +115,7 @@ def test_prediction_is_within_15_percent_of_the_peak(name: str) -> None:
     finally:
         tracemalloc.stop()
     predicted = recording.outcome["memory_bytes"]
-    print(f"{name}: predicted {predicted / 1e6:.1f} MB, measured {peak / 1e6:.1f} MB")
+    print(f"{name}, {precision}: predicted {predicted / 1e6:.1f} MB, measured {peak / 1e6:.1f} MB")
     assert peak > 10e6
     assert 0.85 < predicted / peak < 1.15
 
@@ -128,7 +132,7 @@ REFUSED: dict[str, tuple[arc.Network, int, str]] = {
         100,
         "population exc",
     ),
-    "dense": (linked(10**6, arc.Dense()), 100, "building projection exc->exc"),
+    "dense": (linked(10**6, arc.Dense()), 100, "projection exc->exc"),
     "frozen noise": (cells(10**5, noise=arc.Noise(sigma=1.0, mode="frozen")), 10**7, "frozen noise of exc"),
     "RLS": (read(10**6, rule=arc.RLS(alpha=1.0)), 100, "read-out out"),
     "neurons": (cells(2 * 10**9), 100, "population exc"),
@@ -161,7 +165,7 @@ def test_the_limit_is_80_percent_of_what_is_free() -> None:
 
 
 def test_parts_are_named_and_add_up() -> None:
-    network = linked(1000, arc.FixedInDegree(10))
+    network = linked(1000, arc.FixedInDegree(100))
     parts = estimate_memory(network, 1000)
     assert set(parts) == {
         "population exc",
@@ -169,4 +173,15 @@ def test_parts_are_named_and_add_up() -> None:
         "building projection exc->exc",
         "recorded states",
     }
-    assert parts["projection exc->exc"] == 12 * 10_000 + 8 * 1001
+    assert parts["projection exc->exc"] == 12 * 100_000 + 8 * 1001
+
+
+def test_single_precision_needs_four_bytes_less_for_each_synapse_that_stays_as_it_is() -> None:
+    fixed = linked(1000, arc.FixedInDegree(100))
+    moving = linked(1000, arc.FixedInDegree(100), plasticity=arc.stdp(0.1, 0.1))
+    for network, less in ((fixed, 4 * 100_000), (moving, 0)):
+        double, single = (
+            estimate_memory(network, 100, precision=precision)["projection exc->exc"]
+            for precision in ("float64", "float32")
+        )
+        assert double - single == less

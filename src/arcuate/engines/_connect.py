@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from arcuate.engines._resolve import BLOCK
 from arcuate.engines.plan import Array
 from arcuate.errors import SpecError
 from arcuate.spec import Dense, Edges, FixedInDegree, Sparse
@@ -54,8 +55,7 @@ def draw_edges(
         flat = _bernoulli(n_pre * width, float(rule.p), generator)
     else:
         raise TypeError(f"{where}: no way to draw {type(rule).__name__}")
-    pre = (flat // max(width, 1)).astype(np.int32)
-    post = (flat % max(width, 1)).astype(np.int32)
+    pre, post = _split(flat, width)
     if skip_self:
         post += post >= pre
     return pre, post
@@ -70,12 +70,12 @@ def _bernoulli(total: int, p: float, generator: np.random.Generator) -> Array:
     pieces, last = [], -1
     while last < total - 1:
         expected = (total - 1 - last) * p
-        gaps = generator.geometric(p, size=int(expected + 4.0 * np.sqrt(expected) + 16.0))
-        places = last + np.cumsum(gaps)
-        pieces.append(places)
+        places = generator.geometric(p, size=min(BLOCK, int(expected + 4.0 * np.sqrt(expected) + 16.0)))
+        places[0] += last
+        np.cumsum(places, out=places)
         last = int(places[-1])
-    flat = np.concatenate(pieces)
-    return flat[flat < total]
+        pieces.append(places if last < total else places[places < total])
+    return np.concatenate(pieces)
 
 
 def _in_degree(
@@ -90,15 +90,48 @@ def _in_degree(
             bound=f"must be <= {choices}, the neurons to choose from",
             fix="lower k, or enlarge the presynaptic population",
         )
-    pre = np.empty((n_post, k), np.int32)
-    for i in range(n_post):
-        pre[i] = generator.choice(choices, k, replace=False, shuffle=False)
-    post = np.repeat(np.arange(n_post, dtype=np.int32), k)
-    flat = pre.ravel()
-    if skip_self:
-        flat += flat >= post
-    order = np.lexsort((post, flat))
-    return flat[order], post[order]
+    key = np.empty(n_post * k, np.int64)  # pre * n_post + post: sorted in place, without a table of places
+    rows = max(1, BLOCK // max(k, 1))
+    for first in range(0, n_post, rows):
+        last = min(first + rows, n_post)
+        pre = _distinct(choices, k, last - first, generator)
+        post = np.arange(first, last)[:, None]
+        if skip_self:
+            pre += pre >= post
+        key[first * k : last * k] = (pre * n_post + post).ravel()
+    key.sort()
+    return _split(key, n_post)
+
+
+def _split(key: Array, width: int) -> tuple[Array, Array]:
+    """Quotients and remainders of numbers >= 0, int32, in blocks."""
+    pre, post = np.empty(key.size, np.int32), np.empty(key.size, np.int32)
+    for first in range(0, key.size, BLOCK):
+        part = slice(first, first + BLOCK)
+        pre[part], post[part] = np.divmod(key[part], max(width, 1))
+    return pre, post
+
+
+def _distinct(n: int, k: int, rows: int, generator: np.random.Generator) -> Array:
+    """For each row k different numbers below n, each set as likely as any other, in no order.
+
+    Where sets seldom hold a number twice they are drawn all at once, by Floyd's algorithm (Bentley and Floyd
+    1987, doi:10.1145/30401.315746): number c of a row is drawn from 0 to n - k + c, and is n - k + c if the
+    row has what was drawn. These are the numbers that ``generator.choice`` gives row by row.
+    """
+    if k * k > n:
+        drawn = np.empty((rows, k), np.int64)
+        for row in drawn:
+            row[:] = generator.choice(n, k, replace=False, shuffle=False)
+        return drawn
+    drawn = generator.integers(0, np.arange(n - k + 1, n + 1), size=(rows, k))
+    ordered = np.sort(drawn, axis=1)
+    twice = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    again = drawn[twice]
+    for c in range(1, k):
+        again[(again[:, :c] == again[:, c, None]).any(axis=1), c] = n - k + c
+    drawn[twice] = again
+    return drawn
 
 
 def _explicit(rule: Edges, n_pre: int, n_post: int, *, where: str) -> tuple[Array, Array]:

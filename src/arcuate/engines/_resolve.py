@@ -11,8 +11,11 @@ import numpy as np
 from arcuate import rng
 from arcuate.engines.plan import Array
 from arcuate.errors import SpecError
-from arcuate.mechanisms.expressions import parse
+from arcuate.mechanisms.expressions import Expression, parse
 from arcuate.spec import Distribution, Values
+
+BLOCK = 2**16
+"""Elements that are worked on at once, so that what lies between takes little memory."""
 
 
 class Resolver:
@@ -36,7 +39,7 @@ class Resolver:
         self.seed, self.owner, self.n, self.where = seed, owner, n, where or owner
         self.namespace: dict[str, Array] = {key: np.asarray(float(value)) for key, value in known.items()}
 
-    def draw(self, group: str, values: Mapping[str, Any]) -> dict[str, Array]:
+    def draw(self, group: str, values: Mapping[str, Any], *, dtype: type = np.float64) -> dict[str, Array]:
         """Resolve a group of values that may name one another.
 
         Parameters
@@ -45,6 +48,8 @@ class Resolver:
             Second part of the streams' names: ``"parameters"``, ``"latents"``, ``"initial"``.
         values : mapping
             Values by name, in SI.
+        dtype : type
+            Of what is drawn or computed for each element; it is float64 until it is kept.
 
         Returns
         -------
@@ -76,9 +81,9 @@ class Resolver:
         for key in order:
             value = values[key]
             if key in texts:
-                array = np.asarray(texts[key].evaluate(self.namespace, finite=False), dtype=float)
+                array = self._evaluate(texts[key], dtype)
             elif isinstance(value, Distribution):
-                array = value.sample(rng.stream(self.seed, f"{self.owner}/{group}/{key}"), self.n)
+                array = self._sample(value, rng.stream(self.seed, f"{self.owner}/{group}/{key}"), dtype)
             elif isinstance(value, Values):
                 array = value.array
             else:
@@ -86,6 +91,26 @@ class Resolver:
             self._check(key, array, text=value if key in texts else "")
             self.namespace[key] = array
         return {key: self.namespace[key] for key in values}
+
+    def _evaluate(self, text: Expression, dtype: type) -> Array:
+        """Value of an expression, () or a new (n,), computed in blocks."""
+        long = {key: value for key, value in self.namespace.items() if key in text.names and value.ndim}
+        if not long or any(value.shape != (self.n,) for value in long.values()):
+            return np.array(text.evaluate(self.namespace, finite=False), dtype=float)
+        array: Array = np.empty(self.n, dtype)
+        for first in range(0, self.n, BLOCK):
+            part = slice(first, first + BLOCK)
+            given = {**self.namespace, **{key: value[part] for key, value in long.items()}}
+            array[part] = text.evaluate(given, finite=False)
+        return array
+
+    def _sample(self, distribution: Distribution, generator: np.random.Generator, dtype: type) -> Array:
+        """Draw n numbers in blocks; the same as all at once."""
+        array: Array = np.empty(self.n, dtype)
+        for first in range(0, self.n, BLOCK):
+            part = array[first : first + BLOCK]
+            part[:] = distribution.sample(generator, part.size)
+        return array
 
     def _check(self, key: str, array: Array, *, text: str = "") -> None:
         if array.shape not in ((), (self.n,)):
@@ -122,7 +147,7 @@ class Resolver:
         """
         return self.draw(group, {key: value})[key]
 
-    def full(self, group: str, key: str, value: Any) -> Array:
+    def full(self, group: str, key: str, value: Any, *, dtype: type = np.float64) -> Array:
         """Resolve a single value to one number for each element.
 
         Parameters
@@ -131,12 +156,18 @@ class Resolver:
             Parts of the stream's name.
         value : number, text, array or Distribution
             The value, in SI.
+        dtype : type
+            Of the result.
 
         Returns
         -------
         ndarray, (n,)
+            Shared with nothing but the namespace.
         """
-        return np.broadcast_to(self.one(group, key, value), (self.n,)).copy()
+        array = self.draw(group, {key: value}, dtype=dtype)[key]
+        if array.shape == (self.n,) and not isinstance(value, Values):
+            return array  # drawn or computed just now
+        return np.broadcast_to(array, (self.n,)).astype(dtype)
 
     def constants(self, texts: Mapping[str, str]) -> dict[str, Array]:
         """Evaluate a mechanism's constants one after the other.

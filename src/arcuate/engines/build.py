@@ -13,8 +13,8 @@ from arcuate._philox import padded_normals
 from arcuate.engines._build_io import build_inputs, build_readouts, build_record
 from arcuate.engines._build_plastic import build_modulators, build_plasticity
 from arcuate.engines._connect import draw_edges
-from arcuate.engines._resolve import Resolver
-from arcuate.engines.memory import check_memory
+from arcuate.engines._resolve import BLOCK, Resolver
+from arcuate.engines.memory import check_memory, weight_type
 from arcuate.engines.plan import (
     Array,
     CurrentPlan,
@@ -53,6 +53,7 @@ def build_plan(
     targets: Mapping[str, Any] | None = None,
     gates: Mapping[str, Any] | None = None,
     memory_limit: int | None = None,
+    precision: str = "float64",
 ) -> Plan:
     """Resolve a specification and a seed into the arrays that an engine runs.
 
@@ -72,6 +73,9 @@ def build_plan(
         Attention gates of read-outs, (n_samples,); the task's, or 1, by default.
     memory_limit : int, optional
         Bytes that plan and run may need; 80 % of what is free by default.
+    precision : {"float64", "float32"}
+        Precision of the run that the plan is for. In single precision, weights that nothing changes are kept
+        in single precision alone.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def build_plan(
     """
     seed = rng.check_seed(seed)
     n_steps, task = run_length(network, duration, seed)
-    memory = check_memory(network, n_steps, task, limit=memory_limit)
+    memory = check_memory(network, n_steps, task, limit=memory_limit, precision=precision)
     inputs, targets, gates = (
         _table(name, given) for name, given in (("inputs", inputs), ("targets", targets), ("gates", gates))
     )
@@ -109,7 +113,7 @@ def build_plan(
         )
         populations[population.name] = _population(population, resolvers[population.name], seed, n_steps)
     drives = build_inputs(network, seed, n_steps, given=inputs, task=task)
-    currents, projections = _synapses(network, seed, populations, drives, known)
+    currents, projections = _synapses(network, seed, populations, drives, known, precision)
     features: dict[str, FeaturePlan] = {}
     readouts = build_readouts(
         network,
@@ -175,6 +179,7 @@ def _synapses(
     populations: Mapping[str, PopulationPlan],
     drives: Mapping[str, InputPlan],
     known: Mapping[str, float],
+    precision: str,
 ) -> tuple[dict[str, CurrentPlan], dict[str, ProjectionPlan]]:
     """Projections, those of spike inputs included, and the currents that they share."""
     currents: dict[str, CurrentPlan] = {}
@@ -182,7 +187,8 @@ def _synapses(
     sources = {name: population.n for name, population in network.populations.items()}
     for projection in network.projections.values():
         current = _current(projection.synapse, populations[projection.post], currents, known)
-        plan = _projection(projection, current, sources, network, seed)
+        dtype = weight_type(projection, precision, recorded=projection.name in network.record.weights)
+        plan = _projection(projection, current, sources, network, seed, dtype=dtype)
         if projection.short_term is not None:
             plan = replace(plan, short_term=_short_term(projection, sources[projection.pre], seed, known))
         if projection.plasticity is not None:
@@ -327,7 +333,13 @@ def _short_term(projection: Projection, n_pre: int, seed: int, known: Mapping[st
 
 
 def _projection(
-    projection: Projection, current: CurrentPlan, sources: Mapping[str, int], network: Network, seed: int
+    projection: Projection,
+    current: CurrentPlan,
+    sources: Mapping[str, int],
+    network: Network,
+    seed: int,
+    *,
+    dtype: type,
 ) -> ProjectionPlan:
     n_pre, n_post = sources[projection.pre], sources[projection.post]
     where = f"Projection {projection.name!r}"
@@ -354,9 +366,10 @@ def _projection(
     resolver.draw("latents", projection.latents)
     weight, delay = _matrix(projection.weight, pre, post), _matrix(projection.delay, pre, post)
     if weight is None:
-        weight = resolver.full("weight", "weight", projection.weight)
+        weight = resolver.full("weight", "weight", projection.weight, dtype=dtype)
     if delay is None:
         delay = resolver.one("delay", "delay", projection.delay)
+    del resolver  # latents are large
     _check_edges(projection, network, weight, delay, pre, where=where)
     if projection.balance == "row":
         weight = (
@@ -372,8 +385,8 @@ def _projection(
         current=current.name,
         delays=delays,
         indptr=indptr,
-        index=post.astype(np.int32),
-        weight=weight,
+        index=post.astype(np.int32, copy=False),
+        weight=weight.astype(dtype, copy=False),
     )
 
 
@@ -383,7 +396,7 @@ def _rows(
     """Distinct delays, row pointers, targets and weights of edges, sorted as a plan has them."""
     if steps.ndim == 0 and _ascending(pre, post):  # as most rules draw them: nothing to sort
         delays = steps[None] if pre.size else np.zeros(1, np.int64)
-        return delays, np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=n_pre))])[None], post, weight
+        return delays, np.searchsorted(pre, np.arange(n_pre + 1, dtype=np.int32))[None], post, weight
     steps = np.broadcast_to(steps, pre.shape)
     order = np.lexsort((post, pre, -steps))
     pre, post, weight, steps = pre[order], post[order], weight[order], steps[order]
@@ -398,8 +411,12 @@ def _rows(
 
 def _ascending(pre: Array, post: Array) -> bool:
     """Whether edges are sorted by (pre, post)."""
-    step = np.diff(pre)
-    return bool((step >= 0).all() and (np.diff(post)[step == 0] >= 0).all())
+    for first in range(0, pre.size, BLOCK):
+        part = slice(first, first + BLOCK + 1)
+        step = np.diff(pre[part])
+        if (step < 0).any() or (np.diff(post[part])[step == 0] < 0).any():
+            return False
+    return True
 
 
 def _matrix(value: Any, pre: Array, post: Array) -> Array | None:

@@ -45,22 +45,33 @@ KEPT_SPIKE = 16
 """Bytes of a spike in a recording: time, neuron and trial."""
 
 SYNAPSE = 12
-"""Bytes of a synapse that is there to stay: target and weight."""
+"""Bytes of a synapse of a spike input: target and weight."""
+
+INDEX = 4
+"""Bytes of a synapse's target."""
 
 PLASTIC = 8
 """Bytes that find a synapse and its source from its target; 4 more if delays differ."""
 
-WORK = 29
-"""Bytes of a synapse while its projection is drawn, if all have one weight and one delay."""
+ENDS = 8
+"""Bytes of both ends of a synapse while its projection is built."""
 
-SORTING = 27
-"""Bytes more while a projection is sorted by its delays."""
+DRAWING = 16
+"""Bytes of a synapse while it is drawn: a number for the pair, and both ends."""
+
+BALANCING = 33
+"""Bytes of a synapse while rows of weights are balanced."""
+
+SORTING = 64
+"""Bytes of a synapse while a projection is sorted by its delays, besides its weight before and after."""
 
 MOVING = 3
 """Copies of what moves."""
 
 
-def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[str, int]:
+def estimate_memory(
+    network: Network, n_steps: int, trials: Any = None, *, precision: str = "float64"
+) -> dict[str, int]:
     """Estimate the bytes of a plan and its run, part by part.
 
     Parameters
@@ -71,6 +82,8 @@ def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[
         Length of the run.
     trials : object, optional
         The task's trials.
+    precision : {"float64", "float32"}
+        Precision of the run.
 
     Returns
     -------
@@ -106,7 +119,13 @@ def estimate_memory(network: Network, n_steps: int, trials: Any = None) -> dict[
         built += parts[f"input {drive.name}"]
         peak = max(peak, built + drive.n_channels * n_steps)  # which values are finite
     for projection in network.projections.values():
-        size, work = _projection(projection, sizes, network.dt)
+        size, work = _projection(
+            projection,
+            sizes,
+            network.dt,
+            precision=precision,
+            recorded=projection.name in network.record.weights,
+        )
         parts[f"projection {projection.name}"] = size
         if built + work > peak:
             peak, busiest = built + work, f"building projection {projection.name}"
@@ -219,7 +238,30 @@ def _steps(delay: Any, dt: float) -> tuple[int, int]:
     return int(max(low, 0.0) / dt + 0.5), int(min(high, MAX_DELAY) / dt + 0.5)
 
 
-def _projection(projection: Projection, sizes: Mapping[str, int], dt: float) -> tuple[int, int]:
+def weight_type(projection: Projection, precision: str, *, recorded: bool) -> type:
+    """Type of the weights in the plan: single in single precision, unless something changes or reads them.
+
+    Parameters
+    ----------
+    projection : Projection
+        Whose weights.
+    precision : {"float64", "float32"}
+        Precision of the run.
+    recorded : bool
+        Whether the recording keeps them.
+
+    Returns
+    -------
+    type
+    """
+    changed = projection.plasticity is not None or projection.short_term is not None
+    single = precision == "float32" and not (changed or recorded or projection.balance == "row")
+    return np.float32 if single else np.float64
+
+
+def _projection(
+    projection: Projection, sizes: Mapping[str, int], dt: float, *, precision: str, recorded: bool
+) -> tuple[int, int]:
     """Bytes that stay, and bytes while the projection is built."""
     n_pre, n_post = sizes[projection.pre], sizes[projection.post]
     rule = projection.connectivity
@@ -230,10 +272,13 @@ def _projection(projection: Projection, sizes: Mapping[str, int], dt: float) -> 
     low, high = _steps(projection.delay, dt)
     rows = 1 if isinstance(projection.delay, float) else high - low + 1
     pointers = 8 * min(rows, max(count, 1)) * (n_pre + 1)
-    drawn = [projection.weight, projection.delay, *projection.latents.values()]
-    sorting = isinstance(rule, Edges) or not isinstance(projection.delay, float)
-    work = WORK + SORTING * sorting + 8 * sum(isinstance(value, (Distribution, str)) for value in drawn)
-    size = SYNAPSE * count + pointers
+    wide = np.dtype(weight_type(projection, precision, recorded=recorded)).itemsize
+    drawn = [projection.delay, *projection.latents.values()]
+    resolved = ENDS + wide + 1 + 8 * sum(isinstance(value, (Distribution, str)) for value in drawn)
+    work = max(DRAWING, resolved, BALANCING if projection.balance == "row" else 0)
+    if isinstance(rule, Edges) or not isinstance(projection.delay, float):
+        work = max(work, SORTING + 2 * wide)
+    size = (INDEX + wide) * count + pointers
     if projection.plasticity is not None:
         eligibility = projection.plasticity.tau_e is not None
         rule = projection.plasticity.mechanism
@@ -321,7 +366,12 @@ def _lines(path: str) -> list[str]:
 
 
 def check_memory(
-    network: Network, n_steps: int, trials: Any = None, *, limit: int | None = None
+    network: Network,
+    n_steps: int,
+    trials: Any = None,
+    *,
+    limit: int | None = None,
+    precision: str = "float64",
 ) -> dict[str, int]:
     """Refuse a run that would not fit.
 
@@ -335,6 +385,8 @@ def check_memory(
         The task's trials.
     limit : int, optional
         Bytes allowed; 80 % of what is available by default.
+    precision : {"float64", "float32"}
+        Precision of the run.
 
     Returns
     -------
@@ -346,7 +398,7 @@ def check_memory(
     MemoryLimitError
         With the number, the largest part and the way out.
     """
-    parts = estimate_memory(network, n_steps, trials)
+    parts = estimate_memory(network, n_steps, trials, precision=precision)
     total, allowed = sum(parts.values()), int(SHARE * available_memory()) if limit is None else limit
     if total > allowed:
         largest = max(parts, key=lambda name: parts[name])

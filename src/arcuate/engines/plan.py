@@ -211,6 +211,7 @@ class ProjectionPlan:
     index : ndarray, (n_synapses,), int32
         Postsynaptic neurons.
     weight : ndarray, (n_synapses,), float64
+        Or float32, in a plan for single precision, if nothing changes or records them.
     left, right : ndarray, (n_post, rank) and (n_pre, rank), or None
         Factors of a low-rank projection, which has no explicit synapses.
     short_term : ShortTermPlan or None

@@ -19,8 +19,14 @@ def engine(case: Case) -> Callable[[], Sample]:
 
     network = Network.from_json(str(case["spec"]))
     duration = f"{case.n_steps * network.dt!r} s"
-    plan = build_plan(network, seed=int(case["seed"]), duration=duration, targets=teacher(case))
     numba, options = get_engine("numba"), options_of(case.way)
+    plan = build_plan(
+        network,
+        seed=int(case["seed"]),
+        duration=duration,
+        targets=teacher(case),
+        precision=options["precision"],
+    )
     numba.start(plan, **options).advance(1)
 
     def run() -> Sample:
