@@ -28,6 +28,7 @@ from arcuate.simulate import MAX_THREADS, Simulation, check_network, usable_proc
 if TYPE_CHECKING:
     import xarray as xr
 
+    from arcuate.engines.plan import Plan
     from arcuate.recording import Recording
     from arcuate.spec import Network, Record
 
@@ -304,7 +305,7 @@ def simulate_many(
     run = (
         _Pool(jobs, duration, {"memory_limit": limit, "order": order, "precision": precision})
         if engine == "numba"
-        else _Device(jobs, duration, limit)
+        else _Device(jobs, duration, limit, wide)
     )
     with progress_bar(
         progress, len(jobs), title=f"{networks[0].name}, {len(jobs)} runs", unit="network"
@@ -471,32 +472,32 @@ def _fit(jobs: list[_Job], duration: object, limit: int | None, precision: str) 
 
 
 class _Device:
-    """All jobs side by side on a GPU, in as many calls as its memory asks for."""
+    """All jobs side by side on a GPU, in as many calls as its memory, and the processor's, ask for."""
 
-    def __init__(self, jobs: list[_Job], duration: Any, limit: int) -> None:
+    def __init__(self, jobs: list[_Job], duration: Any, limit: int, wide: int) -> None:
         self.results: list[Recording | None] = [None] * len(jobs)
-        self._jobs, self._duration, self._limit = jobs, duration, limit
+        self._jobs, self._duration, self._limit, self._wide = jobs, duration, limit, wide
 
     def work(self, workers: int, report: Any) -> None:
         """Run everything; the processor only plans and collects."""
-        from arcuate.engines.build import build_plan
-        from arcuate.engines.cuda_engine import check_batch, networks_per_call, run_on_gpu
+        from arcuate.engines.cuda_engine import check_networks, networks_per_call, run_on_gpu
         from arcuate.engines.to_recording import to_recording
 
-        plans = [
-            build_plan(
-                job.network, seed=job.seed, duration=self._duration, memory_limit=self._limit, **job.tables
-            )
-            for job in self._jobs
-        ]
-        check_batch(plans)
-        size = networks_per_call(plans[0])
-        for first in range(0, len(plans), size):
-            group = plans[first : first + size]
-            for place, raw in enumerate(run_on_gpu(group), start=first):
-                self.results[place] = to_recording(plans[place], raw, source="cuda")
+        check_networks([job.network for job in self._jobs])
+        size = min(self._wide, networks_per_call(self._plan(self._jobs[0])))
+        for first in range(0, len(self._jobs), size):
+            plans = [self._plan(job) for job in self._jobs[first : first + size]]
+            for place, (plan, raw) in enumerate(zip(plans, run_on_gpu(plans), strict=True), start=first):
+                self.results[place] = to_recording(plan, raw, source="cuda")
                 if report is not None:
                     report(1)
+
+    def _plan(self, job: _Job) -> Plan:
+        from arcuate.engines.build import build_plan
+
+        return build_plan(
+            job.network, seed=job.seed, duration=self._duration, memory_limit=self._limit, **job.tables
+        )
 
 
 class _Stopped(BaseException):

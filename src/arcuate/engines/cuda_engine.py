@@ -26,7 +26,15 @@ from arcuate.engines.result import RawRun
 from arcuate.errors import CapabilityError, EngineError, MemoryLimitError, NonFiniteError, SpecError
 from arcuate.spec import Delta, LowRank, Network
 
-__all__ = ["check_batch", "explain_cuda", "gpu_is_there", "host_arrays", "networks_per_call", "run_on_gpu"]
+__all__ = [
+    "check_batch",
+    "check_networks",
+    "explain_cuda",
+    "gpu_is_there",
+    "host_arrays",
+    "networks_per_call",
+    "run_on_gpu",
+]
 
 WIDTH = 256
 """Threads of a block: enough to hide the latency of memory for a thousand neurons, few enough to scan."""
@@ -124,6 +132,31 @@ def explain_cuda(network: Network) -> list[str]:
     return obstacles
 
 
+def check_networks(networks: Sequence[Network]) -> None:
+    """Refuse specifications with something that the engine lacks.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        What is to be run.
+
+    Raises
+    ------
+    CapabilityError
+        Naming the first network and the feature.
+    """
+    for number, network in enumerate(networks):
+        for obstacle in explain_cuda(network)[:1]:
+            raise _unable(number, network, obstacle)
+
+
+def _unable(number: int, network: Network, obstacle: str) -> CapabilityError:
+    return CapabilityError.of(
+        where="Engine 'cuda'", name="network", value=f"{network.name} ({number})", bound=obstacle,
+        fix='use engine="numba", which runs every specification',
+    )  # fmt: skip
+
+
 def check_batch(plans: Sequence[Plan]) -> None:
     """Refuse plans that one kernel cannot run together.
 
@@ -139,16 +172,12 @@ def check_batch(plans: Sequence[Plan]) -> None:
     SpecError
         If structures, sizes or lengths differ; names the first that does.
     """
+    check_networks([plan.network for plan in plans])
     for number, plan in enumerate(plans):
-        obstacles = explain_cuda(plan.network)
         for projection in plan.projections.values():
             if _doubled(projection.indptr, projection.index):
-                obstacles.append(f"Projection {projection.name!r} joins a pair by two synapses of one delay")
-        if obstacles:
-            raise CapabilityError.of(
-                where="Engine 'cuda'", name="network", value=f"{plan.network.name} ({number})",
-                bound=obstacles[0], fix='use engine="numba", which runs every specification',
-            )  # fmt: skip
+                twice = f"Projection {projection.name!r} joins a pair by two synapses of one delay"
+                raise _unable(number, plan.network, twice)
     shape = _shape(plans[0])
     for number, plan in enumerate(plans):
         if _shape(plan) != shape:
