@@ -64,3 +64,16 @@ def test_every_model_in_one_network() -> None:
 def test_a_hundred_thousand_spikes(cell: str, engines: tuple[str, ...]) -> None:
     duration = {"alif": "0.5 s", "adex": "1.3 s", "heun": "1.2 s", "qif": "1.2 s", "hh": "0.25 s"}[cell]
     assert_identical(plan_of(network((cell,), 2000), duration), engines, n_spikes=100_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["brian2", "brian2-cython", "brian2-cpp"])
+def test_elementary_functions_have_the_same_bits_where_they_meet_zero(engine: str) -> None:
+    """The state starts at 0, where exprel divides 0 by 0 and chooses its limit."""
+    cell = arc.neuron_from_ode(
+        "dv/dt = (-v + tanh(w) + exp(-v*v) + I)/tau\ndw/dt = (exprel(v) - w)/tau",
+        threshold="v > 1", reset="v = 0", parameters={"tau": "5 ms"}, method="heun", name="mine",
+    )  # fmt: skip
+    cells = arc.Population(name="exc", n=10, neuron=cell, bias=arc.Uniform(0.5, 3))
+    network = arc.Network(name="elementary", dt="0.1 ms", populations=[cells])
+    assert_identical(plan_of(network, "60 ms"), ("numba", engine), n_spikes=100)

@@ -74,7 +74,11 @@ _DIALECTS: Mapping[str, _Dialect] = {
         tail="}}",
     ),
     "cython": _Dialect(
-        head="from libc.string cimport memcpy as arc_memcpy\ncdef inline double {name}(double x):",
+        head=(  # Brian2 calls the module so; division by zero gives infinity, as everywhere else
+            "from libc.string cimport memcpy as arc_memcpy\n"
+            "@_cython.cdivision(True)\n"
+            "cdef inline double {name}(double x):"
+        ),
         let="    cdef double {0} = {1}",
         choose="({1} if {0} else {2})",
         scales=(
