@@ -355,19 +355,17 @@ class NodePerturbation(Estimator):
                         kernels.outer_add(e, pre[_LEARN_FROM:], post[_LEARN_FROM:])
                         factor = 1.0 if isinstance(baseline, NoBaseline) else expected
                         kernels.reward_update(w, e, -settings["rate"] * factor * surprise, settings["limit"])
+                        if not np.isfinite(w).all():
+                            self._not_finite(trial, "weights")
                     kept = w.copy(), state.copy(), k + 1
                     if report is not None:
                         report(1)
-        except KeyboardInterrupt:
+        finally:  # what was learned by the last whole trial is kept, whatever ends the loop
             self._keep(*kept, rows, order)
-            raise
-        self._keep(*kept, rows, order)
         return self
 
     def _keep(self, w: Floats, state: Floats, count: int, rows: Floats, order: Array) -> None:
         """Keep what was learned by the last whole trial."""
-        if not np.isfinite(w).all():
-            self._not_finite(self.n_trials_ + count - 1, "weights")
         first = self.n_trials_
         self.recurrent_, self.baseline_, self.n_trials_ = w, state, first + count
         self._remember(rows[:count], order[:count], first)
