@@ -94,12 +94,12 @@ $(VENV)-cuda/.stamp: pyproject.toml constraints/py312-cuda.txt
 	    -e ".[cuda]" pytest pytest-timeout hypothesis
 	@touch $@
 
-cuda: ## code for a GPU by brian2cuda, in an environment of its own (left out without Python 3.12)
+HAVE_CUDA := $(shell $(PYTHON_CUDA) -c "" 2>/dev/null && echo yes)
+
+cuda: $(if $(HAVE_CUDA),$(VENV)-cuda/.stamp) ## code for a GPU by brian2cuda, in an environment of its own (left out without Python 3.12)
 	@echo "==> brian2cuda"
-	@if $(PYTHON_CUDA) -c "" 2>/dev/null; then \
-	    $(MAKE) -s $(VENV)-cuda/.stamp && \
-	    $(VENV)-cuda/bin/python -m pytest -q -m "not slow" tests/conformance/test_cuda.py; \
-	else echo "    left out: $(PYTHON_CUDA) does not run; name a Python 3.12 with PYTHON_CUDA=..."; fi
+	@$(if $(HAVE_CUDA),$(VENV)-cuda/bin/python -m pytest -q -m "not slow" tests/conformance/test_cuda.py,\
+	    echo "    left out: $(PYTHON_CUDA) does not run; name a Python 3.12 with PYTHON_CUDA=...")
 
 # ---- more
 format: $(VENV)/.test-stamp ## mend style and format in place
