@@ -183,7 +183,7 @@ def current(spikes: Any, weight: np.ndarray, n_steps: int, tau: float) -> np.nda
     return np.convolve(jumps, np.exp(-np.arange(10 * tau) / tau))[:n_steps]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_inhibition_holds_the_rate_and_follows_excitation(seed: int) -> None:
     seconds = 60
     recording = arc.simulate(
