@@ -66,7 +66,7 @@ def test_the_network_survives_its_file_and_needs_a_fit() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["numba", BRIAN])
+@pytest.mark.parametrize("engine", ["numba", BRIAN, pytest.param("brian2-cpp", marks=pytest.mark.brian)])
 def test_a_hundred_thousand_spikes_are_equal(engine: str) -> None:
     x = train(10_000, 40, p=0.1)
     beta = np.where(np.arange(200) % 2, 0.02, 0.0)
