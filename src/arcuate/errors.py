@@ -446,5 +446,6 @@ def _short(value: object) -> str:
 
 def _plain(text: str, limit: int) -> str:
     """Escape what cannot be seen and cut what is long."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: limit + 1])
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 3] + "..."

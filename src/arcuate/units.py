@@ -29,7 +29,8 @@ __all__ = [
     "to_si_array",
 ]
 
-_ZERO = Fraction(0)
+Exponent = Fraction | int
+"""Whole numbers are kept as such: to add and compare fractions takes ten times as long."""
 
 
 class Dimension(NamedTuple):
@@ -37,7 +38,7 @@ class Dimension(NamedTuple):
 
     Parameters
     ----------
-    m, kg, s, A, K, mol, cd : Fraction
+    m, kg, s, A, K, mol, cd : int or Fraction
         Exponent of each base unit.
 
     Examples
@@ -46,13 +47,13 @@ class Dimension(NamedTuple):
     True
     """
 
-    m: Fraction = _ZERO
-    kg: Fraction = _ZERO
-    s: Fraction = _ZERO
-    A: Fraction = _ZERO
-    K: Fraction = _ZERO
-    mol: Fraction = _ZERO
-    cd: Fraction = _ZERO
+    m: Exponent = 0
+    kg: Exponent = 0
+    s: Exponent = 0
+    A: Exponent = 0
+    K: Exponent = 0
+    mol: Exponent = 0
+    cd: Exponent = 0
 
     def __mul__(self, other: Dimension) -> Dimension:  # type: ignore[override]
         return Dimension(*(a + b for a, b in zip(self, other, strict=True)))
@@ -60,7 +61,7 @@ class Dimension(NamedTuple):
     def __truediv__(self, other: Dimension) -> Dimension:
         return Dimension(*(a - b for a, b in zip(self, other, strict=True)))
 
-    def __pow__(self, exponent: Fraction | int) -> Dimension:
+    def __pow__(self, exponent: Exponent) -> Dimension:
         return Dimension(*(a * exponent for a in self))
 
     def __str__(self) -> str:
@@ -76,7 +77,7 @@ class Dimension(NamedTuple):
 
 
 def _base(**exponents: int) -> Dimension:
-    return Dimension(**{name: Fraction(power) for name, power in exponents.items()})
+    return Dimension(**exponents)
 
 
 # Symbol: (power of ten, dimension).
@@ -98,7 +99,7 @@ _define("S", "pnum.", _base(A=2, s=3, kg=-1, m=-2))
 _define("ohm", ".kMG", _base(kg=1, m=2, s=-3, A=-2))
 _define("Hz", "m.kM", _base(s=-1))
 _define("m", "numc.", _base(m=1))
-_define("M", "num", Dimension(m=Fraction(-3), mol=Fraction(1)))
+_define("M", "num", _base(m=-3, mol=1))
 _POWERS.update(
     {name: (power + 3, dim) for name, (power, dim) in _POWERS.items() if name in ("nM", "uM", "mM")}
 )
@@ -114,6 +115,7 @@ _TERM = re.compile(
     r"\s*(?P<operator>[*/])?\s*(?P<unit>[A-Za-z]+|1)(?:\s*(?:\*\*|\^)\s*(?P<power>[+-]?\d{1,2}(?:\.5)?))?",
     re.ASCII,
 )
+_WORD = re.compile("[A-Za-z]+", re.ASCII)
 _SHOWN = {"s": "ms", "V": "mV", "A": "pA", "F": "pF", "S": "nS", "ohm": "Mohm", "1/s": "Hz"}
 _LONGEST = 80
 
@@ -160,8 +162,13 @@ def is_quantity_text(text: object) -> bool:
     >>> is_quantity_text("20 ms"), is_quantity_text("20*rho")
     (True, False)
     """
+    if not isinstance(text, str):
+        return False
+    number = _NUMBER.match(text)
+    if number is None or not _POWERS.keys() >= set(_WORD.findall(text, number.end())):
+        return False
     try:
-        parse_quantity(text)  # type: ignore[arg-type]
+        parse_quantity(text)
     except UnitsError:
         return False
     return True
@@ -387,7 +394,7 @@ def _digits(value: float, power: int) -> str:
     texts = (f"{scaled:.{digits}g}" for digits in range(1, 18))
     for text in texts:
         mantissa, _, exponent = text.partition("e")
-        if _scale(mantissa, exponent, Fraction(power)) == value:
+        if _scale(mantissa, exponent, power) == value:
             plain = 1e-4 <= abs(scaled) < 1e6
             return f"{Decimal(text):f}" if plain else text
     return ""
@@ -404,7 +411,7 @@ def _quantity(value: Any, unit: str) -> tuple[Any, Dimension] | None:
         return None
     names = ("length", "mass", "time", "current", "temperature", "substance", "luminosity")
     found = {str(k).strip("[]"): Fraction(p).limit_denominator(100) for k, p in value.dimensionality.items()}
-    dim = Dimension(*(found.get(name, _ZERO) for name in names))
+    dim = Dimension(*(found.get(name, 0) for name in names))
     if dim != dimension(unit):
         return np.array(value.magnitude, dtype=float), dim
     return np.array(value.to("" if unit == "1" else unit).magnitude, dtype=float), dim
@@ -419,11 +426,12 @@ def _example(wanted: Dimension, number: float | None = None) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _unit(text: str) -> tuple[Fraction, Dimension]:
+def _unit(text: str) -> tuple[Exponent, Dimension]:
     """Parse a product of units into a power of ten and a dimension."""
     if len(text) > _LONGEST:
         raise UnitsError.of(name="unit", value=text, bound=f"must have at most {_LONGEST} characters")
-    tens, dim, place = _ZERO, Dimension(), 0
+    tens: Exponent = 0
+    dim, place = Dimension(), 0
     while text[place:].strip():
         match = _TERM.match(text, place)
         if (
@@ -440,13 +448,18 @@ def _unit(text: str) -> tuple[Fraction, Dimension]:
         if match["unit"] not in _POWERS:
             error = unknown("", match["unit"], _POWERS, kind="unit")
             raise UnitsError.of(bound=error.bound or "", fix=error.fix or "")
-        power = Fraction(match["power"] or 1) * (-1 if match["operator"] == "/" else 1)
+        power = _exponent(match["power"] or "1") * (-1 if match["operator"] == "/" else 1)
         exponent, base = _POWERS[match["unit"]]
         tens, dim, place = tens + exponent * power, dim * base**power, match.end()
     return tens, dim
 
 
-def _scale(mantissa: str, exponent: str | None, tens: Fraction) -> float:
+def _exponent(text: str) -> Exponent:
+    power = Fraction(text)
+    return int(power) if power.denominator == 1 else power
+
+
+def _scale(mantissa: str, exponent: str | None, tens: Exponent) -> float:
     """Multiply decimal text by a power of ten, rounding once."""
     if len(mantissa) > _LONGEST or len(exponent or "") > 5:
         return math.inf

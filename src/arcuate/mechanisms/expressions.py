@@ -313,13 +313,16 @@ def parse(text: str, *, where: str, units: bool = False) -> Expression:
     >>> parse("v_r + 40*mV", where="Neuron", units=True).evaluate({"v_r": 0.0})
     0.04
     """
-    _check_text(text, where)
+    given: object = text
+    if not isinstance(given, str):
+        _check_text(given, where)
     return _parsed(text, where, units)
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str, where: str, units: bool) -> Expression:
-    """Read checked text; networks of one structure say the same many times."""
+    """Read text; networks of one structure say the same many times."""
+    _check_text(text, where)
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval").body
         node = _Reader(text, where, units).read(tree)

@@ -152,6 +152,7 @@ class Network(Part):
             If a value is wrong.
         """
         draft = thaw(self)
+        draft.values["sources"] = dict(self.sources)
         for path, value in {**(changes or {}), **fields_}.items():
             put(self, draft, path, value=value)
             old = draft.values["sources"] if path != "sources" else {}

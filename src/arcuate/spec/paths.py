@@ -47,7 +47,7 @@ class Draft:
 
 
 def thaw(node: Any) -> Any:
-    """Take a part apart, all the way down.
+    """Take a part apart, one level; `put` goes on where a path leads, and the rest stays as it is.
 
     Parameters
     ----------
@@ -65,20 +65,20 @@ def thaw(node: Any) -> Any:
     [1.0, 2.0]
     """
     if isinstance(node, (Part, Distribution)):
-        values = {item.name: thaw(getattr(node, item.name)) for item in fields(node)}
+        values = {item.name: getattr(node, item.name) for item in fields(node)}
         flat = node.flat if isinstance(node, Part) else ""
         if flat:
             values = {**values.pop(flat), **values}
         return Draft(type(node), values, flat)
     if isinstance(node, Mapping):
-        return {key: thaw(item) for key, item in node.items()}
+        return dict(node)
     if isinstance(node, tuple):
-        return [thaw(item) for item in node]
+        return list(node)
     return node
 
 
 def rebuild(node: Any) -> Any:
-    """Put a draft together again; every part is checked as it is built.
+    """Put a draft together again; every part that was taken apart is checked as it is built.
 
     Parameters
     ----------
@@ -289,7 +289,9 @@ def put(network: Part, draft: Draft, path: str, *, value: Any) -> None:
         inner = _inner(node)
         if key not in inner:
             raise unknown(_where(network), path, all_paths(network), kind="path")
-        node = inner[key]
+        holder: Any = node.values if isinstance(node, Draft) else node
+        place = int(key) if isinstance(node, list) else key
+        node = holder[place] = thaw(inner[key])
         if node is None:
             unset = ".".join(front[: depth + 1])
             raise SpecError.of(

@@ -363,15 +363,14 @@ def check_bounds(
     """
     array = np.asarray(value, dtype=float)
     bad = ~np.isfinite(array)
-    words = []
     if low is not None:
         bad |= array <= low if low_open else array < low
-        words.append(f"{'>' if low_open else '>='} {_show(low, unit)}")
     if high is not None:
         bad |= array >= high if high_open else array > high
-        words.append(f"{'<' if high_open else '<='} {_show(high, unit)}")
     if not bad.any():
         return
+    words = [] if low is None else [f"{'>' if low_open else '>='} {_show(low, unit)}"]
+    words += [] if high is None else [f"{'<' if high_open else '<='} {_show(high, unit)}"]
     first = float(array[bad][0]) if array.ndim else float(array)
     bound = ("must be finite and " if not np.isfinite(first) else "must be ") + " and ".join(words)
     if array.ndim:
