@@ -13,6 +13,7 @@ import pytest
 from arcuate.errors import SpecError, UnknownNameError
 from arcuate.spec import Network, Population, lif
 from arcuate.study.design import Design
+from arcuate.study.study import Study
 
 N = "populations.exc.n"
 
@@ -69,7 +70,7 @@ def test_it_is_refused_with_name_value_and_way_out(net: Network, row: str) -> No
     start = time.process_time()
     try:
         with pytest.raises(kind) as caught:
-            Design.grid(net, values)
+            Study(net, values, duration="10 ms")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -82,10 +83,10 @@ def test_it_is_refused_with_name_value_and_way_out(net: Network, row: str) -> No
 
 def test_more_points_than_can_be_counted_are_refused_even_with_the_flag(net: Network) -> None:
     with pytest.raises(SpecError, match="points"):
-        Design.grid(net, {"seed": range(2**62), N: range(1, 2**62)}, allow_large=True)
+        Design.grid({"seed": range(2**62), N: range(1, 2**62)}, allow_large=True)
 
 
 @pytest.mark.parametrize("index", [-1, 6, 1.5, True, "0"])
 def test_a_point_outside_is_refused(net: Network, index: Any) -> None:
     with pytest.raises(SpecError, match="index"):
-        Design.grid(net, {"seed": range(6)})[index]
+        Design.grid({"seed": range(6)})[index]

@@ -34,7 +34,7 @@ from arcuate.errors import (
     UnitsError,
     UnknownNameError,
 )
-from arcuate.study.design import Design
+from arcuate.study.study import Study
 
 NAN, INF = float("nan"), float("inf")
 TIMES = np.random.default_rng(0).normal(size=(4, 10, 3))
@@ -108,8 +108,8 @@ def task(**changes: Any) -> Any:
     return arc.tasks.build({"kind": "what_when", "blocks": [block(**changes)]})
 
 
-def grid(values: Any) -> Design:
-    return Design.grid(net(), values)
+def grid(values: Any) -> Study:
+    return Study(net(), values, duration="10 ms")
 
 
 def changed_by_the_caller() -> list[float]:

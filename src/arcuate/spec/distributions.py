@@ -135,9 +135,36 @@ class Distribution:
         """
         raise NotImplementedError
 
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        """Numbers below which a draw lies with some probability: the inverse of the distribution function.
+
+        Parameters
+        ----------
+        p : array_like
+            Probabilities, from 0 to 1.
+
+        Returns
+        -------
+        array, of the shape of p
+            In SI.
+
+        Examples
+        --------
+        >>> Uniform("10 ms", "30 ms").quantile([0.0, 1.0]).tolist()
+        [0.01, 0.03]
+        """
+        raise NotImplementedError
+
     def tree(self) -> dict[str, Any]:
         """The distribution as a table: its kind and its parameters."""
         return {"dist": self.dist, **{field.name: getattr(self, field.name) for field in fields(self)}}
+
+
+def _standard_normal(p: npt.ArrayLike) -> Array:
+    """Quantiles of the standard normal distribution."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(np.asarray(p, float)))
 
 
 def _refuse(where: str, name: str, value: float, bound: str) -> SpecError:
@@ -174,6 +201,9 @@ class Uniform(Distribution):
     def sample(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> Array:
         return float(self.low) + (float(self.high) - float(self.low)) * rng.random(size)
 
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        return float(self.low) + (float(self.high) - float(self.low)) * np.asarray(p, float)
+
 
 @dataclass(frozen=True)
 class Normal(Distribution):
@@ -200,6 +230,9 @@ class Normal(Distribution):
 
     def sample(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> Array:
         return float(self.mean) + float(self.sd) * rng.standard_normal(size)
+
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        return float(self.mean) + float(self.sd) * _standard_normal(p)
 
 
 @dataclass(frozen=True)
@@ -236,6 +269,11 @@ class LogUniform(Distribution):
         drawn = np.exp(low + (high - low) * rng.random(size))
         return np.clip(drawn, float(self.low), float(self.high))
 
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        low, high = np.log(float(self.low)), np.log(float(self.high))
+        found = np.exp(low + (high - low) * np.asarray(p, float))
+        return np.asarray(np.clip(found, float(self.low), float(self.high)))
+
 
 @dataclass(frozen=True)
 class LogNormal(Distribution):
@@ -271,6 +309,11 @@ class LogNormal(Distribution):
         location = np.log(float(self.mean)) - 0.5 * variance
         return np.exp(location + np.sqrt(variance) * rng.standard_normal(size))
 
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        variance = np.log1p((float(self.sd) / float(self.mean)) ** 2)
+        location = np.log(float(self.mean)) - 0.5 * variance
+        return np.asarray(np.exp(location + np.sqrt(variance) * _standard_normal(p)))
+
 
 @dataclass(frozen=True)
 class Exponential(Distribution):
@@ -300,6 +343,9 @@ class Exponential(Distribution):
 
     def sample(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> Array:
         return float(self.scale) * rng.standard_exponential(size)
+
+    def quantile(self, p: npt.ArrayLike) -> Array:
+        return -float(self.scale) * np.log1p(-np.asarray(p, float))
 
 
 #: Distributions by the word that names them in a file.

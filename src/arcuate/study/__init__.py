@@ -1,1 +1,25 @@
-"""Many runs and their reports: reproductions of published models, designs of parameter studies."""
+"""Many runs and their reports: parameter studies, reproductions of published models, benchmarks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Design", "Forecast", "Point", "Results", "Study", "study_from_description"]
+
+_NAMES = {
+    "Design": "design",
+    "Forecast": "forecast",
+    "Point": "design",
+    "Results": "results",
+    "Study": "study",
+    "study_from_description": "study",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module at first use."""
+    import importlib
+
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)

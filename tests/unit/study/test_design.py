@@ -24,7 +24,7 @@ def network() -> Network:
 
 def test_points_are_every_combination_the_last_field_fastest() -> None:
     axes = {TAU: ["10 ms", "20 ms"], "populations.exc.n": (1, 2, 3), "seed": range(2)}
-    design = Design.grid(network(), axes)
+    design = Design.grid(axes)
     wanted = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     assert [dict(point.values) for point in design] == wanted
     assert [point.index for point in design] == list(range(12))
@@ -38,13 +38,13 @@ def test_a_point_is_found_by_its_index(sizes: list[int]) -> None:
         name: [f"{i + 1} ms" if name == TAU else i + 1 for i in range(size)]
         for name, size in zip(names, sizes, strict=False)
     }
-    design = Design.grid(network(), values)
+    design = Design.grid(values)
     assert [design[index] for index in range(len(design))] == list(design)
 
 
 def test_a_point_changes_the_specification_and_nothing_else() -> None:
     net = network()
-    design = Design.grid(net, {TAU: ["10 ms"], "populations.exc.n": [7], "seed": [3]})
+    design = Design.grid({TAU: ["10 ms"], "populations.exc.n": [7], "seed": [3]})
     (point,) = design
     changed = point.apply(net)
     assert changed.get(TAU) == 0.010
@@ -56,19 +56,19 @@ def test_a_point_changes_the_specification_and_nothing_else() -> None:
 def test_values_that_depend_on_each_other_change_together() -> None:
     net = network()
     thresh, reset = "populations.exc.neuron.v_thresh", "populations.exc.neuron.v_reset"
-    (point,) = Design.grid(net, {thresh: ["-100 mV"], reset: ["-110 mV"]})
+    (point,) = Design.grid({thresh: ["-100 mV"], reset: ["-110 mV"]})
     assert point.apply(net).get(reset) == pytest.approx(-0.110)
 
 
 def test_arrays_become_plain_numbers() -> None:
-    design = Design.grid(network(), {"populations.exc.n": np.array([2, 4])})
+    design = Design.grid({"populations.exc.n": np.array([2, 4])})
     assert [type(point.values["populations.exc.n"]) for point in design] == [int, int]
 
 
 def test_a_large_design_takes_no_memory() -> None:
     tracemalloc.start()
     try:
-        design = Design.grid(network(), {"seed": range(10**9)}, allow_large=True)
+        design = Design.grid({"seed": range(10**9)}, allow_large=True)
         assert len(design) == 10**9
         assert design[123_456_789].values == {"seed": 123_456_789}
         assert next(iter(design)).values == {"seed": 0}

@@ -1,0 +1,239 @@
+"""Blocks of values that a design is made of, checked."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arcuate.errors import SpecError
+from arcuate.rng import check_seed
+from arcuate.spec import Distribution
+from arcuate.spec.part import Part, plain
+from arcuate.spec.values import Quantity, Values
+from arcuate.units import Dimension, dimension, is_quantity_text, parse_quantity
+
+SEED = "seed"
+"""The one name of a design that is no path of a specification."""
+
+LIMIT = 1_000_000
+"""Points above which a design is refused unless one asks for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Fields that vary together; every row of one block meets every row of the others.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The fields.
+    rows : sequence
+        Values: one per row if there is one field, else a tuple.
+
+    Examples
+    --------
+    >>> Block(names=("n", "seed"), rows=((10, 1), (20, 2))).row(1)
+    (20, 2)
+    """
+
+    names: tuple[str, ...]
+    rows: Sequence[Any]
+
+    def row(self, index: int) -> tuple[Any, ...]:
+        """Return the values of a row.
+
+        Parameters
+        ----------
+        index : int
+            Which.
+
+        Returns
+        -------
+        tuple
+            One value per field.
+        """
+        row = self.rows[index]
+        return (row,) if len(self.names) == 1 else tuple(row)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return all values of a field.
+
+        Parameters
+        ----------
+        name : str
+            One of the fields.
+
+        Returns
+        -------
+        sequence
+        """
+        if len(self.names) == 1:
+            return self.rows
+        place = self.names.index(name)
+        return [row[place] for row in self.rows]
+
+
+def check_fields(where: str, name: str, table: object, example: str) -> None:
+    """Refuse what is not a mapping from at least one path."""
+    if not isinstance(table, Mapping) or not table:
+        raise SpecError.of(
+            where=where,
+            name=name,
+            value=table,
+            bound="must be a mapping that names at least one field",
+            fix=f"write {example}",
+        )
+    for path in table:
+        if not isinstance(path, str) or not path:
+            raise SpecError.of(
+                where=where,
+                name=name,
+                value=path,
+                bound="must have dotted paths as keys",
+                fix='use for example "populations.exc.n"',
+            )
+
+
+def check_count(where: str, lengths: Sequence[int], *, allow_large: bool) -> None:
+    count = math.prod(lengths)
+    if count <= LIMIT or (allow_large and count <= sys.maxsize):
+        return
+    asked = f"; {' x '.join(map(str, lengths))} were asked for" if len(lengths) > 1 else ""
+    raise SpecError.of(
+        where=where,
+        name="points",
+        value=count,
+        bound=f"must be <= {LIMIT}{asked}",
+        fix="give fewer values, or allow_large=True" if where == "Design.grid" else "give fewer",
+    )
+
+
+def check_point_seed(where: str, seed: Any) -> None:
+    if seed is None:
+        raise SpecError.of(where=where, name=SEED, value=seed, bound="must be an integer")
+    check_seed(seed)
+
+
+def read_axis(where: str, name: str, axis: Any) -> Sequence[Any]:
+    """Return the values of one axis as a tuple (or the range), checked for kind but not for doubles."""
+    if isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype.kind in "biufU":
+        axis = tuple(axis.tolist())
+    if not isinstance(axis, list | tuple | range):
+        raise SpecError.of(
+            where=where,
+            name=name,
+            value=axis,
+            bound="must be a list, a range or a one-dimensional array of values",
+            fix=f"write [{axis!r}]" if isinstance(axis, (int, float, str)) else "",
+        )
+    if len(axis) == 0:
+        raise SpecError.of(where=where, name=name, value=axis, bound="must have at least one value")
+    return axis if isinstance(axis, range) else tuple(_scalar(value) for value in axis)
+
+
+def _scalar(value: Any) -> Any:
+    """A number of NumPy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def make_block(where: str, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Block:
+    """A block of rows that differ."""
+    clean = [tuple(_scalar(value) for value in row) for row in rows]
+    block = Block(names=names, rows=tuple(row[0] for row in clean) if len(names) == 1 else tuple(clean))
+    no_doubles(where, block)
+    return block
+
+
+def no_doubles(where: str, block: Block) -> None:
+    """Refuse a row that comes twice, or that cannot be told from another by its content."""
+    if isinstance(block.rows, range):
+        return
+    seen: set[Any] = set()
+    for number in range(len(block.rows)):
+        row = block.row(number)
+        content = tuple(_content(where, path, value) for path, value in zip(block.names, row, strict=True))
+        if content in seen:
+            alone = len(row) == 1
+            raise SpecError.of(
+                where=where,
+                name=f"values[{block.names[0]!r}]" if alone else f"point {number}",
+                value=row[0] if alone else dict(zip(block.names, row, strict=True)),
+                bound="must come once",
+                fix="vary the seed to repeat a point: design.repeat(range(8))",
+            )
+        seen.add(content)
+
+
+def _content(where: str, path: str, value: Any) -> Any:
+    """What makes two values the same: a number and its dimension, or the value itself."""
+    name = f"values[{path!r}]"
+    if callable(value) or not isinstance(value, Hashable):
+        raise _no_content(where, name, value)
+    try:
+        hash(value)
+    except TypeError:  # a tuple with a list inside
+        raise _no_content(where, name, value) from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SpecError.of(where=where, name=name, value=value, bound="must be finite")
+    if isinstance(value, str) and is_quantity_text(value):
+        return parse_quantity(value)
+    if isinstance(value, Quantity):
+        return float(value), dimension(value.unit)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value, Dimension()
+    if isinstance(value, Values):
+        return "values", value.array.shape, value.array.tobytes(), value.unit
+    return type(value).__name__, value
+
+
+def _no_content(where: str, name: str, value: Any) -> SpecError:
+    """Build the error for functions, lists and other values without a content to compare."""
+    return SpecError.of(
+        where=where,
+        name=name,
+        value=value,
+        bound="must be a number, a text or another value that can be compared by content",
+        fix="use a tuple for a list of numbers",
+    )
+
+
+def plain_value(value: Any) -> Any:
+    """A value, or a row of them, as JSON can hold it."""
+    if isinstance(value, tuple):
+        return [plain_value(item) for item in value]
+    return plain(value.tree() if isinstance(value, Part) else value)
+
+
+def draw_shares(kind: str, n_fields: int, n: int, generator: np.random.Generator) -> np.ndarray:
+    """Numbers between 0 and 1, (n, n_fields)."""
+    from scipy.stats import qmc
+
+    if kind == "random":
+        return generator.random((n, n_fields))
+    seed = int(generator.integers(2**63))  # what scipy takes of a stream that cannot spawn others
+    if kind == "latin_hypercube":
+        return np.asarray(qmc.LatinHypercube(n_fields, seed=seed).random(n))
+    engine = qmc.Sobol(n_fields, scramble=True, seed=seed)
+    return np.asarray(engine.random_base2(math.ceil(math.log2(n)))[:n])
+
+
+def values_at(where: str, name: str, share: np.ndarray, *, given: Any) -> list[Any]:
+    """Values of a range at some shares of its probability."""
+    if isinstance(given, Distribution):
+        numbers = given.quantile(np.clip(share, 2.0**-53, 1 - 2.0**-53)).tolist()
+        return numbers if given.unit == "1" else [Quantity(number, given.unit) for number in numbers]
+    if not isinstance(given, (list, tuple, range, np.ndarray)):
+        raise SpecError.of(
+            where=where,
+            name=name,
+            value=given,
+            bound="must be a distribution or a list of values",
+            fix='use for example arc.Uniform("5 ms", "50 ms")',
+        )
+    choices = read_axis(where, name, given)
+    return [choices[int(place)] for place in np.minimum(share * len(choices), len(choices) - 1)]

@@ -1,0 +1,123 @@
+"""Checks of what a study is given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from arcuate._progress import check_progress
+from arcuate.errors import SpecError, check_int, unknown
+from arcuate.spec import Network
+from arcuate.study._identity import importable, path_of
+from arcuate.study._metrics import name_of
+from arcuate.study.design import SEED, Design, Point
+from arcuate.units import to_si
+
+
+def check_target(spec: object, measure: object) -> None:
+    """Refuse what cannot be run or measured."""
+    if not isinstance(spec, Network) and not callable(spec):
+        raise SpecError.of(
+            where="Study",
+            name="spec",
+            value=spec,
+            bound="must be a Network or a function",
+            fix='load one with arcuate.load_model("what_when_reservoir")',
+        )
+    if measure is not None and not callable(measure):
+        raise SpecError.of(
+            where="Study",
+            name="measure",
+            value=measure,
+            bound="must be a function of a Recording",
+            fix="use for example arcuate.analysis.summary",
+        )
+
+
+def default_measure() -> Callable[[Any], Any]:
+    """Rates and variability of every population."""
+    from arcuate.analysis import summary
+
+    return summary
+
+
+def study_name(given: Any) -> str:
+    """Name of a study: given, or that of what it runs."""
+    if isinstance(given, Network):
+        return given.name
+    if callable(given):
+        return name_of(given)
+    if not isinstance(given, str) or not given.strip() or len(given) > 200:
+        raise SpecError.of(
+            where="Study", name="name", value=given, bound="must be a text of 1 to 200 characters"
+        )
+    return given
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[list[str], list[str], bool]:
+    """Parameters of a function, those without a default, and whether it takes any other."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a function of C tells nothing
+        return [], [], True
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return (
+        [p.name for p in named],
+        [p.name for p in named if p.default is p.empty],
+        any(p.kind is p.VAR_KEYWORD for p in parameters),
+    )
+
+
+def describe_function(function: Callable[..., Any]) -> dict[str, Any]:
+    """Where a function stands, and whether it can be imported from there."""
+    return {"path": path_of(function), "name": name_of(function), "importable": importable(function)}
+
+
+def check_call(function: Callable[..., Any], design: Design) -> None:
+    """Refuse values that a function has no parameter for, and parameters that get none."""
+    known, needed, takes_any = parameters_of(function)
+    where = f"Study of {name_of(function)!r}"
+    for name in design.names:
+        if name not in known and not takes_any:
+            raise unknown(where, name, known or ["nothing"], kind="parameter")
+    missing = next((name for name in needed if name not in (*design.names, SEED)), None)
+    if missing is not None:
+        raise SpecError.of(
+            where=where,
+            name=missing,
+            bound="has no default and is not varied",
+            fix=f"add it to the design, or bind it: functools.partial(f, {missing}=...)",
+        )
+
+
+def at_point(error: SpecError, point: Point) -> SpecError:
+    """The same error, saying at which point."""
+    label = ", ".join(f"{name} = {value!r}" for name, value in point.values.items())
+    return type(error).of(
+        where=f"Study, point {point.index} ({label[:80]})",
+        name=error.name or "",
+        value=error.value,
+        bound=f"{error.where + ': ' if error.where else ''}{error.bound}",
+        fix=error.fix or "",
+    )
+
+
+def run_options(n_jobs: object, time_limit: Any, retries: object, progress: Any) -> dict[str, Any]:
+    """What the runner needs, checked."""
+    where = "Study.run"
+    if n_jobs is not None:
+        low = "must be a whole number >= 1"
+        if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
+            raise SpecError.of(
+                where=where, name="n_jobs", value=n_jobs, bound=low, fix="leave it out for all processors"
+            )
+    if time_limit is not None:
+        time_limit = to_si(time_limit, "s", where=where, name="time_limit", low=0.0, low_open=True)
+    check_progress(progress, where=where, unit="points")
+    return {
+        "n_jobs": n_jobs,
+        "time_limit": time_limit,
+        "retries": check_int(retries, where=where, name="retries", low=0, high=100),
+        "progress": progress,
+    }

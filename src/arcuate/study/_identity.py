@@ -1,0 +1,373 @@
+"""What tells one study from another: hashes of code, keys of points."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from arcuate.errors import SpecError
+from arcuate.spec import Network
+from arcuate.spec.part import Part, canonical_json
+from arcuate.spec.values import Quantity
+from arcuate.study.design import SEED, Point
+from arcuate.units import dimension, is_quantity_text, parse_quantity
+
+__all__ = ["CallKeys", "NetworkKeys", "code_sha256", "find", "importable", "path_of", "sha256_of"]
+
+
+def code_sha256(function: Callable[..., Any]) -> str:
+    """Hash of the code of a function: its source text, else its bytecode; what it calls does not count.
+
+    Parameters
+    ----------
+    function : callable
+        A function, a partial, a class, or an object that can be called.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> code_sha256(len) == code_sha256(len) != code_sha256(sum)
+    True
+    """
+    if isinstance(function, partial):
+        parts = [code_sha256(function.func), _content(function.args), _content(dict(function.keywords))]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    code: Any = function if hasattr(function, "__qualname__") else type(function)
+    try:
+        text = inspect.getsource(code)
+    except (OSError, TypeError):
+        text = _bytecode(getattr(code, "__code__", None)) or path_of(function)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _bytecode(code: Any) -> str:
+    """Bytecode and constants of a function; nothing for one that is not written in Python."""
+    if code is None:
+        return ""
+    inner = [_bytecode(item) if hasattr(item, "co_code") else repr(item) for item in code.co_consts]
+    return "\0".join([code.co_code.hex(), *code.co_names, *inner])
+
+
+def _content(value: Any) -> str:
+    """Text of a value that tells it from others by content."""
+    return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
+
+
+def _canonical(value: Any) -> Any:
+    """A value of a point as JSON, equal for equal content: ``"20 ms"`` is ``"0.02 s"``."""
+    if isinstance(value, str) and is_quantity_text(value):
+        number, unit = parse_quantity(value)
+        return [number, str(unit)]
+    if isinstance(value, Quantity):
+        return [float(value), value.unit]
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    tree = value.tree() if isinstance(value, Part) else value
+    return json.loads(canonical_json(tree)) if _is_plain(tree) else repr(value)
+
+
+def _is_plain(tree: Any) -> bool:
+    try:
+        canonical_json(tree)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def sha256_of(table: Mapping[str, Any]) -> str:
+    """Hash of a table of numbers and texts.
+
+    Parameters
+    ----------
+    table : mapping
+        What JSON can hold.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> sha256_of({"a": 1, "b": 2}) == sha256_of({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(canonical_json(table).encode()).hexdigest()
+
+
+def path_of(function: Callable[..., Any]) -> str:
+    """Where a function stands, as ``"module:qualname"``.
+
+    Parameters
+    ----------
+    function : callable
+        What one wants to find again.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from arcuate.analysis import summary
+    >>> path_of(summary)
+    'arcuate.analysis.spikes:summary'
+    """
+    if isinstance(function, partial):
+        return path_of(function.func)
+    code: Any = function if hasattr(function, "__qualname__") else type(function)
+    return f"{code.__module__}:{code.__qualname__}"
+
+
+def importable(function: Callable[..., Any]) -> bool:
+    """Whether another process finds the very same function by its path.
+
+    Parameters
+    ----------
+    function : callable
+        A partial, a lambda or a function of a notebook is not.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> importable(json.dumps), importable(lambda x: x)
+    (True, False)
+    """
+    module, _, name = path_of(function).partition(":")
+    node: Any = sys.modules.get(module) if module != "__main__" else None
+    for word in name.split("."):
+        node = getattr(node, word, None)
+    return node is function
+
+
+def find(path: str, *, what: str) -> Callable[..., Any]:
+    """Import a function by its path.
+
+    Parameters
+    ----------
+    path : str
+        ``"module:qualname"``.
+    what : str
+        What it is for, such as ``"measure"``.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    SpecError
+        If it cannot be imported; the way out is to run the script again.
+
+    Examples
+    --------
+    >>> find("json:dumps", what="measure")([1])
+    '[1]'
+    """
+    module, _, name = path.partition(":")
+    node: Any = None
+    reason = "is defined in a script or a notebook"
+    if module != "__main__" and "<" not in name:
+        try:
+            node = importlib.import_module(module)
+            for word in name.split("."):
+                node = getattr(node, word)
+        except (ImportError, AttributeError) as error:
+            node, reason = None, f"cannot be imported ({error})"
+    if not callable(node):
+        raise SpecError.of(
+            where="Study",
+            name=what,
+            value=path,
+            bound=reason,
+            fix="run the script that made the study again; it goes on where it stopped",
+        )
+    found: Callable[..., Any] = node
+    return found
+
+
+class NetworkKeys:
+    """Content hashes of a network with some fields changed, without building it where that can be avoided.
+
+    The text that the hash is taken of is cut at the varied fields. A value that was met before, or a plain
+    number, is put in; a network is built only for a value of another kind, and as a check for the first
+    point. Where a change shows anywhere but in its own field, every network is built.
+
+    Parameters
+    ----------
+    network : Network
+        What is varied.
+    paths : sequence of str
+        The varied fields.
+
+    Examples
+    --------
+    >>> from arcuate.models import load_model
+    >>> net = load_model("what_when_reservoir")
+    >>> point = Point(index=0, values={"dt": "0.4 ms"})
+    >>> NetworkKeys(net, ["dt"]).content(point) == point.apply(net).sha256
+    True
+    """
+
+    def __init__(self, network: Network, paths: Sequence[str]) -> None:
+        self._network = network
+        self._marks = {path: f"\0{path}\0" for path in paths if path != SEED}
+        self._leaves: dict[str, Any] = {}
+        self._pieces: dict[tuple[str, str], str] = {}
+        self._text = self._cut(_tree(network), self._leaves)
+        self._between, self._order = _split(self._text, self._marks)
+        self._checked = False
+
+    def content(self, point: Point) -> str:
+        """Hash of the network at a point.
+
+        Parameters
+        ----------
+        point : Point
+            Values of the varied fields.
+
+        Returns
+        -------
+        str
+            As `Network.sha256` of the network that ``point.apply`` gives.
+
+        Raises
+        ------
+        SpecError
+            If the network must be built and refuses a value.
+        """
+        if not self._text or not self._checked:
+            return self._built(point)
+        parts = [self._between[0]]
+        for path, after in zip(self._order, self._between[1:], strict=True):
+            piece = self._piece(path, point.values[path])
+            if piece is None:
+                return self._built(point)
+            parts += (piece, after)
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def _piece(self, path: str, value: Any) -> str | None:
+        """Text of a value as the network would hold it, if it is known."""
+        number = _like(self._leaves[path], value)
+        return _dump(number) if number is not None else self._pieces.get((path, _content(value)))
+
+    def _built(self, point: Point) -> str:
+        """Hash of the built network, which teaches the texts of its values."""
+        network = point.apply(self._network)
+        if self._text:
+            leaves: dict[str, Any] = {}
+            same = self._cut(_tree(network), leaves) == self._text
+            for path, leaf in leaves.items():
+                self._pieces[path, _content(point.values[path])] = _dump(leaf)
+                number = _like(self._leaves[path], point.values[path])
+                same = same and (number is None or _dump(number) == _dump(leaf))
+            self._checked = True
+            if not same:
+                self._text = ""
+        return network.sha256
+
+    def _cut(self, tree: Any, leaves: dict[str, Any]) -> str:
+        """Text of a tree with marks for the varied fields, which are taken out; empty if one is not there."""
+        for path, mark in self._marks.items():
+            *front, last = path.split(".")
+            node = tree
+            for word in front:
+                node = node.get(word) if isinstance(node, dict) else None
+            if not isinstance(node, dict) or last not in node:
+                return ""
+            leaves[path], node[last] = node[last], mark
+        return _dump(tree)
+
+
+def _tree(network: Network) -> Any:
+    """What the content hash of a network is taken of."""
+    tree = {key: item for key, item in network.tree().items() if key not in ("sources", "description")}
+    return json.loads(canonical_json(tree))
+
+
+def _dump(tree: Any) -> str:
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"))
+
+
+def _split(text: str, marks: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """What stands between the marks of a text, and the order of the marks."""
+    if not text:
+        return [], []
+    found = sorted((text.index(json.dumps(mark)), path) for path, mark in marks.items())
+    between, start = [], 0
+    for place, path in found:
+        between.append(text[start:place])
+        start = place + len(json.dumps(marks[path]))
+    return [*between, text[start:]], [path for _, path in found]
+
+
+def _like(leaf: Any, value: Any) -> Any:
+    """A number in the form in which a network holds the one that stands there; None if it is another kind."""
+    if isinstance(value, bool) or isinstance(leaf, bool):
+        return None
+    if isinstance(leaf, int):
+        return value if isinstance(value, int) else None
+    if isinstance(leaf, float):
+        return float(value) + 0.0 if type(value) in (int, float) else None
+    if not (isinstance(leaf, list) and len(leaf) == 2 and isinstance(leaf[1], str)):
+        return None
+    if isinstance(value, Quantity):
+        return [float(value) + 0.0, leaf[1]] if value.unit == leaf[1] else None
+    if isinstance(value, str) and is_quantity_text(value):
+        number, unit = parse_quantity(value)
+        return [number + 0.0, leaf[1]] if unit == dimension(leaf[1]) else None
+    return None
+
+
+class CallKeys:
+    """Content hashes of the calls of a function: where it stands, and the values it gets.
+
+    Parameters
+    ----------
+    path : str
+        ``"module:qualname"`` of the function; its code does not count.
+
+    Examples
+    --------
+    >>> keys = CallKeys("study:train")
+    >>> first, second = (Point(index=0, values={"tau": text}) for text in ("20 ms", "0.02 s"))
+    >>> keys.content(first) == keys.content(second)
+    True
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def content(self, point: Point) -> str:
+        """Hash of a call.
+
+        Parameters
+        ----------
+        point : Point
+            Values that the function gets; the seed does not count.
+
+        Returns
+        -------
+        str
+        """
+        values = {name: value for name, value in point.values.items() if name != SEED}
+        return hashlib.sha256(_content({"call": self._path, "values": values}).encode()).hexdigest()
