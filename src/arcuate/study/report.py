@@ -21,7 +21,7 @@ from arcuate.study.reproduction import Figure, Reproduction, as_columns
 
 _PACKAGES = ("arcuate", "numpy", "scipy", "numba", "brian2", "xarray", "matplotlib", "scikit-learn", "torch")
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff;
   margin: 2rem auto; max-width: 60rem;
@@ -133,7 +133,7 @@ def render_report(
     parts = [
         f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{name}: reproduction</title>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<style>{_STYLE}</style></head><body>",
+        f"<style>{STYLE}</style></head><body>",
         f"<h1>{name}</h1>",
         _summary(reproduction, wall_seconds),
         "<h2>Expected and measured</h2>",
@@ -150,12 +150,33 @@ def render_report(
         )
     for title, table in reproduction.tables.items():
         parts.append(f"<h2>{html.escape(title)}</h2>{_table(table)}")
+    parts.append(f"{render_facts(facts)}</body></html>\n")
+    return "\n".join(parts)
+
+
+def render_facts(facts: Mapping[str, str]) -> str:
+    """Render where a result came from as the last part of a page.
+
+    Parameters
+    ----------
+    facts : mapping of str to str
+        Fact and value.
+
+    Returns
+    -------
+    str
+        A heading and a table.
+
+    Examples
+    --------
+    >>> "<code>0, 1</code>" in render_facts({"seeds": "0, 1"})
+    True
+    """
     rows = "".join(
-        f"<tr><th>{html.escape(key)}</th><td><code>{html.escape(value)}</code></td></tr>"
+        f"<tr><th scope='row'>{html.escape(key)}</th><td><code>{html.escape(value)}</code></td></tr>"
         for key, value in facts.items()
     )
-    parts.append(f"<h2>Where it came from</h2><div class='wide'><table>{rows}</table></div></body></html>\n")
-    return "\n".join(parts)
+    return f"<h2>Where it came from</h2><div class='wide'><table>{rows}</table></div>"
 
 
 def check_output(folder: str | Path, *, force: bool = False) -> Path:
@@ -248,7 +269,7 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     facts = provenance(reproduction.model, seeds=seeds, quick=quick)
     for title, picture in reproduction.plots.items():
-        _write(folder / f"{_file_name(title)}.png", _png(picture, dpi=150))
+        write_file(folder / f"{_file_name(title)}.png", _png(picture, dpi=150))
     summary = {
         "model": reproduction.model,
         "holds": reproduction.holds,
@@ -256,9 +277,9 @@ def write_report(
         "wall_seconds": wall_seconds,
         "figures": [_as_dict(figure) for figure in reproduction.figures],
     }
-    _write(folder / "figures.json", (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
+    write_file(folder / "figures.json", (json.dumps(summary, indent=1, allow_nan=False) + "\n").encode())
     page = render_report(reproduction, facts=facts, wall_seconds=wall_seconds)
-    _write(folder / "report.html", page.encode("utf-8"))
+    write_file(folder / "report.html", page.encode("utf-8"))
     return folder / "report.html"
 
 
@@ -353,8 +374,24 @@ def _file_name(title: str) -> str:
     )
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it."""
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file beside its place and rename it, so that a reader never sees half of it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In a folder that exists; a file there is replaced.
+    data : bytes
+        All of it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "page.html"
+    >>> write_file(path, b"whole")
+    >>> path.read_bytes()
+    b'whole'
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
