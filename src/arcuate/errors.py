@@ -29,6 +29,7 @@ __all__ = [
     "NonFiniteError",
     "RecordingError",
     "SpecError",
+    "StoreError",
     "TaskError",
     "UnitsError",
     "UnknownNameError",
@@ -157,6 +158,10 @@ class RecordingError(ArcuateError, ValueError):
 
 class FileFormatError(ArcuateError, ValueError):
     """A file is not what it should be."""
+
+
+class StoreError(ArcuateError, OSError):
+    """The folder of a study cannot be used, written or trusted."""
 
 
 class MissingExtraError(ArcuateError, ImportError):

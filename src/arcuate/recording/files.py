@@ -68,7 +68,7 @@ def write_tree(tree: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bo
         _seal(partial)
         if digest_tree(read_tree(partial)) != digest_tree(tree):
             raise OSError("what was read back differs from what was written")
-        _publish(partial, target, overwrite=overwrite)
+        publish(partial, target, overwrite=overwrite)
     except RecordingError:
         raise
     except (OSError, RuntimeError, ValueError, TypeError, FileFormatError) as error:
@@ -253,7 +253,7 @@ def _seal(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _publish(partial: Path, target: Path, *, overwrite: bool) -> None:
+def publish(partial: Path, target: Path, *, overwrite: bool) -> None:
     """Give the finished file its name, without ever replacing one that appeared meanwhile."""
     if overwrite:
         os.replace(partial, target)

@@ -1,0 +1,329 @@
+"""The index of a study's store: one SQLite file, read with doubt and rebuilt from what can be proved.
+
+The table ``entries`` holds one line for each point, and one for what the study is. SQLite keeps the keys a
+second time, in the b-tree that makes them unique: a line that was lost from the table is still named there.
+Where SQLite cannot read the file, the lines are looked for in its bytes: each carries its own checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arcuate.errors import FileFormatError, StoreError
+from arcuate.study._store_rows import KEY, Damage, Row, decode, decode_row, encode
+
+NAME = "index.sqlite"
+SCHEMA = "arcuate.study"
+SCHEMA_VERSION = 1
+STUDY = "study"
+FINGERPRINT = "fingerprint:"
+
+_PAGE = 8192
+_TIMEOUT = 60.0  # s to wait for another writer
+_LONGEST = 500  # bytes of a path that SQLite opens
+_TABLES = {
+    "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, "
+    "sha256 TEXT NOT NULL, content TEXT NOT NULL)",
+    "claims": "CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
+}
+_KEYS = "sqlite_autoindex_entries_1"  # the b-tree that makes the keys unique
+_ENTRY = re.compile(r"study|fingerprint:[0-9a-f]{16}|[0-9a-f]{64}")
+_LINE = re.compile(b"(" + _ENTRY.pattern.encode() + rb")([0-9a-f]{64})(?=\{)")
+_MAGIC = b"SQLite format 3\0"
+# SQLite's primary codes for trouble with the machine; what else it says is about the file
+_MACHINE = frozenset({3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 23})
+_CANNOT_WRITE = frozenset({8, 14})
+
+
+@dataclass
+class Contents:
+    """What an index holds, as far as it can be proved.
+
+    Attributes
+    ----------
+    entries : dict of str to dict
+        Content by key, of points and of the rest.
+    damages : list of Damage
+        What is wrong with the index.
+    """
+
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    damages: list[Damage] = field(default_factory=list)
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """The points by key."""
+        return {key: decode_row(content) for key, content in self.entries.items() if KEY.fullmatch(key)}
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """Return SQLite's primary code of an error."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    if len(os.fsencode(path.absolute())) > _LONGEST:
+        raise StoreError.of(
+            where="Study store",
+            name="folder",
+            value=str(path.parent),
+            bound=f"its index has a path of {len(os.fsencode(path.absolute()))} bytes; SQLite opens at most "
+            f"{_LONGEST}",
+            fix="choose a shorter path",
+        )
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}", uri=True, timeout=_TIMEOUT, isolation_level=None
+    )
+    connection.text_factory = bytes  # damaged text need not be UTF-8
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    return connection
+
+
+def writer(folder: Path) -> sqlite3.Connection:
+    """Open the index of a store for writing; a commit returns once it is on the disk."""
+    connection = _connect(folder / NAME, "mode=rw")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        # the log is copied into the file at once, so that little is lost with a damaged log
+        connection.execute("PRAGMA wal_autocheckpoint=1")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _reader(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open an index for reading, in a folder that cannot be written too."""
+    copied = None
+    connection = _connect(path, "mode=ro")
+    try:
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError as error:
+            if code_of(error) not in _CANNOT_WRITE:
+                raise
+            connection.close()
+            log = _log(path)
+            if log.exists() and log.stat().st_size:
+                copied = tempfile.TemporaryDirectory()
+                for file in (path, log):
+                    shutil.copy(file, copied.name)
+                connection = _connect(Path(copied.name) / NAME, "mode=ro")
+            else:
+                connection = _connect(path, "mode=ro&immutable=1")
+        yield connection
+    finally:
+        connection.close()
+        if copied is not None:
+            copied.cleanup()
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def create(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a new index to a new file and sync it."""
+    connection = _connect(path, "mode=rwc")
+    try:
+        connection.execute(f"PRAGMA page_size={_PAGE}")
+        connection.execute("BEGIN")
+        for statement in _TABLES.values():
+            connection.execute(statement)
+        for key, content in entries.items():
+            put(connection, key, encode(content))
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def put(connection: sqlite3.Connection, key: str, encoded: tuple[str, str]) -> None:
+    """Write one line, in place of an older one of the same key; its number is the highest so far."""
+    content, sha256 = encoded
+    connection.execute(
+        "INSERT OR REPLACE INTO entries VALUES ((SELECT ifnull(max(number), 0) + 1 FROM entries), ?, ?, ?)",
+        (key, sha256, content),
+    )
+
+
+def load(folder: Path) -> Contents:
+    """Read the whole index and prove every line.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is another program's or of a later version.
+    StoreError
+        If it cannot be opened.
+    """
+    path = folder / NAME
+    log = _committed(_log(path).read_bytes()) if _log(path).exists() else b""
+    found = _Found()
+    if path.stat().st_size == 0:
+        found.trouble = "is empty"
+    else:
+        try:
+            with _reader(path) as connection:
+                found.read(connection)
+        except sqlite3.DatabaseError as error:
+            if code_of(error) in _MACHINE:
+                raise
+            found.trouble = f"is damaged ({error})"
+    pieces = [log]
+    if found.trouble or found.lost:
+        pieces.append(path.read_bytes())
+    restored = found.salvage(pieces)
+    if not found.entries and not found.lost and (found.alien or not _is_sqlite(pieces[-1])):
+        raise FileFormatError.of(
+            where="Study store", name="index", value=str(path), bound="is another program's file"
+        )
+    _check_version(path, found.entries.get(STUDY))
+    return Contents(entries=found.entries, damages=_damages(found, restored))
+
+
+def _damages(found: _Found, restored: bool) -> list[Damage]:
+    damages = []
+    if found.trouble or restored:
+        damages.append(Damage(kind="index", path=NAME, problem=found.trouble or "its log is damaged"))
+    for key in sorted(found.lost):
+        if KEY.fullmatch(key):
+            damages.append(Damage(kind="row", path=NAME, problem="the row is damaged", key=key))
+    if STUDY not in found.entries or any(not KEY.fullmatch(key) for key in found.lost):
+        damages.append(Damage(kind="description", path=NAME, problem="the description is damaged"))
+    return damages
+
+
+def _is_sqlite(data: bytes) -> bool:
+    """Say whether bytes may be what is left of an SQLite file."""
+    return not data.strip(b"\0") or data.startswith(_MAGIC[: len(data)])
+
+
+def _check_version(path: Path, study: Mapping[str, Any] | None) -> None:
+    if study is None:
+        return
+    version = study.get("schema_version")
+    if study.get("schema") != SCHEMA or not isinstance(version, int):
+        bound = f"has the schema {study.get('schema')!r}, not {SCHEMA!r}"
+    elif version > SCHEMA_VERSION:
+        bound = f"has schema version {version}; this version of arcuate reads up to {SCHEMA_VERSION}"
+    else:
+        return
+    raise FileFormatError.of(
+        where="Study store", name="index", value=str(path), bound=bound, fix="use a newer arcuate"
+    )
+
+
+class _Found:
+    """Lines that were proved, keys of lines that were not, and what is wrong with the file."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.lost: set[str] = set()
+        self.trouble = ""
+        self.alien = False
+
+    def read(self, connection: sqlite3.Connection) -> None:
+        """Read through SQLite, as far as it goes."""
+        tables = {
+            name.decode(errors="replace"): sql.decode(errors="replace")
+            for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema WHERE type='table'")
+        }
+        self.alien = "entries" not in tables
+        if tables != _TABLES:
+            self.trouble = "its tables are not those of a study"
+        proved: set[int] = set()
+        suspects: dict[int, str] = {}
+        names: dict[int, str] = {}
+        try:
+            lines = connection.execute("SELECT number, key, sha256, content FROM entries NOT INDEXED")
+            for number, key, sha256, content in lines:
+                good = decode(content, sha256) if _texts(sha256, content) else None
+                if good is not None:
+                    self.entries[good["key"]] = good
+                    proved.add(number)
+                else:
+                    suspects[number] = _text(key)
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+        try:
+            lines = connection.execute(
+                "SELECT number, key FROM entries INDEXED BY sqlite_autoindex_entries_1"
+            )
+            names = {number: _text(key) for number, key in lines}
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict != b"ok":
+                self.trouble = self.trouble or f"is damaged ({_text(verdict)})"
+        except sqlite3.DatabaseError as error:
+            self._note(error)
+        keys = {**suspects, **names}
+        lost = {key for number, key in keys.items() if number not in proved}
+        self.lost = {
+            key for key in lost if _LINE.match(key.encode() + b"0" * 64 + b"{")
+        } - self.entries.keys()
+
+    def _note(self, error: sqlite3.DatabaseError) -> None:
+        if code_of(error) in _MACHINE:
+            raise error
+        self.trouble = self.trouble or f"is damaged ({error})"
+
+    def salvage(self, pieces: Iterable[bytes]) -> bool:
+        """Look for lines in the bytes; say whether one was found that SQLite did not give."""
+        found: dict[str, dict[str, Any]] = {}
+        for data in pieces:
+            for match in _LINE.finditer(data):
+                content = _content(data, match)
+                if content is None:
+                    self.lost.add(match[1].decode())
+                    continue
+                key = content["key"]
+                if key not in found or content.get("committed_utc", "") > found[key].get("committed_utc", ""):
+                    found[key] = content
+        new = found.keys() - self.entries.keys()
+        self.entries.update((key, found[key]) for key in new)
+        self.lost -= self.entries.keys()
+        return bool(new)
+
+
+def _texts(*values: object) -> bool:
+    return all(isinstance(value, bytes) for value in values)
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else ""
+
+
+def _content(data: bytes, match: re.Match[bytes]) -> dict[str, Any] | None:
+    """Prove the line that starts at a match; None if it cannot be."""
+    start = match.end()
+    text = data[start : start + _PAGE].decode("latin-1")
+    try:
+        _, length = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return decode(data[start : start + length], match[2])
+
+
+def _committed(log: bytes) -> bytes:
+    """Return the part of a write-ahead log that holds finished transactions, as far as that can be told."""
+    frame = 24 + _PAGE
+    salt, end = log[16:24], 0
+    if log[40:48] != salt:
+        return log
+    for start in range(32, len(log) - frame + 1, frame):
+        if log[start + 8 : start + 16] == salt and any(log[start + 4 : start + 8]):
+            end = start + frame
+    return log[:end]
