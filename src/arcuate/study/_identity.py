@@ -12,13 +12,23 @@ from functools import partial
 from typing import Any
 
 from arcuate.errors import SpecError
-from arcuate.spec import Network
+from arcuate.spec import Network, Record
 from arcuate.spec.part import Part, canonical_json
 from arcuate.spec.values import Quantity
 from arcuate.study.design import SEED, Point
-from arcuate.units import dimension, is_quantity_text, parse_quantity
+from arcuate.units import Dimension, dimension, is_quantity_text, parse_quantity
 
-__all__ = ["CallKeys", "NetworkKeys", "code_sha256", "find", "importable", "path_of", "sha256_of"]
+__all__ = [
+    "CallKeys",
+    "NetworkKeys",
+    "PointKeys",
+    "arithmetic_of",
+    "code_sha256",
+    "find",
+    "importable",
+    "path_of",
+    "sha256_of",
+]
 
 
 def code_sha256(function: Callable[..., Any]) -> str:
@@ -208,9 +218,10 @@ def find(path: str, *, what: str) -> Callable[..., Any]:
 class NetworkKeys:
     """Content hashes of a network with some fields changed, without building it where that can be avoided.
 
-    The text that the hash is taken of is cut at the varied fields. A value that was met before, or a plain
-    number, is put in; a network is built only for a value of another kind, and as a check for the first
-    point. Where a change shows anywhere but in its own field, every network is built.
+    The text that the hash is taken of is cut at the varied fields, and the text of a value is put in. How a
+    network writes a value is learned from a network that is built with the first of its kind; numbers of the
+    same kind are then written in the same way. Where a change shows anywhere but in its own field, every
+    network is built.
 
     Parameters
     ----------
@@ -231,11 +242,10 @@ class NetworkKeys:
     def __init__(self, network: Network, paths: Sequence[str]) -> None:
         self._network = network
         self._marks = {path: f"\0{path}\0" for path in paths if path != SEED}
-        self._leaves: dict[str, Any] = {}
+        self._forms: dict[tuple[str, str], Any] = {}
         self._pieces: dict[tuple[str, str], str] = {}
-        self._text = self._cut(_tree(network), self._leaves)
+        self._text = self._cut(_tree(network), {})
         self._between, self._order = _split(self._text, self._marks)
-        self._checked = False
 
     def content(self, point: Point) -> str:
         """Hash of the network at a point.
@@ -255,8 +265,8 @@ class NetworkKeys:
         SpecError
             If the network must be built and refuses a value.
         """
-        if not self._text or not self._checked:
-            return self._built(point)
+        if not self._text:
+            return point.apply(self._network).sha256
         parts = [self._between[0]]
         for path, after in zip(self._order, self._between[1:], strict=True):
             piece = self._piece(path, point.values[path])
@@ -267,22 +277,22 @@ class NetworkKeys:
 
     def _piece(self, path: str, value: Any) -> str | None:
         """Text of a value as the network would hold it, if it is known."""
-        number = _like(self._leaves[path], value)
+        number = _like(self._forms.get((path, _kind(value))), value)
         return _dump(number) if number is not None else self._pieces.get((path, _content(value)))
 
     def _built(self, point: Point) -> str:
-        """Hash of the built network, which teaches the texts of its values."""
+        """Hash of the built network, which teaches how its values are written."""
         network = point.apply(self._network)
-        if self._text:
-            leaves: dict[str, Any] = {}
-            same = self._cut(_tree(network), leaves) == self._text
-            for path, leaf in leaves.items():
-                self._pieces[path, _content(point.values[path])] = _dump(leaf)
-                number = _like(self._leaves[path], point.values[path])
-                same = same and (number is None or _dump(number) == _dump(leaf))
-            self._checked = True
-            if not same:
+        leaves: dict[str, Any] = {}
+        if self._cut(_tree(network), leaves) != self._text:
+            self._text = ""
+        for path, leaf in leaves.items():
+            value = point.values[path]
+            known, piece = self._piece(path, value), _dump(leaf)
+            if known not in (None, piece):
                 self._text = ""
+            self._forms.setdefault((path, _kind(value)), leaf)
+            self._pieces[path, _content(value)] = piece
         return network.sha256
 
     def _cut(self, tree: Any, leaves: dict[str, Any]) -> str:
@@ -320,21 +330,29 @@ def _split(text: str, marks: Mapping[str, str]) -> tuple[list[str], list[str]]:
     return [*between, text[start:]], [path for _, path in found]
 
 
-def _like(leaf: Any, value: Any) -> Any:
-    """A number in the form in which a network holds the one that stands there; None if it is another kind."""
-    if isinstance(value, bool) or isinstance(leaf, bool):
-        return None
-    if isinstance(leaf, int):
-        return value if isinstance(value, int) else None
-    if isinstance(leaf, float):
-        return float(value) + 0.0 if type(value) in (int, float) else None
-    if not (isinstance(leaf, list) and len(leaf) == 2 and isinstance(leaf[1], str)):
-        return None
-    if isinstance(value, Quantity):
-        return [float(value) + 0.0, leaf[1]] if value.unit == leaf[1] else None
+def _kind(value: Any) -> str:
+    """What decides how a network writes a value."""
+    if isinstance(value, Quantity) or (isinstance(value, str) and is_quantity_text(value)):
+        return "quantity"
+    return type(value).__name__
+
+
+def _like(form: Any, value: Any) -> Any:
+    """A number in the form in which a network held another of its kind; None if it is no number."""
     if isinstance(value, str) and is_quantity_text(value):
         number, unit = parse_quantity(value)
-        return [number + 0.0, leaf[1]] if unit == dimension(leaf[1]) else None
+    elif isinstance(value, Quantity):
+        number, unit = float(value), dimension(value.unit)
+    elif type(value) is int and type(form) is int:
+        return value
+    elif type(value) in (int, float):
+        number, unit = float(value), Dimension()
+    else:
+        return None
+    if type(form) is float and unit == Dimension():
+        return number + 0.0
+    if isinstance(form, list) and len(form) == 2 and isinstance(form[1], str) and type(form[0]) is float:
+        return [number + 0.0, form[1]] if unit == dimension(form[1]) else None
     return None
 
 
@@ -371,3 +389,92 @@ class CallKeys:
         """
         values = {name: value for name, value in point.values.items() if name != SEED}
         return hashlib.sha256(_content({"call": self._path, "values": values}).encode()).hexdigest()
+
+
+class PointKeys:
+    """Keys of the points of a study, which a store can work out from the description it keeps.
+
+    Parameters
+    ----------
+    content : NetworkKeys or CallKeys
+        Hashes of what is run.
+    seed : int or None
+        Seed of the points that have none of their own; None where no seed is used.
+    arithmetic : mapping
+        Options that decide on the numbers.
+
+    Examples
+    --------
+    >>> keys = PointKeys(CallKeys("study:train"), seed=1, arithmetic={})
+    >>> len(keys.key(Point(index=0, values={"rate": 0.1})))
+    64
+    """
+
+    def __init__(
+        self, content: NetworkKeys | CallKeys, *, seed: int | None, arithmetic: Mapping[str, Any]
+    ) -> None:
+        self._content, self._seed, self._arithmetic = content, seed, dict(arithmetic)
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any]) -> PointKeys:
+        """Read a description, as `Study.describe` gives it.
+
+        Parameters
+        ----------
+        description : mapping
+            What a store keeps.
+
+        Returns
+        -------
+        PointKeys
+
+        Raises
+        ------
+        KeyError, TypeError, SpecError
+            If it is not one.
+        """
+        target, options = description["target"], description["options"]
+        if target["kind"] != "network":
+            seed = options["seed"] if target["seeded"] else None
+            return cls(CallKeys(target["path"]), seed=seed, arithmetic={})
+        network = Network.from_dict(target["spec"])
+        if options["record"] is not None:
+            network = network.replace(record=Record.from_tree(options["record"], where="Study"))
+        names = [name for block in description["design"]["blocks"] for name in block["names"]]
+        return cls(NetworkKeys(network, names), seed=options["seed"], arithmetic=arithmetic_of(options))
+
+    def key(self, point: Point) -> str:
+        """Key of a point.
+
+        Parameters
+        ----------
+        point : Point
+            One of the design.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        seed = None if self._seed is None else int(point.values.get(SEED, self._seed))
+        return sha256_of({"content": self._content.content(point), "seed": seed, **self._arithmetic})
+
+
+def arithmetic_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the options of a study that decide on the numbers of a network.
+
+    Parameters
+    ----------
+    options : mapping
+        All options.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> arithmetic_of({"duration": 1.0, "engine": "numba", "order": "strict", "precision": "float64"})
+    {'duration': 1.0, 'engine': 'numba', 'order': 'strict', 'precision': 'float64'}
+    """
+    return {name: options[name] for name in ("duration", "engine", "order", "precision")}

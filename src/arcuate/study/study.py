@@ -12,6 +12,7 @@ from arcuate import __version__
 from arcuate._progress import ProgressOption
 from arcuate.errors import FileFormatError, SpecError, UnknownNameError, check_choice
 from arcuate.rng import check_seed
+from arcuate.simulate import usable_processors
 from arcuate.spec import Network, Record
 from arcuate.spec.checks import check_flag
 from arcuate.spec.part import plain
@@ -25,7 +26,16 @@ from arcuate.study._given import (
     run_options,
     study_name,
 )
-from arcuate.study._identity import CallKeys, NetworkKeys, code_sha256, find, path_of, sha256_of
+from arcuate.study._identity import (
+    CallKeys,
+    NetworkKeys,
+    PointKeys,
+    arithmetic_of,
+    code_sha256,
+    find,
+    path_of,
+    sha256_of,
+)
 from arcuate.study._metrics import Metric, measured, name_of
 from arcuate.study.design import SEED, Design, Point
 from arcuate.units import to_si
@@ -132,10 +142,16 @@ class Study:
         if isinstance(spec, Network):
             self._base = spec if record is None else spec.replace(record=record)
             self._check_network(self._base)
-            self._keys: NetworkKeys | CallKeys = NetworkKeys(self._base, self.design.names)
+            content: NetworkKeys | CallKeys = NetworkKeys(self._base, self.design.names)
         else:
             check_call(spec, self.design)
-            self._keys = CallKeys(path_of(spec))
+            content = CallKeys(path_of(spec))
+        self._seeded = (
+            isinstance(spec, Network) or SEED in parameters_of(spec)[0] or SEED in self.design.names
+        )
+        self._keys = PointKeys(
+            content, seed=self.seed if self._seeded else None, arithmetic=self._arithmetic()
+        )
 
     def network(self, point: Point) -> Network:
         """Return the specification that is run at a point.
@@ -189,8 +205,7 @@ class Study:
         >>> study.arguments(study.design[1])
         {'rate': 0.2, 'seed': 7}
         """
-        wants = isinstance(self.spec, Network) or SEED in parameters_of(self.spec)[0]
-        return {**point.values, **({SEED: self.seed_at(point)} if wants else {})}
+        return {**point.values, **({SEED: self.seed_at(point)} if self._seeded else {})}
 
     def seed_at(self, point: Point) -> int:
         """Return the seed of a point: its own, or that of the study.
@@ -263,13 +278,7 @@ class Study:
         >>> first.key(first.design[0]) == second.key(second.design[0])
         True
         """
-        seeded = isinstance(self.spec, Network) or SEED in self.arguments(point)
-        table = {
-            "content": self._keys.content(point),
-            "seed": self.seed_at(point) if seeded else None,
-            **self._arithmetic(),
-        }
-        return sha256_of(table)
+        return self._keys.key(point)
 
     def keys(self) -> list[str]:
         """Return the keys of all points, in the order of the design.
@@ -311,18 +320,13 @@ class Study:
         model = self._base.sha256 if isinstance(self.spec, Network) else code_sha256(self.spec)
         measure = "" if self.measure is None else code_sha256(self.measure)
         options = {**self._arithmetic(), "keep": self.keep}
+        if SEED not in self.design.names:
+            options[SEED] = self.seed if self._seeded else None
         return {"model": model, "measure": measure, "options": sha256_of(options), "version": __version__}
 
     def _arithmetic(self) -> dict[str, Any]:
         """Options that decide on the numbers."""
-        if not isinstance(self.spec, Network):
-            return {}
-        return {
-            "duration": self.duration,
-            "engine": self.engine,
-            "order": self.order,
-            "precision": self.precision,
-        }
+        return arithmetic_of(vars(self)) if isinstance(self.spec, Network) else {}
 
     def describe(self) -> dict[str, Any]:
         """Return what a store keeps of the study, as numbers, texts, lists and tables.
@@ -341,7 +345,7 @@ class Study:
         if isinstance(self.spec, Network):
             target: dict[str, Any] = {"kind": "network", "spec": self.spec.to_dict()}
         else:
-            target = {"kind": "function", **describe_function(self.spec)}
+            target = {"kind": "function", **describe_function(self.spec), "seeded": self._seeded}
         record = None if self.record is None else plain(Record.from_tree(self.record, where="Study").tree())
         return {
             "format": FORMAT,
@@ -404,15 +408,17 @@ class Study:
         FileFormatError
             If the folder holds something else.
         """
+        from arcuate.study._changes import outdated, recover
         from arcuate.study.runner import run_points
         from arcuate.study.store import Store
 
         options = run_options(n_jobs, time_limit, retries, progress)
         check_choice(changed, ("refuse", "keep", "recompute"), where="Study.run", name="changed")
-        self.keys()
+        again = outdated(self, folder, changed=changed)
         with Store.open(folder, self.describe(), fingerprint=self.fingerprint) as store:
             self.folder = Path(folder)
-            run_points(self, store, **options)
+            recover(self, store)
+            run_points(self, store, **options, **({"again": again} if again else {}))
         return self.table()
 
     def dry_run(
@@ -433,8 +439,21 @@ class Study:
         -------
         Forecast
             Its text tells points, time, memory and disk.
+
+        Examples
+        --------
+        >>> import arcuate as arc
+        >>> study = arc.Study(lambda x: {"square": x * x}, {"x": range(4)})
+        >>> print(study.dry_run(n_jobs=2, probe=False))
+        4 points, none done yet; 2 processes
+        time not known (no point was run)
+        memory not known
+        disk 4 kB
         """
-        raise NotImplementedError
+        from arcuate.study.forecast import forecast
+
+        n_jobs = run_options(n_jobs, None, 0, None)["n_jobs"]
+        return forecast(self, folder, n_jobs=n_jobs or usable_processors(), probe=probe)
 
     def results(self, folder: str | os.PathLike[str] | None = None) -> Results:
         """Open what a run has stored.

@@ -1,0 +1,167 @@
+"""What changed since the results of a store were made, and what follows."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arcuate.errors import SpecError
+from arcuate.spec import Network
+from arcuate.study._axes import plain_value
+from arcuate.study._store_rows import Row
+
+if TYPE_CHECKING:
+    from arcuate.recording import Recording
+    from arcuate.study.store import Store
+    from arcuate.study.study import Study
+
+__all__ = ["has_store", "outdated", "recover"]
+
+
+def has_store(folder: str | os.PathLike[str]) -> bool:
+    """Whether there is a store in a folder, in whatever state.
+
+    Parameters
+    ----------
+    folder : path
+        Which may not be there.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> has_store("no/such/folder")
+    False
+    """
+    from arcuate.study._store_folder import as_folder
+    from arcuate.study._store_index import NAME
+
+    return os.path.lexists(as_folder(folder) / NAME)
+
+
+def outdated(study: Study, folder: str | os.PathLike[str], *, changed: str) -> set[str]:
+    """Keys of the points that must be computed again because what made them changed.
+
+    Parameters
+    ----------
+    study : Study
+        What is to be run.
+    folder : path
+        Of its store, which may not be there yet; it is only read.
+    changed : {"refuse", "keep", "recompute"}
+        What to do with such points.
+
+    Returns
+    -------
+    set of str
+        Empty unless they are to be computed again.
+
+    Raises
+    ------
+    SpecError
+        If something changed and `changed` is ``"refuse"``; names what, and from what to what.
+    """
+    from arcuate.study.store import Store
+
+    keys = set(study.keys())
+    if not has_store(folder):
+        return set()
+    store = Store.read(folder)
+    if store.description.get("name") != study.name:
+        return set()  # another study, which opening the store refuses
+    mine, made = study.fingerprint, store.fingerprints
+    parts: dict[str, int] = {}
+    again = set()
+    for row in store.rows():
+        other = made.get(row.fingerprint, mine)
+        different = [part for part in mine if other.get(part, mine[part]) != mine[part]]
+        for part in different:
+            parts[part] = parts.get(part, 0) + 1
+        if row.key in keys and _matters(study, different):
+            again.add(row.key)
+    if parts and changed == "refuse":
+        raise _refusal(study, store.description, parts, folder=store.folder)
+    return again if changed == "recompute" else set()
+
+
+def recover(study: Study, store: Store) -> None:
+    """Measure the recordings that a store holds of points whose row it lost.
+
+    Parameters
+    ----------
+    study : Study
+        What is to be run.
+    store : Store
+        Open for writing.
+    """
+    if not isinstance(study.spec, Network) or not study.keep:
+        return
+    places = {key: index for index, key in enumerate(study.keys())}
+    known = {row.key for row in store.rows()}
+
+    def measured(key: str, recording: Recording) -> Row | None:
+        point = study.design[places[key]]
+        seed = study.seed_at(point)
+        if recording.seed != seed or recording.spec_sha256 != study.network(point).sha256:
+            return None
+        try:
+            metrics = study.metrics(recording)
+        except Exception:  # noqa: BLE001  the point is run again, and its error recorded there
+            return None
+        values = {name: plain_value(value) for name, value in point.values.items()}
+        return Row(key=key, index=point.index, values=values, seed=seed, metrics=metrics)
+
+    store.recover([key for key in places if key not in known], measured)
+
+
+def _matters(study: Study, different: list[str]) -> bool:
+    """Whether a row of equal key would be another one now: the key of a network holds model and options."""
+    kept = {"measure", "version", *(["options"] if study.keep else [])}
+    return bool(kept.intersection(different)) or (
+        "model" in different and not isinstance(study.spec, Network)
+    )
+
+
+def _refusal(
+    study: Study, description: Mapping[str, Any], parts: Mapping[str, int], *, folder: Path
+) -> SpecError:
+    """Say what changed."""
+    part = next(iter(parts))
+    now = study.describe()
+    count = f"{parts[part]} {'result' if parts[part] == 1 else 'results'} of the folder"
+    if part == "version":
+        before, after = (table.get("fingerprint", {}).get("version", "") for table in (description, now))
+        said = f"arcuate {before} made {count}, this is {after}"
+    elif part == "options" or (part == "model" and isinstance(study.spec, Network)):
+        place = "options" if part == "options" else "target"
+        where, before, after = _difference(description.get(place, {}), now[place]) or ("", "", "")
+        said = f"{where.removeprefix('spec.') or part} was {before} and is {after} since it made {count}"
+    else:
+        name = (now["measure"] if part == "measure" else now["target"])["name"]
+        said = f"{'measure' if part == 'measure' else 'function'} {name!r} was changed since it made {count}"
+    return SpecError.of(
+        where=f"Study {study.name!r} in {folder.name!r}",
+        bound=said,
+        fix='use changed="recompute" to compute those points again, changed="keep" to leave them, '
+        "or another folder",
+    )
+
+
+def _difference(before: Any, after: Any, path: str = "") -> tuple[str, str, str] | None:
+    """First place where two tables differ, and what stands there."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            if key in ("sources", "description"):
+                continue
+            here = f"{path}.{key}" if path else str(key)
+            found = _difference(before.get(key), after.get(key), here)
+            if found is not None:
+                return found
+        return None
+    same = before == after and type(before) is type(after)
+    return None if same else (path, reprlib.repr(before), reprlib.repr(after))
