@@ -60,16 +60,16 @@ def guarded(folder: Path) -> Iterator[None]:
 
 
 def lock_folder(folder: Path) -> tuple[int, bool]:
-    """Mark the folder as in use; say whether no other process uses it. The system forgets a dead process."""
+    """Mark a folder as in use; say whether another process uses it. The system forgets a dead process."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        return lock, False
+        return lock, True
     except OSError:
         pass  # a file system without locks
-    return lock, True
+    return lock, False
 
 
 def share(lock: int) -> None:
@@ -78,7 +78,7 @@ def share(lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_SH)
 
 
-def opened(folder: Path, description: Mapping[str, Any], *, alone: bool) -> indexes.Contents:
+def opened(folder: Path, description: Mapping[str, Any], *, used: bool) -> indexes.Contents:
     """Read the index, made or rebuilt where it must be, and check that it is that of the study."""
     path = folder / indexes.NAME
     if not path.exists():
@@ -94,7 +94,7 @@ def opened(folder: Path, description: Mapping[str, Any], *, alone: bool) -> inde
             fix="choose another folder",
         )
     if contents.damages:
-        if not alone:
+        if used:
             raise StoreError.of(
                 where="Study store",
                 name="folder",

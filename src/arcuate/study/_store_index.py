@@ -7,6 +7,7 @@ Where SQLite cannot read the file, the lines are looked for in its bytes: each c
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ _TABLES = {
 _KEYS = "sqlite_autoindex_entries_1"  # the b-tree that makes the keys unique
 _ENTRY = re.compile(r"study|fingerprint:[0-9a-f]{16}|[0-9a-f]{64}")
 _LINE = re.compile(b"(" + _ENTRY.pattern.encode() + rb")([0-9a-f]{64})(?=\{)")
+# a cell of the b-tree of the keys: header, type of the line's number, key; the number follows
+_CELL = re.compile(rb"\x04\x81\x0d([\x01-\x06\x08\x09])([0-9a-f]{64})")
 _MAGIC = b"SQLite format 3\0"
 # SQLite's primary codes for trouble with the machine; what else it says is about the file
 _MACHINE = frozenset({3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 23})
@@ -108,7 +111,13 @@ def writer(folder: Path) -> sqlite3.Connection:
 def _reader(path: Path) -> Iterator[sqlite3.Connection]:
     """Open an index for reading, in a folder that cannot be written too."""
     copied = None
-    connection = _connect(path, "mode=ro")
+    lock = os.open(path.parent, os.O_RDONLY)
+    quiet = False
+    with suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # nobody writes; and if no log is left, SQLite need not put files of its own beside the index
+        quiet = not _log(path).exists()
+    connection = _connect(path, "mode=ro&immutable=1" if quiet else "mode=ro")
     try:
         try:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -127,6 +136,7 @@ def _reader(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
+        os.close(lock)
         if copied is not None:
             copied.cleanup()
 
@@ -233,6 +243,7 @@ class _Found:
     def __init__(self) -> None:
         self.entries: dict[str, dict[str, Any]] = {}
         self.lost: set[str] = set()
+        self.proved: set[int] = set()
         self.trouble = ""
         self.alien = False
 
@@ -245,7 +256,6 @@ class _Found:
         self.alien = "entries" not in tables
         if tables != _TABLES:
             self.trouble = "its tables are not those of a study"
-        proved: set[int] = set()
         suspects: dict[int, str] = {}
         names: dict[int, str] = {}
         try:
@@ -254,7 +264,7 @@ class _Found:
                 good = decode(content, sha256) if _texts(sha256, content) else None
                 if good is not None:
                     self.entries[good["key"]] = good
-                    proved.add(number)
+                    self.proved.add(number)
                 else:
                     suspects[number] = _text(key)
         except sqlite3.DatabaseError as error:
@@ -270,7 +280,7 @@ class _Found:
         except sqlite3.DatabaseError as error:
             self._note(error)
         keys = {**suspects, **names}
-        lost = {key for number, key in keys.items() if number not in proved}
+        lost = {key for number, key in keys.items() if number not in self.proved}
         self.lost = {
             key for key in lost if _LINE.match(key.encode() + b"0" * 64 + b"{")
         } - self.entries.keys()
@@ -292,6 +302,9 @@ class _Found:
                 key = content["key"]
                 if key not in found or content.get("committed_utc", "") > found[key].get("committed_utc", ""):
                     found[key] = content
+            for match in _CELL.finditer(data):
+                if _number(data, match) not in self.proved:
+                    self.lost.add(match[2].decode())
         new = found.keys() - self.entries.keys()
         self.entries.update((key, found[key]) for key in new)
         self.lost -= self.entries.keys()
@@ -304,6 +317,14 @@ def _texts(*values: object) -> bool:
 
 def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else ""
+
+
+def _number(data: bytes, cell: re.Match[bytes]) -> int:
+    """Number of the line that a cell of the b-tree of the keys names."""
+    kind, start = cell[1][0], cell.end()
+    if kind > 6:
+        return kind - 8
+    return int.from_bytes(data[start : start + (kind if kind < 5 else 2 * kind - 4)])
 
 
 def _content(data: bytes, match: re.Match[bytes]) -> dict[str, Any] | None:

@@ -87,6 +87,7 @@ class Store:
         self.description = dict(description)
         self.fingerprint = ""
         self._connection: sqlite3.Connection | None = None
+        self._contents = indexes.Contents()  # of a store that was opened for reading
         self._lock: int | None = None
         self._owner = f"{this_process()} {secrets.token_hex(4)}"
         self._seen = 0  # number of the last line that was there when the store was opened
@@ -133,11 +134,11 @@ class Store:
         with guarded(place):
             place.mkdir(parents=True, exist_ok=True)
             (place / RECORDINGS).mkdir(exist_ok=True)
-            lock, alone = lock_folder(place)
+            lock, used = lock_folder(place)
             store = cls(place, description=description)
             store._lock = lock
             try:
-                contents = opened(place, description, alone=alone)
+                contents = opened(place, description, used=used)
                 store._connection = indexes.writer(place)
                 store._begin(contents, fingerprint)
                 share(lock)
@@ -148,7 +149,7 @@ class Store:
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Store:
-        """Open the store of a study for reading only, in a folder that cannot be written too.
+        """Read the store of a study as it is now, in a folder that cannot be written too.
 
         Parameters
         ----------
@@ -189,7 +190,9 @@ class Store:
                 ArcuateWarning,
                 stacklevel=2,
             )
-        return cls(place, description=contents.entries.get(indexes.STUDY, {}).get("description", {}))
+        store = cls(place, description=contents.entries.get(indexes.STUDY, {}).get("description", {}))
+        store._contents = contents
+        return store
 
     def __enter__(self) -> Self:
         return self
@@ -228,10 +231,7 @@ class Store:
         []
         """
         with guarded(self.folder):
-            if self._connection is None:
-                found = list(loaded(self.folder).rows.values())
-            else:
-                found = [decode_row(content) for key, content in self._entries() if KEY.fullmatch(key)]
+            found = [decode_row(content) for key, content in self._entries() if KEY.fullmatch(key)]
         return sorted(found, key=lambda row: (row.index, row.key))
 
     def done_keys(self) -> set[str]:
@@ -257,21 +257,17 @@ class Store:
     def fingerprints(self) -> dict[str, dict[str, Any]]:
         """What made the rows, by the short hash that a row names."""
         with guarded(self.folder):
-            if self._connection is None:
-                entries = iter(loaded(self.folder).entries.items())
-            else:
-                entries = self._entries()
             start = indexes.FINGERPRINT
             return {
                 key.removeprefix(start): content["fingerprint"]
-                for key, content in entries
+                for key, content in self._entries()
                 if key.startswith(start)
             }
 
     def commit(self, rows: Iterable[Row], recordings: Mapping[str, Recording] | None = None) -> None:
         """Keep results: first the files, then all rows in one transaction, which acknowledges them.
 
-        A row of a point that another process has committed since the store was opened is left out.
+        A row of a point that another process has finished since the store was opened is left out.
 
         Parameters
         ----------
@@ -431,7 +427,7 @@ class Store:
         line = {"key": indexes.FINGERPRINT + self.fingerprint, "fingerprint": dict(fingerprint)}
         with self._transaction() as connection:
             for content in (study_entry(self.description), line):
-                key, encoded = content["key"], encode(content)
+                key, encoded = str(content["key"]), encode(content)
                 if key not in contents.entries or encode(contents.entries[key]) != encoded:
                     indexes.put(connection, key, encoded)
             (self._seen,) = connection.execute("SELECT ifnull(max(number), 0) FROM entries").fetchone()
@@ -457,7 +453,9 @@ class Store:
 
     def _entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every line that can be proved."""
-        assert self._connection is not None
+        if self._connection is None:
+            yield from self._contents.entries.items()
+            return
         for sha256, content in self._connection.execute("SELECT sha256, content FROM entries"):
             entry = decode(content, sha256)
             if entry is not None:
@@ -523,9 +521,10 @@ class Store:
         if found is None:
             return ""
         number, sha256, content = found
-        if number > self._seen and key not in self._own:
+        entry = decode(content, sha256) or {}
+        if number > self._seen and key not in self._own and entry.get("status") == "done":
             return None
-        return (decode(content, sha256) or {}).get("recording") or ""
+        return entry.get("recording") or ""
 
     def _named(self, row: Row, file: _File, before: str) -> Row:
         """Rename a file to a name that tells the point, but not to that of the row it replaces."""
@@ -606,9 +605,9 @@ def verify(
     with guarded(place):
         if not repair:
             return verified(place, keys)[1]
-        lock, alone = lock_folder(place)
+        lock, used = lock_folder(place)
         try:
-            if not alone:
+            if used:
                 raise StoreError.of(
                     where="Study store",
                     name="folder",
