@@ -54,6 +54,16 @@ def blocks() -> dict[str, Any]:
     return {"time": TIMES, "prediction": 0.9 * target, "target": target}
 
 
+STUDY = {
+    "gain": [0.1, 0.1, 0.2, 0.2, 0.1],
+    "tau": ["20 ms", "5 ms", "20 ms", "5 ms", "20 ms"],
+    "seed": [0, 0, 0, 0, 1],
+    "error": [3.0, 4.0, 5.0, np.nan, 5.0],
+    "spikes": [50.0, 40.0, 30.0, 20.0, 60.0],
+}
+"""Columns of a study: two fields, a repeat, a missing value."""
+
+
 def texts(ax: Any) -> str:
     """Return every word in the axes."""
     return " ".join(text.get_text() for text in ax.texts)
@@ -124,6 +134,17 @@ PROPER: dict[str, tuple[Any, str, str]] = {
         "median timing error (ms)",
         "",
     ),
+    "study_map": (lambda ax: plot.study_map(STUDY, "gain", "tau", metric="error", ax=ax), "gain", "tau"),
+    "study_marginal": (
+        lambda ax: plot.study_marginal(STUDY, "tau", metric="error", by="gain", ax=ax),
+        "tau",
+        "error",
+    ),
+    "pareto": (
+        lambda ax: plot.pareto(STUDY, {"spikes": "minimize", "error": "minimize"}, ax=ax),
+        "spikes (minimize)",
+        "error (minimize)",
+    ),
 }
 
 EMPTY: dict[str, Any] = {
@@ -150,6 +171,10 @@ EMPTY: dict[str, Any] = {
     "modulators": lambda: plot.modulators({"time": TIMES}),
     "ablations": lambda: plot.ablations({}),
     "omission": lambda: plot.omission({}, withheld=(0, 1)),
+    "study_map": lambda: plot.study_map({"x": [], "y": [], "m": []}, "x", "y", metric="m"),
+    "study_map of NaN": lambda: plot.study_map({"x": [1], "y": [1], "m": [None]}, "x", "y", metric="m"),
+    "study_marginal": lambda: plot.study_marginal({"x": [], "m": []}, "x", metric="m"),
+    "pareto of NaN": lambda: plot.pareto({"a": [np.nan], "b": [1.0]}, {"a": "minimize", "b": "minimize"}),
 }
 
 ONE: dict[str, Any] = {
@@ -167,6 +192,9 @@ ONE: dict[str, Any] = {
     "modulators": lambda: plot.modulators({"time": [0.0], "when": [1.0]}),
     "ablations": lambda: plot.ablations({"complete": 3.0}),
     "omission": lambda: plot.omission({"when": [1.0]}, withheld=(0, 1)),
+    "study_map": lambda: plot.study_map({"x": [1], "y": ["a"], "m": [2.0]}, "x", "y", metric="m"),
+    "study_marginal": lambda: plot.study_marginal({"x": [1], "m": [2.0]}, "x", metric="m"),
+    "pareto": lambda: plot.pareto({"a": [1.0], "b": [1.0]}, {"a": "minimize", "b": "maximize"}),
 }
 
 
@@ -394,6 +422,55 @@ class TestLearning:
         assert ax.patches[0].get_width() == 2.0
         assert ax.lines[0].get_xdata().tolist() == [0.0, 2.0, 7.0]
         assert "no finite value" in texts(ax)
+
+
+class TestStudies:
+    def test_a_map_has_means_over_the_rest_in_the_order_of_the_quantities(self) -> None:
+        ax = plot.study_map(STUDY, "gain", "tau", metric="error")
+        cells = ax.images[0].get_array()
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["5 ms", "20 ms"]
+        assert cells.tolist() == [[4.0, None], [4.0, 5.0]]  # 20 ms, 0.1: the mean of two seeds
+
+    def test_frame_and_dataset_and_columns_give_the_same_map(self) -> None:
+        import pandas as pd
+
+        grid = {key: values[:4] for key, values in STUDY.items() if key != "seed"}
+        frame = pd.DataFrame(grid)
+        dataset = frame.set_index(["gain", "tau"]).to_xarray()
+        drawn = [
+            plot.study_map(kind, "gain", "tau", metric="spikes").images[0].get_array()
+            for kind in (grid, frame, dataset)
+        ]
+        for cells in drawn:
+            assert cells.tolist() == [[40.0, 20.0], [50.0, 30.0]]
+
+    def test_points_that_are_no_grid_stand_at_their_places(self) -> None:
+        draws = np.random.default_rng(0).random((3, 20))
+        ax = plot.study_map(dict(zip("xym", draws, strict=True)), "x", "y", metric="m")
+        np.testing.assert_array_equal(ax.collections[0].get_offsets(), draws[:2].T)
+        assert not ax.images
+
+    def test_a_marginal_is_the_mean_at_each_value(self) -> None:
+        ax = plot.study_marginal(STUDY, "tau", metric="error")
+        assert ax.lines[-1].get_ydata().tolist() == [4.0, 13 / 3]
+        assert ax.lines[0].get_ydata().size == len(STUDY["error"])
+
+    def test_the_front_is_what_no_point_beats(self) -> None:
+        ax = plot.pareto(STUDY, {"spikes": "maximize", "error": "minimize"})
+        assert ax.lines[-1].get_xdata().tolist() == [50.0, 60.0]
+        assert labels(ax) == ["beaten by another", "Pareto front"]
+
+    def test_an_unknown_column_is_named_with_its_neighbor(self) -> None:
+        with pytest.raises(UnknownNameError, match="error"):
+            plot.study_map(STUDY, "gain", "tau", metric="eror")
+
+    def test_texts_are_no_metric_and_one_goal_is_no_front(self) -> None:
+        with pytest.raises(SpecError, match="numbers"):
+            plot.study_map(STUDY, "gain", "seed", metric="tau")
+        with pytest.raises(SpecError, match="two metrics"):
+            plot.pareto(STUDY, {"error": "minimize"})
+        with pytest.raises(SpecError, match="minimize"):
+            plot.pareto(STUDY, {"error": "minimize", "spikes": "least"})
 
 
 def test_curves_are_told_apart_without_color() -> None:

@@ -6,6 +6,7 @@ network or an animal.
 
 from __future__ import annotations
 
+from arcuate.analysis.pareto import pareto_front
 from arcuate.analysis.prediction import (
     Interval,
     LineFit,
@@ -51,6 +52,7 @@ __all__ = [
     "gaussian_pulse",
     "isi_cv",
     "outcome_share",
+    "pareto_front",
     "participation_ratio",
     "peak_times",
     "period_match",

@@ -13,6 +13,7 @@ from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
+from arcuate.plot.study import pareto, study_map, study_marginal
 
 __all__ = [
     "ablations",
@@ -21,9 +22,12 @@ __all__ = [
     "modulators",
     "omission",
     "panels",
+    "pareto",
     "prediction_by_block",
     "raster",
     "state_map",
+    "study_map",
+    "study_marginal",
     "timing_error",
     "trials_to_criterion",
 ]

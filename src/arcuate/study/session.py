@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcuate.errors import SpecError, check_int
+from arcuate.errors import RecordingError, SpecError, check_int
 from arcuate.readout import TwoBankPredictor
 from arcuate.simulate import simulate
 from arcuate.spec import Network, Record, TwoBank
 from arcuate.study.reproduction import Progress
 
 if TYPE_CHECKING:
+    from arcuate.recording import Recording
     from arcuate.tasks import Trials
 
-__all__ = ["Session", "predictor_of", "record_session", "run_jobs"]
+__all__ = ["Session", "predictor_of", "record_session", "run_jobs", "session_of"]
 
 Floats = NDArray[np.float64]
 
@@ -94,8 +95,6 @@ def record_session(
     >>> record_session(net, seed=1).states.shape
     (3, 120, 4)
     """
-    from arcuate import tasks
-
     if network.task is None or len(network.readouts) != 1:
         raise SpecError.of(
             where=f"Network {network.name!r}",
@@ -114,11 +113,59 @@ def record_session(
         record=Record(spikes=False, readouts=("features",)),
         progress=False if report is None else report,
     )
-    features = rec.states(f"{site}/features")["r"]
+    return session_of(rec)
+
+
+def session_of(recording: Recording) -> Session:
+    """Take the session out of the recording of a run through a task.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of a network with a task and one read-out, whose features were recorded:
+        ``Record(readouts=("features",))``.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    RecordingError
+        If the features of exactly one read-out, the specification or the seed are not there.
+
+    Examples
+    --------
+    >>> import arcuate as arc
+    >>> task = {"kind": "what_when", "blocks": [{"n_trials": 3, "latency": "400 ms", "probabilities": [1.0]}]}
+    >>> net = arc.Network(
+    ...     name="small",
+    ...     dt="0.5 ms",
+    ...     populations=[arc.Population(name="exc", n=4, neuron=arc.lif(), bias="0.5 nA")],
+    ...     readouts=[arc.Readout(name="out", source="exc")],
+    ...     record=arc.Record(readouts=("features",)),
+    ...     task=task,
+    ... )
+    >>> session_of(arc.simulate(net, seed=1)).trials.n_trials
+    3
+    """
+    from arcuate import tasks
+
+    sites = [site for site in recording.sites if site.endswith("/features")]
+    spec, seed, dt = recording.spec, recording.seed, recording.dt
+    if len(sites) != 1 or spec is None or spec.get("task") is None or seed is None or dt is None:
+        raise RecordingError.of(
+            where="session_of",
+            name="features",
+            value=sites,
+            bound="must be those of one read-out, in a run of a network through its task",
+            fix='record them: Record(readouts=("features",))',
+        )
+    features = recording.states(sites[0])["r"]
     return Session(
         states=features.values.astype(np.float32),
         times=np.asarray(features["time"].values, dtype=float),
-        trials=tasks.build(network.task).trials(network.dt, seed),
+        trials=tasks.build(spec["task"]).trials(dt, seed),
         seed=seed,
     )
 
