@@ -93,7 +93,9 @@ _NAMES: dict[str, str] = {
     "Study": "study.study",
     "Verification": "verify",
     "list_models": "models",
+    "list_studies": "models",
     "load_model": "models",
+    "load_study": "study.files",
     "simulate": "simulate",
     "simulate_many": "batch",
     "verify": "verify",
@@ -108,6 +110,10 @@ class _Package(ModuleType):
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _NAMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process by name, as part of a notebook's function that uses the package."""
+        return importlib.import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -2,7 +2,8 @@
 
 A model is a folder with ``model.toml`` (every value with its source), ``README.md`` (the card),
 ``expected.toml`` (the figures it must show) and ``reproduce.py`` (how to measure them). Any other TOML file
-of the folder is a variant, loaded as ``"name/variant"``. A network that is made by training has a table of
+of the folder is a variant, loaded as ``"name/variant"``. The folder ``studies`` holds parameter studies of
+the model, loaded by `arcuate.study.load_study`. A network that is made by training has a table of
 parameters, ``training.toml``, in the place of ``model.toml``. The folders lie in ``models/`` of a checkout
 and in ``arcuate/_models`` of an installed wheel.
 """
@@ -98,6 +99,22 @@ def list_trainings() -> tuple[str, ...]:
     return tuple(
         sorted(folder.name for folder in models_folder().iterdir() if (folder / _TRAINING).is_file())
     )
+
+
+def list_studies() -> tuple[str, ...]:
+    """List the published parameter studies that `arcuate.study.load_study` knows.
+
+    Returns
+    -------
+    tuple of str
+        Names in alphabetical order, as ``"model/study"``.
+
+    Examples
+    --------
+    >>> "what_when_reservoir/gain_time_constant" in list_studies()
+    True
+    """
+    return tuple(sorted(f"{path.parts[-3]}/{path.stem}" for path in models_folder().glob("*/studies/*.toml")))
 
 
 def load_training(name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -52,3 +53,12 @@ def test_every_public_name_is_there() -> None:
 def test_a_name_that_is_not_there_is_named() -> None:
     with pytest.raises(AttributeError, match="simulat_e"):
         _ = arcuate.simulat_e
+
+
+def test_the_package_travels_with_a_function_that_uses_it() -> None:
+    """Functions of a notebook are sent to other processes by value, with the modules that they name."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+    namespace = {"arc": arcuate, "__name__": "__main__"}
+    function = eval("lambda: arc.__version__", namespace)
+    assert pickle.loads(cloudpickle.dumps(arcuate)) is arcuate
+    assert pickle.loads(cloudpickle.dumps(function))() == arcuate.__version__

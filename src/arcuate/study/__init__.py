@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Design", "Forecast", "Point", "Results", "Study", "study_from_description"]
+__all__ = [
+    "Design",
+    "Forecast",
+    "Point",
+    "Results",
+    "Study",
+    "load_study",
+    "study_from_description",
+]
 
 _NAMES = {
     "Design": "design",
@@ -12,6 +20,7 @@ _NAMES = {
     "Point": "design",
     "Results": "results",
     "Study": "study",
+    "load_study": "files",
     "study_from_description": "study",
 }
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from arcuate._progress import check_progress
 from arcuate.errors import SpecError, check_int, unknown
 from arcuate.spec import Network
-from arcuate.study._identity import importable, path_of
+from arcuate.study._file_function import FileFunction
+from arcuate.study._identity import find, importable, path_of
 from arcuate.study._metrics import name_of
 from arcuate.study.design import SEED, Design, Point
 from arcuate.units import to_si
@@ -71,7 +73,24 @@ def parameters_of(function: Callable[..., Any]) -> tuple[list[str], list[str], b
 
 def describe_function(function: Callable[..., Any]) -> dict[str, Any]:
     """Where a function stands, and whether it can be imported from there."""
-    return {"path": path_of(function), "name": name_of(function), "importable": importable(function)}
+    table = {"path": path_of(function), "name": name_of(function), "importable": importable(function)}
+    return table | ({"file": str(function.path)} if isinstance(function, FileFunction) else {})
+
+
+def described_function(table: Mapping[str, Any], *, what: str) -> Callable[..., Any]:
+    """Find a function again by what `describe_function` gave."""
+    if "file" not in table:
+        return find(table["path"], what=what)
+    path = Path(table["file"])
+    if not path.is_file():
+        raise SpecError.of(
+            where="Study",
+            name=what,
+            value=table["path"],
+            bound=f"is not at {path} any more",
+            fix="run the file of the study again; it goes on where it stopped",
+        )
+    return FileFunction(path, table["name"])
 
 
 def check_call(function: Callable[..., Any], design: Design) -> None:

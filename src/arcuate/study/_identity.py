@@ -15,6 +15,7 @@ from arcuate.errors import SpecError
 from arcuate.spec import Network, Record
 from arcuate.spec.part import Part, canonical_json
 from arcuate.spec.values import Quantity
+from arcuate.study._file_function import FileFunction
 from arcuate.study.design import SEED, Point
 from arcuate.units import Dimension, dimension, is_quantity_text, parse_quantity
 
@@ -34,6 +35,8 @@ __all__ = [
 def code_sha256(function: Callable[..., Any]) -> str:
     """Hash of the code of a function: its source text, else its bytecode; what it calls does not count.
 
+    Of a function beside a study file, the hash of the whole file.
+
     Parameters
     ----------
     function : callable
@@ -52,6 +55,8 @@ def code_sha256(function: Callable[..., Any]) -> str:
     if isinstance(function, partial):
         parts = [code_sha256(function.func), _content(function.args), _content(dict(function.keywords))]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    if isinstance(function, FileFunction):
+        return function.code_sha256
     code: Any = function if hasattr(function, "__qualname__") else type(function)
     try:
         text = inspect.getsource(code)

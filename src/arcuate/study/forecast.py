@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Forecast", "forecast"]
 
-SHORT = 2.0
-"""Seconds below which a probe is run twice, so that compiling does not count."""
+SHORT = 30.0
+"""Seconds below which a probe is run twice, so that compiling, some seconds, does not count."""
 
 SIZED = 100
 """Points whose memory is estimated."""

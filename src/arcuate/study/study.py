@@ -22,6 +22,7 @@ from arcuate.study._given import (
     check_target,
     default_measure,
     describe_function,
+    described_function,
     parameters_of,
     run_options,
     study_name,
@@ -32,7 +33,6 @@ from arcuate.study._identity import (
     PointKeys,
     arithmetic_of,
     code_sha256,
-    find,
     path_of,
     sha256_of,
 )
@@ -606,7 +606,7 @@ def study_from_description(table: Mapping[str, Any]) -> Study:
         if target["kind"] == "network":
             spec: Any = Network.from_dict(target["spec"])
         else:
-            spec = find(target["path"], what="spec")
+            spec = described_function(target, what="spec")
         if options["record"] is not None:
             options["record"] = Record.from_tree(options["record"], where="Study")
         if options["duration"] is not None:
@@ -614,7 +614,7 @@ def study_from_description(table: Mapping[str, Any]) -> Study:
         return Study(
             spec,
             Design.from_description(table["design"]),
-            None if measure is None else find(measure["path"], what="measure"),
+            None if measure is None else described_function(measure, what="measure"),
             name=table["name"],
             **options,
         )
