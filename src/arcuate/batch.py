@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from arcuate.errors import (
     CapabilityError,
     MemoryLimitError,
     SpecError,
+    TimeLimitError,
     check_choice,
     check_int,
     unknown,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from arcuate.recording import Recording
     from arcuate.spec import Network, Record
 
-__all__ = ["Batch", "simulate_many"]
+__all__ = ["Batch", "run_each", "simulate_many"]
 
 MAX_RUNS = 1_000_000
 """Runs of one batch (chosen: more belong into a study, which keeps its results on disk)."""
@@ -316,6 +318,76 @@ def simulate_many(
             error.batch = Batch(axes=axes, labels=labels, recordings=tuple(run.results))  # type: ignore[union-attr]
             raise
     return Batch(axes=axes, labels=labels, recordings=tuple(run.results))
+
+
+def run_each(
+    runs: Iterable[tuple[Network, int]],
+    duration: str | float | None = None,
+    *,
+    time_limit: float | None = None,
+    halted: Callable[[], bool] | None = None,
+    **options: Any,
+) -> Iterator[Recording | Exception]:
+    """Run networks one after the other in this thread; where one fails, its error stands in its place.
+
+    Parameters
+    ----------
+    runs : iterable of (Network, int)
+        What to run, with the seed.
+    duration : str or quantity, optional
+        Length of every run; that of each network's task by default.
+    time_limit : float, optional
+        Longest time of a run, s; looked at between two blocks of steps. Building and compiling do not
+        count.
+    halted : callable, optional
+        Asked between two blocks of steps; a True ends everything.
+    **options : object
+        Of :class:`arcuate.Simulation`, such as ``engine`` and ``record``.
+
+    Yields
+    ------
+    Recording or Exception
+        As soon as a run ends, in the order of `runs`.
+
+    Examples
+    --------
+    >>> import arcuate as arc
+    >>> cells = arc.Population(name="exc", n=5, neuron=arc.lif(), bias="0.5 nA")
+    >>> net = arc.Network(name="five", dt="0.1 ms", populations=[cells])
+    >>> [rec.n_neurons("exc") for rec in run_each([(net, 1), (net, 2)], "10 ms")]
+    [5, 5]
+    """
+    for network, seed in runs:
+        try:
+            simulation = Simulation(network, duration, seed=seed, **options)
+            look = _clock(network.name, time_limit, halted)
+            result: Recording | Exception = simulation.advance(progress=look)
+        except _Stopped:
+            return
+        except Exception as error:  # noqa: BLE001  it is the answer for this run
+            result = error
+        yield result
+
+
+def _clock(
+    name: str, time_limit: float | None, halted: Callable[[], bool] | None
+) -> Callable[[int, int], None]:
+    """A progress callback that ends the run when its time is over."""
+    start = time.monotonic()
+
+    def look(done: int, total: int) -> None:
+        if halted is not None and halted():
+            raise _Stopped
+        if time_limit is not None and done < total and time.monotonic() - start > time_limit:
+            raise TimeLimitError.of(
+                where=f"Network {name!r}",
+                name="time_limit",
+                value=f"{time_limit:.4g} s",
+                bound=f"was over at step {done} of {total}",
+                fix="allow more time, or make the run shorter",
+            )
+
+    return look
 
 
 def _networks(network: object, record: Record | None) -> list[Network]:

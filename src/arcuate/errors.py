@@ -31,6 +31,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "TaskError",
+    "TimeLimitError",
     "UnitsError",
     "UnknownNameError",
     "check_array",
@@ -170,6 +171,10 @@ class MissingExtraError(ArcuateError, ImportError):
 
 class EngineError(ArcuateError, RuntimeError):
     """An engine failed."""
+
+
+class TimeLimitError(ArcuateError, TimeoutError):
+    """A run took longer than it may."""
 
 
 class FitError(ArcuateError, ValueError):

@@ -418,7 +418,7 @@ class Study:
         with Store.open(folder, self.describe(), fingerprint=self.fingerprint) as store:
             self.folder = Path(folder)
             recover(self, store)
-            run_points(self, store, **options, **({"again": again} if again else {}))
+            run_points(self, store, again=again, **options)
         return self.table()
 
     def dry_run(
