@@ -82,7 +82,7 @@ def opened(folder: Path, description: Mapping[str, Any], *, used: bool) -> index
     """Read the index, made or rebuilt where it must be, and check that it is that of the study."""
     path = folder / indexes.NAME
     if not path.exists():
-        publish_index(folder, {indexes.STUDY: study_entry(description)})
+        publish_index(folder, [study_entry(description)])
     contents = indexes.load(folder)
     there = contents.entries.get(indexes.STUDY, {}).get("description", description)
     if there.get("name") != description.get("name"):
@@ -102,11 +102,11 @@ def opened(folder: Path, description: Mapping[str, Any], *, used: bool) -> index
                 bound="its index is damaged, and another process uses it",
                 fix="stop the other process, then run the study again",
             )
-        rebuild(folder, contents.entries)
+        rebuild(folder, contents.entries.values())
     return contents
 
 
-def publish_index(folder: Path, entries: Mapping[str, Mapping[str, Any]], *, overwrite: bool = False) -> None:
+def publish_index(folder: Path, entries: Iterable[Mapping[str, Any]], *, overwrite: bool = False) -> None:
     """Make an index beside its place and move it there in one step."""
     partial = folder / f".index-{secrets.token_hex(8)}.partial"
     try:
@@ -119,7 +119,7 @@ def publish_index(folder: Path, entries: Mapping[str, Mapping[str, Any]], *, ove
         partial.unlink(missing_ok=True)
 
 
-def rebuild(folder: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
+def rebuild(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Replace the index by one that holds what was proved; the old one is kept in ``damaged``."""
     aside = folder / _DAMAGED
     aside.mkdir(exist_ok=True)
@@ -229,4 +229,4 @@ def repair_folder(folder: Path, contents: indexes.Contents, damages: list[Damage
             path.unlink(missing_ok=True)
     lost = {damage.key for damage in damages}
     if any(damage.kind != "leftover" for damage in damages):
-        rebuild(folder, {key: entry for key, entry in contents.entries.items() if key not in lost})
+        rebuild(folder, [entry for key, entry in contents.entries.items() if key not in lost])

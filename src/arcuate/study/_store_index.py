@@ -99,6 +99,7 @@ def writer(folder: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # no older line of a point lies about
         # the log is copied into the file at once, so that little is lost with a damaged log
         connection.execute("PRAGMA wal_autocheckpoint=1")
     except sqlite3.Error:
@@ -145,7 +146,7 @@ def _log(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def create(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
+def create(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Write a new index to a new file and sync it."""
     connection = _connect(path, "mode=rwc")
     try:
@@ -153,20 +154,20 @@ def create(path: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
         connection.execute("BEGIN")
         for statement in _TABLES.values():
             connection.execute(statement)
-        for key, content in entries.items():
-            put(connection, key, encode(content))
+        for content in entries:
+            put(connection, content)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
 
 
-def put(connection: sqlite3.Connection, key: str, encoded: tuple[str, str]) -> None:
+def put(connection: sqlite3.Connection, content: Mapping[str, Any]) -> None:
     """Write one line, in place of an older one of the same key; its number is the highest so far."""
-    content, sha256 = encoded
+    (last,) = connection.execute("SELECT ifnull(max(number), 0) FROM entries").fetchone()
+    text, sha256 = encode({**content, "number": last + 1})
     connection.execute(
-        "INSERT OR REPLACE INTO entries VALUES ((SELECT ifnull(max(number), 0) + 1 FROM entries), ?, ?, ?)",
-        (key, sha256, content),
+        "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", (last + 1, content["key"], sha256, text)
     )
 
 
@@ -238,14 +239,23 @@ def _check_version(path: Path, study: Mapping[str, Any] | None) -> None:
 
 
 class _Found:
-    """Lines that were proved, keys of lines that were not, and what is wrong with the file."""
+    """Lines that were proved, what else is named, and what is wrong with the file."""
 
     def __init__(self) -> None:
         self.entries: dict[str, dict[str, Any]] = {}
-        self.lost: set[str] = set()
-        self.proved: set[int] = set()
+        self.named: dict[str, int] = {}
         self.trouble = ""
         self.alien = False
+
+    @property
+    def lost(self) -> set[str]:
+        """Keys of lines that were there and cannot be proved."""
+        proved = {content["number"] for content in self.entries.values()}
+        return {
+            key
+            for key, number in self.named.items()
+            if key not in self.entries and number not in proved and _ENTRY.fullmatch(key)
+        }
 
     def read(self, connection: sqlite3.Connection) -> None:
         """Read through SQLite, as far as it goes."""
@@ -257,33 +267,26 @@ class _Found:
         if tables != _TABLES:
             self.trouble = "its tables are not those of a study"
         suspects: dict[int, str] = {}
-        names: dict[int, str] = {}
         try:
             lines = connection.execute("SELECT number, key, sha256, content FROM entries NOT INDEXED")
             for number, key, sha256, content in lines:
                 good = decode(content, sha256) if _texts(sha256, content) else None
                 if good is not None:
                     self.entries[good["key"]] = good
-                    self.proved.add(number)
                 else:
                     suspects[number] = _text(key)
         except sqlite3.DatabaseError as error:
             self._note(error)
         try:
-            lines = connection.execute(
-                "SELECT number, key FROM entries INDEXED BY sqlite_autoindex_entries_1"
-            )
-            names = {number: _text(key) for number, key in lines}
+            for number, key in connection.execute(f"SELECT number, key FROM entries INDEXED BY {_KEYS}"):
+                self.named[_text(key)] = number
+                suspects.pop(number, None)
             (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != b"ok":
                 self.trouble = self.trouble or f"is damaged ({_text(verdict)})"
         except sqlite3.DatabaseError as error:
             self._note(error)
-        keys = {**suspects, **names}
-        lost = {key for number, key in keys.items() if number not in self.proved}
-        self.lost = {
-            key for key in lost if _LINE.match(key.encode() + b"0" * 64 + b"{")
-        } - self.entries.keys()
+        self.named |= {key: number for number, key in suspects.items() if key not in self.named}
 
     def _note(self, error: sqlite3.DatabaseError) -> None:
         if code_of(error) in _MACHINE:
@@ -292,22 +295,22 @@ class _Found:
 
     def salvage(self, pieces: Iterable[bytes]) -> bool:
         """Look for lines in the bytes; say whether one was found that SQLite did not give."""
-        found: dict[str, dict[str, Any]] = {}
+        best: dict[str, dict[str, Any]] = {}
         for data in pieces:
+            for match in _CELL.finditer(data):
+                self.named.setdefault(match[2].decode(), _number(data, match))
             for match in _LINE.finditer(data):
                 content = _content(data, match)
                 if content is None:
-                    self.lost.add(match[1].decode())
+                    self.named.setdefault(match[1].decode(), 0)
                     continue
                 key = content["key"]
-                if key not in found or content.get("committed_utc", "") > found[key].get("committed_utc", ""):
-                    found[key] = content
-            for match in _CELL.finditer(data):
-                if _number(data, match) not in self.proved:
-                    self.lost.add(match[2].decode())
-        new = found.keys() - self.entries.keys()
-        self.entries.update((key, found[key]) for key in new)
-        self.lost -= self.entries.keys()
+                known = best.get(key) or self.entries.get(key) or {"number": 0}
+                if content["number"] > known["number"]:
+                    best[key] = content
+        # an older line of the same point may lie in space that was freed
+        new = {key: content for key, content in best.items() if content["number"] >= self.named.get(key, 0)}
+        self.entries |= new
         return bool(new)
 
 

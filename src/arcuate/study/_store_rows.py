@@ -157,9 +157,9 @@ def decode(text: bytes, sha256: bytes) -> dict[str, Any] | None:
     return content
 
 
-def encode_row(row: Row) -> tuple[str, str]:
-    """Return a row as canonical JSON, and the sha256 of that text."""
-    return encode({item.name: getattr(row, item.name) for item in fields(Row)})
+def row_table(row: Row) -> dict[str, Any]:
+    """Return a row as a table of its fields."""
+    return {item.name: getattr(row, item.name) for item in fields(Row)}
 
 
 def decode_row(content: dict[str, Any]) -> Row:

@@ -46,8 +46,8 @@ from arcuate.study._store_rows import (
     decode,
     decode_row,
     encode,
-    encode_row,
     is_alive,
+    row_table,
     short_hash,
     this_process,
 )
@@ -427,9 +427,10 @@ class Store:
         line = {"key": indexes.FINGERPRINT + self.fingerprint, "fingerprint": dict(fingerprint)}
         with self._transaction() as connection:
             for content in (study_entry(self.description), line):
-                key, encoded = str(content["key"]), encode(content)
-                if key not in contents.entries or encode(contents.entries[key]) != encoded:
-                    indexes.put(connection, key, encoded)
+                there = dict(contents.entries.get(str(content["key"]), {}))
+                there.pop("number", None)
+                if encode(there) != encode(content):
+                    indexes.put(connection, content)
             (self._seen,) = connection.execute("SELECT ifnull(max(number), 0) FROM entries").fetchone()
 
     @contextmanager
@@ -499,7 +500,7 @@ class Store:
                         named.append(self.folder / str(row.recording))
                     if before and before != row.recording:
                         old.append(self.folder / before)
-                    indexes.put(connection, row.key, encode_row(row))
+                    indexes.put(connection, row_table(row))
                     connection.execute("DELETE FROM claims WHERE key = ?", (row.key,))
                     self._own.add(row.key)
                 if named:
