@@ -1,6 +1,6 @@
-"""A damaged store: no value is ever wrong in silence, the damaged points are listed, and only they are redone.
+"""A damaged store: no value is wrong in silence, the damaged points are listed, and only they are redone.
 
-Each trial harms one file of a copy of the same store: one bit, its end, or all of it. The figures are printed.
+Each trial harms one file of a copy of one store: a bit, a page, its end, or all of it. It prints the figures.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from arcuate.errors import ArcuateWarning, FileFormatError
 from arcuate.recording import Recording
 from arcuate.study.store import Row, Store, verify
 
+Harm = Callable[[Path, np.random.Generator], str]
 POINTS = 200
 KEYS = [key(number) for number in range(POINTS)]
 
@@ -227,7 +228,7 @@ def check(counts: Counter[str], title: str) -> None:
     ],
 )
 @pytest.mark.timeout(3600)
-def test_damage_is_seen_and_mended(whole: Path, tmp_path: Path, harm: Callable[..., str], n: int) -> None:
+def test_damage_is_seen_and_mended(whole: Path, tmp_path: Path, harm: Harm, n: int) -> None:
     draw = rng.stream(n, f"harm/{harm.__name__}")
     names = files(whole, draw)
     counts: Counter[str] = Counter()

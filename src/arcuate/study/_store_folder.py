@@ -83,7 +83,7 @@ def opened(folder: Path, description: Mapping[str, Any], *, used: bool) -> index
     path = folder / indexes.NAME
     if not path.exists():
         publish_index(folder, [study_entry(description)])
-    contents = indexes.load(folder)
+    contents = indexes.load(folder, alone=not used)
     there = contents.entries.get(indexes.STUDY, {}).get("description", description)
     if there.get("name") != description.get("name"):
         raise SpecError.of(
@@ -134,11 +134,11 @@ def rebuild(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     publish_index(folder, entries, overwrite=True)
 
 
-def loaded(folder: Path) -> indexes.Contents:
+def loaded(folder: Path, *, alone: bool | None = None) -> indexes.Contents:
     """Read the index of a store that must be there."""
     path = folder / indexes.NAME
     if path.is_file():
-        return indexes.load(folder)
+        return indexes.load(folder, alone=alone)
     if not folder.is_dir():
         bound = "is no folder" if folder.exists() else "does not exist"
     elif (folder / RECORDINGS).is_dir():
@@ -188,13 +188,15 @@ def harm_of(folder: Path, row: Row) -> str:
     return "" if checksum(path)[1] == row.recording_sha256 else "was altered: its sha256 does not match"
 
 
-def verified(folder: Path, keys: Iterable[str] | None) -> tuple[indexes.Contents, list[Damage]]:
+def verified(
+    folder: Path, keys: Iterable[str] | None, *, alone: bool | None = None
+) -> tuple[indexes.Contents, list[Damage]]:
     """What the index holds, and everything that is wrong with the store."""
     missing = (folder / RECORDINGS).is_dir() and not (folder / indexes.NAME).exists()
     if missing:
         contents = indexes.Contents(damages=[Damage(kind="index", path=indexes.NAME, problem="is missing")])
     else:
-        contents = loaded(folder)
+        contents = loaded(folder, alone=alone)
     damages = list(contents.damages)
     rows = contents.rows
     if any(damage.kind == "index" for damage in damages):

@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,15 +109,26 @@ def writer(folder: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _reader(path: Path) -> Iterator[sqlite3.Connection]:
+def _alone(folder: Path) -> Iterator[bool]:
+    """Say whether nobody has the store open for writing, and keep it so."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _reader(path: Path, *, alone: bool) -> Iterator[sqlite3.Connection]:
     """Open an index for reading, in a folder that cannot be written too."""
     copied = None
-    lock = os.open(path.parent, os.O_RDONLY)
-    quiet = False
-    with suppress(OSError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # nobody writes; and if no log is left, SQLite need not put files of its own beside the index
-        quiet = not _log(path).exists()
+    # where nobody writes and no log is left, SQLite need not put files of its own beside the index
+    quiet = alone and not _log(path).exists()
     connection = _connect(path, "mode=ro&immutable=1" if quiet else "mode=ro")
     try:
         try:
@@ -137,7 +148,6 @@ def _reader(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
-        os.close(lock)
         if copied is not None:
             copied.cleanup()
 
@@ -171,8 +181,15 @@ def put(connection: sqlite3.Connection, content: Mapping[str, Any]) -> None:
     )
 
 
-def load(folder: Path) -> Contents:
+def load(folder: Path, *, alone: bool | None = None) -> Contents:
     """Read the whole index and prove every line.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the store.
+    alone : bool or None
+        Whether nobody else writes into the store; None if that is to be found out.
 
     Raises
     ------
@@ -181,14 +198,18 @@ def load(folder: Path) -> Contents:
     StoreError
         If it cannot be opened.
     """
+    if alone is None:
+        with _alone(folder) as nobody:
+            return load(folder, alone=nobody)
     path = folder / NAME
-    log = _committed(_log(path).read_bytes()) if _log(path).exists() else b""
+    # of a log that grows one cannot say what is finished
+    log = _committed(_log(path).read_bytes()) if alone and _log(path).exists() else b""
     found = _Found()
     if path.stat().st_size == 0:
         found.trouble = "is empty"
     else:
         try:
-            with _reader(path) as connection:
+            with _reader(path, alone=alone) as connection:
                 found.read(connection)
         except sqlite3.DatabaseError as error:
             if code_of(error) in _MACHINE:
@@ -258,7 +279,8 @@ class _Found:
         }
 
     def read(self, connection: sqlite3.Connection) -> None:
-        """Read through SQLite, as far as it goes."""
+        """Read through SQLite, as far as it goes, in one state of the file."""
+        connection.execute("BEGIN")
         tables = {
             name.decode(errors="replace"): sql.decode(errors="replace")
             for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema WHERE type='table'")

@@ -616,7 +616,7 @@ def verify(
                     bound="another process uses it",
                     fix="stop it first",
                 )
-            contents, damages = verified(place, keys)
+            contents, damages = verified(place, keys, alone=True)
             repair_folder(place, contents, damages)
         finally:
             os.close(lock)
