@@ -7,6 +7,7 @@ Variants of the rows are in the other files of this folder.
 from __future__ import annotations
 
 import json
+import sqlite3
 import tempfile
 import time
 import tracemalloc
@@ -34,6 +35,7 @@ from arcuate.errors import (
     UnitsError,
     UnknownNameError,
 )
+from arcuate.study.store import Row, Store
 from arcuate.study.study import Study
 
 NAN, INF = float("nan"), float("inf")
@@ -110,6 +112,44 @@ def task(**changes: Any) -> Any:
 
 def grid(values: Any) -> Study:
     return Study(net(), values, duration="10 ms")
+
+
+def squares(**options: Any) -> Study:
+    return Study(lambda x: {"square": x * x}, {"x": [1, 2]}, **options)
+
+
+def measured(value: Any) -> dict[str, Any]:
+    return Study(net(), {"seed": [1]}, lambda recording: value, duration="10 ms").metrics(None)
+
+
+def store_first(study: Study, folder: str) -> None:
+    """Make a store that holds the first point of a study."""
+    with Store.open(folder, study.describe(), fingerprint=study.fingerprint) as store:
+        store.commit([Row(key=study.keys()[0], index=0, values={"x": 1}, seed=0, metrics={"square": 1})])
+
+
+def changed_measure() -> Any:
+    def other(found: Any) -> dict[str, int]:
+        return {"other": 1}
+
+    with tempfile.TemporaryDirectory() as folder:
+        study = squares(name="one")
+        store_first(study, folder)
+        return Study(study.spec, {"x": [1]}, other, name="one").run(folder, n_jobs=1)
+
+
+def another_study() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        store_first(squares(name="first"), folder)
+        return squares(name="second").run(folder, n_jobs=1)
+
+
+def store_of_another_program() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "index.sqlite")
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+        connection.close()
+        return squares().run(folder, n_jobs=1)
 
 
 def changed_by_the_caller() -> list[float]:
@@ -475,6 +515,28 @@ ROWS: dict[int, list[Refused | Defined]] = {
         refused(lambda: grid({"populations.exc.n": [[1]]}), SpecError, "[1]", "content", "tuple"),
         refused(lambda: grid({"populations.exc.n": [abs]}), SpecError, "abs", "content"),
     ],
+    116: [
+        Defined(lambda: measured({"a": NAN, "b": None, "c": "text"}), {"a": None, "b": None, "c": "text"}),
+        refused(
+            lambda: measured(np.zeros(3)), SpecError, "ndarray of shape (3,)", "must be a number", "Return"
+        ),
+        refused(lambda: measured({"a": [1, 2]}), SpecError, "a = [1, 2]", "must be a number", "Return"),
+    ],
+    117: [refused(changed_measure, SpecError, "measure 'other'", "changed", "recompute", "another folder")],
+    118: [
+        refused(another_study, SpecError, "'first'", "'second'"),
+        refused(store_of_another_program, FileFormatError, "index.sqlite"),
+    ],
+    119: [
+        refused(lambda: squares().run("never", n_jobs=0), SpecError, "n_jobs = 0", ">= 1"),
+        refused(
+            lambda: squares().run("never", n_jobs=-1), SpecError, "n_jobs = -1", ">= 1", "all processors"
+        ),
+    ],
+    120: [
+        refused(lambda: squares().run("never", time_limit="0 s"), SpecError, "time_limit = '0 s'", "> 0"),
+        refused(lambda: squares().run("never", time_limit=0), UnitsError, "time_limit = 0", "unit"),
+    ],
 }
 
 NEURONS: dict[int, list[Refused | Defined]] = {
@@ -611,7 +673,7 @@ CASES = [(row, case) for row, cases in ROWS.items() for case in cases]
 
 
 def test_no_row_is_missing() -> None:
-    assert sorted(ROWS) == [*range(1, 73), *range(111, 116)]
+    assert sorted(ROWS) == [*range(1, 73), *range(111, 121)]
     assert [row for row, cases in ROWS.items() if not cases] == []
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from arcuate.errors import SpecError
 from arcuate.rng import check_seed
 from arcuate.spec import Distribution
+from arcuate.spec.distributions import value_from
 from arcuate.spec.part import Part, plain
 from arcuate.spec.values import Quantity, Values
 from arcuate.units import Dimension, dimension, is_quantity_text, parse_quantity
@@ -113,12 +114,6 @@ def check_count(where: str, lengths: Sequence[int], *, allow_large: bool) -> Non
     )
 
 
-def check_point_seed(where: str, seed: Any) -> None:
-    if seed is None:
-        raise SpecError.of(where=where, name=SEED, value=seed, bound="must be an integer")
-    check_seed(seed)
-
-
 def read_axis(where: str, name: str, axis: Any) -> Sequence[Any]:
     """Return the values of one axis as a tuple (or the range), checked for kind but not for doubles."""
     if isinstance(axis, np.ndarray) and axis.ndim == 1 and axis.dtype.kind in "biufU":
@@ -129,11 +124,18 @@ def read_axis(where: str, name: str, axis: Any) -> Sequence[Any]:
             name=name,
             value=axis,
             bound="must be a list, a range or a one-dimensional array of values",
-            fix=f"write [{axis!r}]" if isinstance(axis, (int, float, str)) else "",
+            fix=_listed(name, axis),
         )
     if len(axis) == 0:
         raise SpecError.of(where=where, name=name, value=axis, bound="must have at least one value")
     return axis if isinstance(axis, range) else tuple(_scalar(value) for value in axis)
+
+
+def _listed(name: str, value: Any) -> str:
+    """What to write in place of a single value."""
+    if not isinstance(value, (int, float, str)):
+        return ""
+    return f"write range({value})" if name == "seeds" and type(value) is int else f"write [{value!r}]"
 
 
 def _scalar(value: Any) -> Any:
@@ -150,7 +152,13 @@ def make_block(where: str, names: tuple[str, ...], rows: Sequence[tuple[Any, ...
 
 
 def no_doubles(where: str, block: Block) -> None:
-    """Refuse a row that comes twice, or that cannot be told from another by its content."""
+    """Refuse a row that comes twice or cannot be told from another by its content, and what is no seed."""
+    if SEED in block.names:
+        column = block.column(SEED)
+        for seed in (column[0], column[-1]) if isinstance(column, range) else column:
+            if seed is None:
+                raise SpecError.of(where=where, name=SEED, value=seed, bound="must be an integer")
+            check_seed(seed)
     if isinstance(block.rows, range):
         return
     seen: set[Any] = set()
@@ -209,6 +217,15 @@ def plain_value(value: Any) -> Any:
     return plain(value.tree() if isinstance(value, Part) else value)
 
 
+def revived(value: Any) -> Any:
+    """A value, or a row of them, as it was before `plain_value`: distributions and arrays, not tables."""
+    if isinstance(value, tuple):
+        return tuple(revived(item) for item in value)
+    if isinstance(value, Mapping) and ("dist" in value or "values" in value):
+        return value_from(value, None, where="Design", name="value")
+    return value
+
+
 def draw_shares(kind: str, n_fields: int, n: int, generator: np.random.Generator) -> np.ndarray:
     """Numbers between 0 and 1, (n, n_fields)."""
     from scipy.stats import qmc
@@ -225,7 +242,8 @@ def draw_shares(kind: str, n_fields: int, n: int, generator: np.random.Generator
 def values_at(where: str, name: str, share: np.ndarray, *, given: Any) -> list[Any]:
     """Values of a range at some shares of its probability."""
     if isinstance(given, Distribution):
-        numbers = given.quantile(np.clip(share, 2.0**-53, 1 - 2.0**-53)).tolist()
+        drawn = given.quantile(np.clip(share, 2.0**-53, 1 - 2.0**-53)).tolist()
+        numbers = [float(f"{number:.12g}") for number in drawn]  # twelve digits can be read, and suffice
         return numbers if given.unit == "1" else [Quantity(number, given.unit) for number in numbers]
     if not isinstance(given, (list, tuple, range, np.ndarray)):
         raise SpecError.of(

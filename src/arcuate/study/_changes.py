@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,19 +75,30 @@ def outdated(study: Study, folder: str | os.PathLike[str], *, changed: str) -> s
     store = Store.read(folder)
     if store.description.get("name") != study.name:
         return set()  # another study, which opening the store refuses
+    done = [row for row in store.rows() if row.status == "done"]
     mine, made = study.fingerprint, store.fingerprints
-    parts: dict[str, int] = {}
-    again = set()
-    for row in store.rows():
-        other = made.get(row.fingerprint, mine)
-        different = [part for part in mine if other.get(part, mine[part]) != mine[part]]
-        for part in different:
-            parts[part] = parts.get(part, 0) + 1
-        if row.key in keys and _matters(study, different):
-            again.add(row.key)
+    before = store.description.get("fingerprint", mine)
+    told = ("options", "model") if isinstance(study.spec, Network) else ("options",)
+    parts = Counter({part: len(done) for part in told if before.get(part) != mine[part] and done})
+    again: set[str] = set()
+    for row in done:
+        if row.key in keys:
+            different = _different(study, row, made.get(row.fingerprint, mine), mine)
+            parts.update(different)
+            again.update({row.key} if different else ())
     if parts and changed == "refuse":
         raise _refusal(study, store.description, parts, folder=store.folder)
     return again if changed == "recompute" else set()
+
+
+def _different(study: Study, row: Row, made: Mapping[str, str], mine: Mapping[str, str]) -> list[str]:
+    """What would make another row of equal key now; the key of a network holds its model and options."""
+    parts = ["measure", "version"]
+    if not isinstance(study.spec, Network):
+        parts.append("model")
+    if study.keep and row.recording is None:
+        parts.append("options")
+    return [part for part in parts if made.get(part) != mine[part]]
 
 
 def recover(study: Study, store: Store) -> None:
@@ -119,14 +131,6 @@ def recover(study: Study, store: Store) -> None:
     store.recover([key for key in places if key not in known], measured)
 
 
-def _matters(study: Study, different: list[str]) -> bool:
-    """Whether a row of equal key would be another one now: the key of a network holds model and options."""
-    kept = {"measure", "version", *(["options"] if study.keep else [])}
-    return bool(kept.intersection(different)) or (
-        "model" in different and not isinstance(study.spec, Network)
-    )
-
-
 def _refusal(
     study: Study, description: Mapping[str, Any], parts: Mapping[str, int], *, folder: Path
 ) -> SpecError:
@@ -139,8 +143,8 @@ def _refusal(
         said = f"arcuate {before} made {count}, this is {after}"
     elif part == "options" or (part == "model" and isinstance(study.spec, Network)):
         place = "options" if part == "options" else "target"
-        where, before, after = _difference(description.get(place, {}), now[place]) or ("", "", "")
-        said = f"{where.removeprefix('spec.') or part} was {before} and is {after} since it made {count}"
+        found = _difference(description.get(place, {}), now[place]) or ("keep", "False", "True")
+        said = f"{found[0].removeprefix('spec.')} was {found[1]} and is {found[2]} since it made {count}"
     else:
         name = (now["measure"] if part == "measure" else now["target"])["name"]
         said = f"{'measure' if part == 'measure' else 'function'} {name!r} was changed since it made {count}"

@@ -93,8 +93,18 @@ def described_function(table: Mapping[str, Any], *, what: str) -> Callable[..., 
     return FileFunction(path, table["name"])
 
 
-def check_call(function: Callable[..., Any], design: Design) -> None:
-    """Refuse values that a function has no parameter for, and parameters that get none."""
+NETWORK_ALONE = {
+    "duration": None,
+    "record": None,
+    "engine": "numba",
+    "order": "strict",
+    "precision": "float64",
+}
+"""Options that mean nothing to a function, and what they are then."""
+
+
+def check_call(function: Callable[..., Any], design: Design, options: Mapping[str, Any]) -> None:
+    """Refuse values that a function has no parameter for, parameters that get none, options of a network."""
     known, needed, takes_any = parameters_of(function)
     where = f"Study of {name_of(function)!r}"
     for name in design.names:
@@ -108,18 +118,24 @@ def check_call(function: Callable[..., Any], design: Design) -> None:
             bound="has no default and is not varied",
             fix=f"add it to the design, or bind it: functools.partial(f, {missing}=...)",
         )
+    for name, plain in NETWORK_ALONE.items():
+        if options[name] != plain:
+            raise SpecError.of(
+                where=where,
+                name=name,
+                value=options[name],
+                bound="is an option of a network, and this is a function",
+                fix="leave it out",
+            )
 
 
 def at_point(error: SpecError, point: Point) -> SpecError:
     """The same error, saying at which point."""
     label = ", ".join(f"{name} = {value!r}" for name, value in point.values.items())
-    return type(error).of(
-        where=f"Study, point {point.index} ({label[:80]})",
-        name=error.name or "",
-        value=error.value,
-        bound=f"{error.where + ': ' if error.where else ''}{error.bound}",
-        fix=error.fix or "",
-    )
+    named = type(error)(f"Study, point {point.index} ({label[:80]}): {error}")
+    for key in ("where", "name", "value", "bound", "fix"):
+        setattr(named, key, getattr(error, key))
+    return named
 
 
 def run_options(n_jobs: object, time_limit: Any, retries: object, progress: Any) -> dict[str, Any]:

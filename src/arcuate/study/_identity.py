@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from arcuate.errors import SpecError
-from arcuate.spec import Network, Record
+from arcuate.spec import Distribution, Network, Record
 from arcuate.spec.part import Part, canonical_json
 from arcuate.spec.values import Quantity
 from arcuate.study._file_function import FileFunction
@@ -33,7 +33,9 @@ __all__ = [
 
 
 def code_sha256(function: Callable[..., Any]) -> str:
-    """Hash of the code of a function: its source text, else its bytecode; what it calls does not count.
+    """Hash of the code of a function: its source text, else its bytecode, and the values that it has bound.
+
+    What it calls does not count, nor what it reads of its module.
 
     Of a function beside a study file, the hash of the whole file.
 
@@ -53,7 +55,7 @@ def code_sha256(function: Callable[..., Any]) -> str:
     True
     """
     if isinstance(function, partial):
-        parts = [code_sha256(function.func), _content(function.args), _content(dict(function.keywords))]
+        parts = [code_sha256(function.func), *map(_bound, (function.args, dict(function.keywords)))]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
     if isinstance(function, FileFunction):
         return function.code_sha256
@@ -62,7 +64,29 @@ def code_sha256(function: Callable[..., Any]) -> str:
         text = inspect.getsource(code)
     except (OSError, TypeError):
         text = _bytecode(getattr(code, "__code__", None)) or path_of(function)
-    return hashlib.sha256(text.encode()).hexdigest()
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
+    bound = [_bound(value) for value in (*cells, getattr(function, "__defaults__", None))]
+    return hashlib.sha256("\0".join([text, *bound]).encode()).hexdigest()
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # a function that calls itself, before it has its name
+        return False
+
+
+def _bound(value: Any) -> str:
+    """Text of a bound value: the content of data, the code of a function, the kind of anything else."""
+    if isinstance(value, (Part, Distribution, Quantity, bool, int, float, str)) or value is None:
+        return _content(value)
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(_bound(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key!r}:{_bound(item)}" for key, item in value.items()) + "}"
+    if inspect.isfunction(value) and not value.__closure__:
+        return code_sha256(value)
+    return type(value).__qualname__
 
 
 def _bytecode(code: Any) -> str:

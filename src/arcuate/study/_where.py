@@ -101,7 +101,6 @@ def holds(constraint: Callable[[Mapping[str, Any]], bool], point: Point) -> bool
         raise SpecError.of(
             where=where,
             name="constraint",
-            value=constraint,
             bound=f"failed with {type(error).__name__}: {error}"[:200],
         ) from error
     if not isinstance(answer, (bool, np.bool_)):

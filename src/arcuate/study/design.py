@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,12 @@ from arcuate.study._axes import (
     Block,
     check_count,
     check_fields,
-    check_point_seed,
     draw_shares,
     make_block,
     no_doubles,
     plain_value,
     read_axis,
+    revived,
     values_at,
 )
 from arcuate.study._where import Constraint, holds
@@ -348,8 +349,6 @@ class Design:
                 where=where, name="seeds", value=seeds, bound="the design varies the seed already"
             )
         block = Block(names=(SEED,), rows=read_axis(where, "seeds", seeds))
-        for seed in (block.rows[0], block.rows[-1]) if isinstance(block.rows, range) else block.rows:
-            check_point_seed(where, seed)
         no_doubles(where, block)
         check_count(where, [len(self), len(block.rows)], allow_large=len(self) > LIMIT)
         kept = self.kept
@@ -526,7 +525,7 @@ class Design:
                 if "range" in entry:
                     rows: Any = range(*entry["range"])
                 else:
-                    rows = freeze(entry["rows"], where=where, name="rows")
+                    rows = tuple(revived(row) for row in freeze(entry["rows"], where=where, name="rows"))
                 blocks.append(Block(names=tuple(entry["names"]), rows=rows))
             kept = np.array(table["kept"], np.int64) if "kept" in table else None
             design = cls(kind=str(table["kind"]), blocks=tuple(blocks), kept=kept)
@@ -537,11 +536,45 @@ class Design:
             ) from error
         return design
 
-    def __repr__(self) -> str:
+    def _repr_html_(self) -> str:
+        rows = [
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(_preview(block.column(name)))}</td></tr>"
+            for block in self.blocks
+            for name in block.names
+        ]
+        return f"<table><caption>{html.escape(self._title())}</caption><tbody>{''.join(rows)}</tbody></table>"
+
+    def _title(self) -> str:
+        return f"Design of {len(self)} points, {self.kind}{'' if self.kept is None else ' (sifted)'}"
+
+    def varied(self) -> str:
+        """Say what is varied, and over how many values.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Design.grid({"n": [10, 20], "seed": range(8)}).varied()
+        'n 2, seed 8'
+        """
         parts = [
             (block.names[0] if len(block.names) == 1 else f"({', '.join(block.names)})")
             + f" {len(block.rows)}"
             for block in self.blocks
         ]
-        sifted = "" if self.kept is None else " (sifted)"
-        return f"<Design of {len(self)} points, {self.kind}{sifted}: {', '.join(parts)}>"
+        return ", ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<{self._title()}: {self.varied()}>"
+
+
+def _preview(values: Sequence[Any]) -> str:
+    """The first values of a field, and the last."""
+    shown = [str(value) for value in values[:4]]
+    if len(values) > 5:
+        shown += ["...", f"{values[-1]} ({len(values)} values)"]
+    else:
+        shown += [str(value) for value in values[4:]]
+    return ", ".join(shown)

@@ -68,6 +68,8 @@ class Forecast:
     @property
     def seconds(self) -> float | None:
         """Predicted time of what is left, s."""
+        if self.points == self.done:
+            return 0.0
         if self.probe_seconds is None:
             return None
         return self.probe_seconds * (self.points - self.done) / self.n_jobs
@@ -76,7 +78,9 @@ class Forecast:
         done = f"{self.done} done already" if self.done else "none done yet"
         processes = "this process" if self.n_jobs == 1 else f"{self.n_jobs} processes"
         lines = [f"{self.points} points, {done}; {processes}"]
-        if self.seconds is None or self.probe_seconds is None:
+        if self.points == self.done:
+            lines.append("nothing is left to run")
+        elif self.seconds is None or self.probe_seconds is None:
             lines.append("time not known (no point was run)")
         else:
             lines.append(f"about {_time(self.seconds)} ({_time(self.probe_seconds)} a point)")
@@ -123,7 +127,9 @@ def forecast(study: Study, folder: str | os.PathLike[str] | None, *, n_jobs: int
         done = Store.read(folder).done_keys().intersection(keys)
     left = len(keys) - len(done)
     first = next((index for index, key in enumerate(keys) if key not in done), 0)
-    seconds, stored = _probe(study, study.design[first]) if probe else (None, 0 if not study.keep else None)
+    seconds, stored = None, None if study.keep and left else 0
+    if probe and left:
+        seconds, stored = _probe(study, study.design[first])
     return Forecast(
         points=len(keys),
         done=len(done),

@@ -325,9 +325,8 @@ class Results:
         table = self.table()
         if target.suffix == ".parquet":
             require("pyarrow", extra="study", purpose="a Parquet file")
-            for name in table.select_dtypes("object"):
-                if len({type(value) for value in table[name] if value is not None}) > 1:
-                    table[name] = [None if value is None else str(value) for value in table[name]]
+            for name in table.columns:
+                table[name] = _of_one_kind(table[name].tolist())
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
             if target.suffix == ".csv":
@@ -402,6 +401,14 @@ def _cells(values: Sequence[Any]) -> np.ndarray:
     column = np.empty(len(values), object)
     column[:] = values
     return column
+
+
+def _of_one_kind(values: list[Any]) -> list[Any]:
+    """A column as it is, or as texts where it holds values of several kinds, which Parquet does not take."""
+    kinds = {type(value) for value in values if not (value is None or value != value)}
+    if len(kinds) < 2:
+        return values
+    return [None if value is None or value != value else str(value) for value in values]
 
 
 def _spread(values: Sequence[Any], order: Sequence[int], shape: tuple[int, ...]) -> np.ndarray:

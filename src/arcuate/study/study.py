@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +55,9 @@ FORMAT = 1
 
 CHECKED = 100
 """Points that are built before a study begins, to see that the specification takes their values."""
+
+RUN_LIMIT = 10_000_000
+"""Points that one study may run (chosen: their keys fill 1 GB)."""
 
 Target = Network | Callable[..., Any]
 
@@ -128,11 +132,8 @@ class Study:
         self.spec, self.design = spec, design if isinstance(design, Design) else Design.grid(design)
         self.measure = default_measure() if measure is None and isinstance(spec, Network) else measure
         self.name = study_name(spec if name is None else name)
-        self.seed, self.record, self.keep = (
-            check_seed(seed),
-            record,
-            check_flag(keep, where="Study", name="keep"),
-        )
+        self.seed, self.keep = check_seed(seed), check_flag(keep, where="Study", name="keep")
+        self.record = None if record is None else Record.from_tree(record, where="Study")
         self.engine, self.order, self.precision = engine, order, precision
         self.duration = duration
         if duration is not None:
@@ -140,18 +141,17 @@ class Study:
         self.folder: Path | None = None
         self._made: list[str] | None = None
         if isinstance(spec, Network):
-            self._base = spec if record is None else spec.replace(record=record)
+            self._base = spec if self.record is None else spec.replace(record=self.record)
             self._check_network(self._base)
             content: NetworkKeys | CallKeys = NetworkKeys(self._base, self.design.names)
+            model, seeded = self._base.sha256, True
         else:
-            check_call(spec, self.design)
+            check_call(spec, self.design, vars(self))
             content = CallKeys(path_of(spec))
-        self._seeded = (
-            isinstance(spec, Network) or SEED in parameters_of(spec)[0] or SEED in self.design.names
-        )
-        self._keys = PointKeys(
-            content, seed=self.seed if self._seeded else None, arithmetic=self._arithmetic()
-        )
+            model, seeded = code_sha256(spec), SEED in (*parameters_of(spec)[0], *self.design.names)
+        self._code = model, "" if self.measure is None else code_sha256(self.measure)
+        self._seeded = seeded
+        self._keys = PointKeys(content, seed=self.seed if seeded else None, arithmetic=self._arithmetic())
 
     def network(self, point: Point) -> Network:
         """Return the specification that is run at a point.
@@ -299,6 +299,13 @@ class Study:
         3
         """
         if self._made is None:
+            if len(self.design) > RUN_LIMIT:
+                raise SpecError.of(
+                    where="Study",
+                    name="points",
+                    value=len(self.design),
+                    bound=f"must be <= {RUN_LIMIT} to run",
+                )
             made: dict[str, int] = {}
             for point in self.design:
                 key = self.key(point)
@@ -317,8 +324,7 @@ class Study:
     @property
     def fingerprint(self) -> dict[str, str]:
         """What made the rows of a store: hashes of model and measure, options, version of this package."""
-        model = self._base.sha256 if isinstance(self.spec, Network) else code_sha256(self.spec)
-        measure = "" if self.measure is None else code_sha256(self.measure)
+        model, measure = self._code
         options = {**self._arithmetic(), "keep": self.keep}
         if SEED not in self.design.names:
             options[SEED] = self.seed if self._seeded else None
@@ -346,7 +352,7 @@ class Study:
             target: dict[str, Any] = {"kind": "network", "spec": self.spec.to_dict()}
         else:
             target = {"kind": "function", **describe_function(self.spec), "seeded": self._seeded}
-        record = None if self.record is None else plain(Record.from_tree(self.record, where="Study").tree())
+        record = None if self.record is None else plain(self.record.tree())
         return {
             "format": FORMAT,
             "name": self.name,
@@ -408,15 +414,15 @@ class Study:
         FileFormatError
             If the folder holds something else.
         """
+        options = run_options(n_jobs, time_limit, retries, progress)
+        check_choice(changed, ("refuse", "keep", "recompute"), where="Study.run", name="changed")
         from arcuate.study._changes import outdated, recover
         from arcuate.study.runner import run_points
         from arcuate.study.store import Store
 
-        options = run_options(n_jobs, time_limit, retries, progress)
-        check_choice(changed, ("refuse", "keep", "recompute"), where="Study.run", name="changed")
         again = outdated(self, folder, changed=changed)
         with Store.open(folder, self.describe(), fingerprint=self.fingerprint) as store:
-            self.folder = Path(folder)
+            self.folder = store.folder
             recover(self, store)
             run_points(self, store, again=again, **options)
         return self.table()
@@ -433,7 +439,7 @@ class Study:
         n_jobs : int, optional
             As in `run`.
         probe : bool
-            Whether one point is run to measure its time; nothing of it is kept.
+            Whether one point is run to measure its time, twice if it is short; nothing of it is kept.
 
         Returns
         -------
@@ -534,15 +540,14 @@ class Study:
                 network.get(path)
         for place, point in enumerate(self._corners()):
             try:
-                check_seed(self.seed_at(point))
                 built = point.apply(network)
-                if place == 0:
-                    check_capabilities(engine, built)
-                    run_length(built, self._duration_text(), self.seed_at(point))
             except UnknownNameError:
                 raise
             except SpecError as error:
                 raise at_point(error, point) from error
+            if place == 0:
+                check_capabilities(engine, built)
+                run_length(built, self._duration_text(), self.seed_at(point))
 
     def _corners(self) -> Iterator[Point]:
         """Points in which every value of every field occurs, the first hundred of them."""
@@ -566,9 +571,11 @@ class Study:
         return None if self.duration is None else f"{self.duration!r} s"
 
     def __repr__(self) -> str:
-        _, _, varied = repr(self.design)[:-1].partition(": ")
         measure = "" if self.measure is None else f"; measure {name_of(self.measure)}"
-        return f"<Study {self.name!r}, {len(self.design)} points: {varied}{measure}>"
+        return f"<Study {self.name!r}, {len(self.design)} points: {self.design.varied()}{measure}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{self.design._repr_html_()}"
 
 
 def study_from_description(table: Mapping[str, Any]) -> Study:
