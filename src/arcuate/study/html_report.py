@@ -7,25 +7,28 @@ import hashlib
 import html
 import json
 import math
-import re
+import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from arcuate.study.report import STYLE, render_facts
-from arcuate.units import is_quantity_text, parse_quantity
+from arcuate.errors import FileFormatError
+from arcuate.study.report import STYLE, render_facts, write_file
+from arcuate.units import format_si, parse_quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["render_page"]
+    from arcuate.study.results import Results
+
+__all__ = ["render_page", "short_names", "study_facts", "usual_unit", "write_page"]
 
 _OURS = ("index", "seed", "status", "wall_seconds", "recording", "reason", "traceback", "tries")
-_DIGITS = 7
 _FEW = 12
-_QUANTITY = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(.*)")
 
 
 def render_page(
@@ -44,7 +47,8 @@ def render_page(
     table : pandas.DataFrame
         One row per point, in any order: a column per varied field and per metric, and, where they are known,
         ``index``, ``status`` (``done`` or ``failed``), ``wall_seconds`` (s), ``recording`` (a file name),
-        ``reason``, ``traceback`` and ``tries``. A metric that is not finite is shown as a gap.
+        ``reason``, ``traceback`` and ``tries``. A metric that is not finite is shown as a gap. Quantities are
+        in SI, their units in ``table.attrs["units"]``.
     fields : sequence of str
         The columns that were varied, ``seed`` among them if it was.
     facts : mapping of str to str
@@ -82,6 +86,120 @@ def render_page(
         data=_json(data),
         script=script,
     )
+
+
+def study_facts(results: Results) -> dict[str, str]:
+    """Say where the results of a study came from.
+
+    Parameters
+    ----------
+    results : Results
+        What was found.
+
+    Returns
+    -------
+    dict of str to str
+        Fact and value: what was run and measured, hashes, options, versions and dates.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import arcuate as arc
+    >>> study = arc.Study(lambda x: {"square": x * x}, {"x": [1, 2]}, name="squares")
+    >>> table = study.run(tempfile.mkdtemp(), n_jobs=1)
+    >>> study_facts(study.results())["study"]
+    'squares'
+    """
+    about = results.description
+    target, measure, made = (about.get(name) or {} for name in ("target", "measure", "fingerprint"))
+    network = target.get("spec") or {}
+    facts = {
+        "study": about.get("name"),
+        "model": network.get("name") or target.get("path"),
+        "model sha256": made.get("model"),
+        "measure": measure.get("path"),
+        "measure sha256": made.get("measure"),
+        "design": results.design.kind,
+        **_options(about.get("options") or {}, network=bool(network)),
+    }
+    rows = list(results.rows.values())
+    dates = sorted(row.committed_utc for row in rows)
+    makers = {row.fingerprint for row in rows}
+    if dates:
+        facts["arcuate"] = ", ".join(sorted({row.version for row in rows}))
+        facts["results from, UTC"] = f"{dates[0][:19]} to {dates[-1][:19]}".replace("T", " ")
+    if len(makers) > 1:
+        facts["mixed"] = f"{len(makers)} states of model, measure, options or version made these results"
+    facts["page written, UTC"] = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return {name: str(value) for name, value in facts.items() if value not in (None, "")}
+
+
+def _options(options: Mapping[str, Any], *, network: bool) -> dict[str, Any]:
+    """Return the options that decide on the numbers."""
+    names = ("engine", "order", "precision", "seed") if network else ("seed",)
+    found = {name: options.get(name) for name in names}
+    duration = options.get("duration")
+    return found if duration is None else {"duration": format_si(duration, "s"), **found}
+
+
+def write_page(
+    folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None, *, overwrite: bool = False
+) -> Path:
+    """Write the page of a study; its store is only read.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the study.
+    path : path, optional
+        The page; default ``report.html`` in that folder.
+    overwrite : bool, optional
+        Replace a file that exists.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    FileFormatError
+        If the folder holds no study, or the page exists and `overwrite` is false.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import arcuate as arc
+    >>> folder = tempfile.mkdtemp()
+    >>> table = arc.Study(lambda x: {"square": x * x}, {"x": [1, 2, 3]}).run(folder, n_jobs=1)
+    >>> write_page(folder).name
+    'report.html'
+    """
+    from arcuate.study.results import Results
+
+    target = Path(folder) / "report.html" if path is None else Path(path)
+    if target.exists() and (target.is_dir() or not overwrite):
+        raise FileFormatError.of(
+            where="Study report",
+            name="path",
+            value=str(target),
+            bound="must be a file that does not exist yet",
+            fix="name another file, or replace it with overwrite=True",
+        )
+    results = Results.open(folder)
+    table, failed = results.table(), results.failed()
+    table = table.join(failed[["reason", "traceback", "tries"]])
+    page = render_page(
+        table.reset_index(names="index"),
+        results.design.names,
+        study_facts(results),
+        name=str(results.description.get("name", "")) or "parameter study",
+        planned=len(results.design),
+        recordings=Path(os.path.relpath(folder, target.parent)).as_posix(),
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_file(target, page.encode("utf-8"))
+    return target
 
 
 def _asset(name: str) -> str:
@@ -137,8 +255,8 @@ def _varied(field: Mapping[str, Any]) -> str:
 
 def _encode(table: pd.DataFrame, fields: Sequence[str], recordings: str) -> dict[str, Any]:
     """Return all that the page draws, by columns."""
-    labels = _labels(fields)
-    failed = _failed(table)
+    labels = short_names(fields)
+    failed, units = _failed(table), table.attrs.get("units", {})
     rest = [column for column in table.columns if column not in fields and column not in _OURS]
     metrics, notes = [], []
     for column in rest:
@@ -156,7 +274,7 @@ def _encode(table: pd.DataFrame, fields: Sequence[str], recordings: str) -> dict
     return {
         "rows": len(table),
         "index": _column(table, "index", int) if "index" in table else list(range(len(table))),
-        "fields": [_field(name, labels[name], list(table[name])) for name in fields],
+        "fields": [_field(name, labels[name], list(table[name]), units.get(name, "")) for name in fields],
         "metrics": metrics,
         "notes": notes,
         "failed": failed,
@@ -182,8 +300,8 @@ def _missing(value: Any) -> bool:
     return value is None or value != value or str(value) == "<NA>"
 
 
-def _number(value: Any) -> float | int | None:
-    """Return a finite number to seven digits, else None."""
+def _number(value: Any, *, digits: int = 7) -> float | int | None:
+    """Return a finite number to some digits, else None."""
     if not hasattr(value, "__float__") or _missing(value):
         return None
     number = float(value)
@@ -191,7 +309,7 @@ def _number(value: Any) -> float | int | None:
         return None
     if number.is_integer() and abs(number) < 2**53:
         return int(number)
-    return float(f"{number:.{_DIGITS}g}")
+    return float(f"{number:.{digits}g}")
 
 
 def _link(folder: str, file: Any) -> str | None:
@@ -201,8 +319,24 @@ def _link(folder: str, file: Any) -> str | None:
     )
 
 
-def _labels(fields: Sequence[str]) -> dict[str, str]:
-    """Return the shortest ending of every path that no other path has."""
+def short_names(fields: Sequence[str]) -> dict[str, str]:
+    """Return the shortest ending of every path that no other path has.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        Dotted paths.
+
+    Returns
+    -------
+    dict of str to str
+        Name by path.
+
+    Examples
+    --------
+    >>> short_names(["populations.exc.n", "populations.inh.n", "dt"])
+    {'populations.exc.n': 'exc.n', 'populations.inh.n': 'inh.n', 'dt': 'dt'}
+    """
     parts = {name: name.split(".") for name in fields}
     labels = {}
     for name, words in parts.items():
@@ -217,51 +351,60 @@ def _labels(fields: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def _field(name: str, label: str, values: Sequence[Any]) -> dict[str, Any]:
+def _field(name: str, label: str, values: Sequence[Any], unit: str) -> dict[str, Any]:
     """Return a field with its different values in order, and for every point which of them it has.
 
-    Numbers, and quantities of one unit, have places on an axis; quantities of several units are ordered by
-    size, all else by first appearance.
+    Numbers are ordered by size and shown in a usual unit, all else by first appearance.
     """
     keys = [value if isinstance(value, Hashable) else str(value) for value in values]
-    read = {key: _read(key) for key in dict.fromkeys(keys)}
-    levels = list(read)
-    units = {level.unit for level in read.values()}
-    sized = all(level.size is not None for level in read.values())
-    if sized:
-        levels.sort(key=lambda key: read[key].size)  # type: ignore[arg-type, return-value]
-    one = len(units) == 1
-    code = {key: place for place, key in enumerate(levels)}
+    levels = list(dict.fromkeys(keys))
+    sizes = {level: None if isinstance(level, bool) else _number(level, digits=15) for level in levels}
+    numbers = [size for size in sizes.values() if size is not None]
+    if len(numbers) == len(levels):
+        levels.sort(key=lambda level: sizes[level])  # type: ignore[arg-type, return-value]
+        scale, unit = usual_unit(numbers, unit)
+        shown = (
+            [sizes[level] for level in levels] if scale == 1.0 else [size / scale for size in sorted(numbers)]
+        )
+        texts = [str(size) if isinstance(size, int) else f"{size:.6g}" for size in shown]
+    else:
+        shown, texts, unit = None, [str(level) for level in levels], ""
+    code = {level: place for place, level in enumerate(levels)}
     return {
         "name": name,
         "label": label,
-        "unit": units.pop() if one else "",
-        "levels": [read[key].text if one else f"{read[key].text} {read[key].unit}".strip() for key in levels],
-        "numbers": [read[key].number for key in levels] if sized and one else None,
+        "unit": unit,
+        "levels": texts,
+        "numbers": shown,
         "codes": [code[key] for key in keys],
     }
 
 
-class _Level(NamedTuple):
-    """One value of a field: its text without the unit, the number there, the unit, and the size in SI."""
+def usual_unit(numbers: Sequence[float], unit: str) -> tuple[float, str]:
+    """Return the unit that people would use for numbers in SI.
 
-    text: str
-    number: float | None = None
-    unit: str = ""
-    size: float | None = None
+    Parameters
+    ----------
+    numbers : sequence of float
+        In SI.
+    unit : str
+        Their SI unit; empty for none.
 
+    Returns
+    -------
+    tuple of float and str
+        The size of the unit in SI, and its symbol.
 
-def _read(value: Any) -> _Level:
-    """Read a value of a field."""
-    if isinstance(value, str) and is_quantity_text(value):
-        match = _QUANTITY.fullmatch(value.strip())
-        if match is not None:
-            return _Level(match[1], float(match[1]), match[2], parse_quantity(value)[0])
-    number = None if isinstance(value, bool) else _number(value)
-    if number is not None:
-        text = str(number) if isinstance(number, int) else f"{number:.6g}"
-        return _Level(text, float(number), "", float(value))
-    return _Level(str(value))
+    Examples
+    --------
+    >>> usual_unit([0.005, 0.02, 0.1], "s")
+    (0.001, 'ms')
+    """
+    sizes = sorted(abs(number) for number in numbers if number)
+    if not unit or not sizes:
+        return 1.0, unit
+    usual = format_si(float(f"{sizes[len(sizes) // 2]:.2g}"), unit).partition(" ")[2]
+    return parse_quantity(f"1 {usual}")[0], usual
 
 
 def _group_failures(table: pd.DataFrame, failed: Sequence[int]) -> tuple[list[dict[str, Any]], list[str]]:

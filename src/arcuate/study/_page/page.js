@@ -44,8 +44,11 @@
     const mixed = VIRIDIS[low].map((part, k) => Math.round(part + (VIRIDIS[low + 1][k] - part) * (at - low)));
     return `rgb(${mixed.join(",")})`;
   }
+  const middleCut = (text) => (text.length > 16 ? `${text.slice(0, 8)}\u2026${text.slice(-7)}` : text);
   const cut = (text, length) => (text.length > length ? text.slice(0, length - 1) + "\u2026" : text);
   const axisName = (field) => cut(field.label, 40) + (field.unit ? ` (${field.unit})` : "");
+  const tickName = (field, code) => (field.numbers && field.levels[code].length > 7 && !Number.isInteger(field.numbers[code])
+    ? number(field.numbers[code]) : middleCut(field.levels[code]));
   const levelName = (field, code) => field.levels[code] + (field.unit ? ` ${field.unit}` : "");
   const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
   function statistics(values) {
@@ -65,7 +68,7 @@
   function ticks(low, high, wanted) {
     if (!(high > low)) return [low];
     const raw = (high - low) / wanted, power = 10 ** Math.floor(Math.log10(raw));
-    const step = [1, 2, 5, 10].map((k) => k * power).find((size) => size >= raw * 0.999);
+    const step = [1, 2, 5, 10].map((k) => k * power).find((size) => size >= raw * 0.75);
     const found = [];
     for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(k * step);
     return found;
@@ -83,8 +86,8 @@
     const count = field.levels.length;
     const between = (share) => from + (to - from) * share;
     if (!numbers || count < 2) {
-      return { place: (code) => between((code + 0.5) / count), ticks: spread(count, Math.abs(to - from) / 16).map((code) => [code, field.levels[code]])
-        .map(([code, text]) => [between((code + 0.5) / count), text]) };
+      return { place: (code) => between((code + 0.5) / count), ticks: spread(count, Math.abs(to - from) / 16)
+        .map((code) => [between((code + 0.5) / count), middleCut(field.levels[code])]) };
     }
     const low = numbers[0], high = numbers[count - 1];
     const even = (value) => (value - low) / (high - low), bent = (value) => Math.log(value / low) / Math.log(high / low);
@@ -210,22 +213,22 @@
     const box = byId("map");
     box.replaceChildren();
     const title = `${metrics[state.metric].name} over ${x.label} and ${y.label}`;
-    const names = grid ? y.levels.map((text) => cut(text, 16)) : scale(y, 1, 0).ticks.map(([, text]) => cut(text, 16));
+    const names = grid ? y.levels.map((_, code) => tickName(y, code)) : scale(y, 1, 0).ticks.map(([, text]) => cut(text, 16));
     const left = 34 + 7 * Math.max(1, ...names.map((text) => text.length));
-    const shape = { left, top: 12, right: 1150 - 150, bottom: 0 };
+    const shape = { left, top: 12, name: 52, right: 1150 - 150, bottom: 0 };
     const wide = (shape.right - shape.left) / x.levels.length;
     const cell = grid ? [Math.min(wide, 130), Math.min(Math.max(480 / y.levels.length, 2), 52)] : null;
     if (grid) { shape.right = left + cell[0] * x.levels.length; shape.bottom = 12 + cell[1] * y.levels.length; } else shape.bottom = 500;
-    const tall = Math.max(shape.bottom, 210);
-    const svg = draw(box, "svg", { viewBox: `0 0 ${shape.right + 150} ${tall + 66}`, role: "application", tabindex: 0, id: "map-svg",
+    const svg = draw(box, "svg", { role: "application", tabindex: 0, id: "map-svg",
       "aria-label": `${grid ? "Heat map" : "Scatter plot"} of ${title}. Arrow keys move from one place to the next, Enter lists its points.`,
       "aria-describedby": "readout" });
     svg.style.maxWidth = `${shape.right + 150}px`;
     svg.dataset.kind = grid ? "heat" : "scatter";
     hatch(svg);
     if (grid) heat(svg, shape, cell, share); else scatter(svg, shape, share);
-    draw(svg, "text", { class: "name", x: (shape.left + shape.right) / 2, y: shape.bottom + 52, "text-anchor": "middle" }, axisName(x));
+    draw(svg, "text", { class: "name", x: (shape.left + shape.right) / 2, y: shape.bottom + shape.name, "text-anchor": "middle" }, axisName(x));
     draw(svg, "text", { class: "name", transform: `translate(14 ${(shape.top + shape.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, axisName(y));
+    svg.setAttribute("viewBox", `0 0 ${shape.right + 150} ${Math.max(shape.bottom + shape.name + 12, 220)}`);
     colorBar(svg, shape.right + 28, [low, high]);
     noValue(svg, shape.right + 28, grid);
     draw(svg, "g", { id: "marks" });
@@ -258,14 +261,15 @@
     });
     draw(svg, "rect", { class: "axis", x: shape.left, y: shape.top, width: wide * x.levels.length, height: tall * y.levels.length });
     for (const code of spread(y.levels.length, tall * y.levels.length / 15)) {
-      draw(svg, "text", { x: shape.left - 6, y: shape.bottom - (code + 0.5) * tall + 4, "text-anchor": "end" }, cut(y.levels[code], 16));
+      draw(svg, "text", { x: shape.left - 6, y: shape.bottom - (code + 0.5) * tall + 4, "text-anchor": "end" }, tickName(y, code));
     }
-    const longest = 14 + 6.5 * Math.max(...x.levels.map((text) => cut(text, 16).length));
-    const slanted = longest > wide && Math.floor(wide * x.levels.length / longest) < Math.min(4, x.levels.length);
+    const longest = 14 + 6.5 * Math.max(...x.levels.map((_, code) => tickName(x, code).length));
+    const slanted = !x.numbers && longest > wide; // categories cannot be left out as numbers can
+    if (slanted) shape.name = 84;
     for (const code of spread(x.levels.length, wide * x.levels.length / (slanted ? 16 : longest))) {
       const place = [shape.left + (code + 0.5) * wide, shape.bottom + 18];
-      draw(svg, "text", slanted ? { transform: `translate(${place[0] + 4} ${place[1] - 6}) rotate(-24)`, "text-anchor": "end" }
-        : { x: place[0], y: place[1], "text-anchor": "middle" }, cut(x.levels[code], 16));
+      draw(svg, "text", slanted ? { transform: `translate(${place[0] + 4} ${place[1] - 6}) rotate(-30)`, "text-anchor": "end" }
+        : { x: place[0], y: place[1], "text-anchor": "middle" }, tickName(x, code));
     }
   }
   function frame(svg, shape, x, y) {
