@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arcuate.cli.console import Group, Progress, say, show_table
+from arcuate.cli.study import app as study_app
 
 if TYPE_CHECKING:
     from arcuate.recording import Recording
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios in one run.")
 app.add_typer(bench_app, name="bench")
+app.add_typer(study_app, name="study")
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A published model (see 'arcuate models'), or a TOML file.")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 2000
 _LONGEST_SEED = 60
+_LONGEST_WHOLE = 9
 
 
 def find_network(text: str, settings: Sequence[str] = ()) -> Network:
@@ -120,6 +121,40 @@ def parse_seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_SEED:
         raise SpecError.of(where="--seed", name="seed", value=text, bound="must be a whole number, 0 or more")
     return check_seed(int(text))
+
+
+def parse_whole(text: str, name: str, *, low: int = 0) -> int:
+    """Read a whole number.
+
+    Parameters
+    ----------
+    text : str
+        As typed.
+    name : str
+        Of the option, without its dashes.
+    low : int, optional
+        Least that is taken.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SpecError
+        If the text is something else.
+
+    Examples
+    --------
+    >>> parse_whole("4", "n-jobs", low=1)
+    4
+    """
+    whole = text.isascii() and text.isdigit() and len(text) <= _LONGEST_WHOLE
+    if not whole or int(text) < low:
+        raise SpecError.of(
+            where=f"--{name}", name=name, value=text, bound=f"must be a whole number, {low} or more"
+        )
+    return int(text)
 
 
 def parse_pythons(texts: Sequence[str]) -> dict[str, str]:
