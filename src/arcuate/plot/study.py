@@ -145,7 +145,7 @@ def pareto(result: Any, goals: Mapping[str, str], *, ax: Axes | None = None) -> 
     result : pandas.DataFrame, xarray.Dataset or mapping
         As in `study_map`.
     goals : mapping of str to {"minimize", "maximize"}
-        Two metrics, the first along x; as for `arcuate.study.search.search`.
+        Two metrics, the first along x; as for `arcuate.study.search`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; default a new figure.
 

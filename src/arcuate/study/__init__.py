@@ -11,6 +11,7 @@ __all__ = [
     "Results",
     "Study",
     "load_study",
+    "search",
     "study_from_description",
 ]
 
@@ -21,6 +22,7 @@ _NAMES = {
     "Results": "results",
     "Study": "study",
     "load_study": "files",
+    "search": "_search",
     "study_from_description": "study",
 }
 
