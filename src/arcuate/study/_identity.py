@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -33,9 +35,9 @@ __all__ = [
 
 
 def code_sha256(function: Callable[..., Any]) -> str:
-    """Hash of the code of a function: its source text, else its bytecode, and the values that it has bound.
+    """Hash of the code of a function: its source, else its bytecode, and the values that it has bound.
 
-    What it calls does not count, nor what it reads of its module.
+    Comments and layout do not count, nor what it calls, nor what it reads of its module.
 
     Of a function beside a study file, the hash of the whole file.
 
@@ -60,10 +62,7 @@ def code_sha256(function: Callable[..., Any]) -> str:
     if isinstance(function, FileFunction):
         return function.code_sha256
     code: Any = function if hasattr(function, "__qualname__") else type(function)
-    try:
-        text = inspect.getsource(code)
-    except (OSError, TypeError):
-        text = _bytecode(getattr(code, "__code__", None)) or path_of(function)
+    text = _source(code) or _bytecode(getattr(code, "__code__", None)) or path_of(function)
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
     bound = [_bound(value) for value in (*cells, getattr(function, "__defaults__", None))]
     return hashlib.sha256("\0".join([text, *bound]).encode()).hexdigest()
@@ -89,12 +88,27 @@ def _bound(value: Any) -> str:
     return type(value).__qualname__
 
 
+def _source(code: Any) -> str:
+    """Source of a function or a class without comments; nothing where it is not known for certain."""
+    if code.__name__ == "<lambda>":
+        return ""  # what Python gives is the line, which may hold others
+    try:
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(code))))
+    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        return ""
+
+
 def _bytecode(code: Any) -> str:
     """Bytecode and constants of a function; nothing for one that is not written in Python."""
     if code is None:
         return ""
-    inner = [_bytecode(item) if hasattr(item, "co_code") else repr(item) for item in code.co_consts]
-    return "\0".join([code.co_code.hex(), *code.co_names, *inner])
+    constants = []
+    for item in code.co_consts:
+        if hasattr(item, "co_code"):
+            constants.append(_bytecode(item))
+        else:  # the order of a set is another one in every process
+            constants.append(repr(sorted(map(repr, item)) if isinstance(item, frozenset) else item))
+    return "\0".join([code.co_code.hex(), *code.co_names, *constants])
 
 
 def _content(value: Any) -> str:

@@ -206,6 +206,21 @@ def test_the_hash_of_code_is_that_of_its_text_and_of_what_it_has_bound() -> None
     assert code_sha256(square) != code_sha256(with_seed)
     bound = [code_sha256(functools.partial(square, y=y)) for y in (1, 1, 2)]
     assert bound[0] == bound[1] != bound[2]
+    first, second = (lambda x: x + 1), (lambda x: x + 2)
+    assert code_sha256(first) != code_sha256(second)  # on one line
+
+    def plain(x: float) -> float:
+        return x + 1  # a remark
+
+    once = code_sha256(plain)
+
+    def plain(x: float) -> float:  # type: ignore[no-redef]
+        # another remark
+
+        return (x
+                + 1)  # fmt: skip
+
+    assert code_sha256(plain) == once
     scope: dict[str, Any] = {}
     for number, text in enumerate(("x + 1", "x + 1", "x + 2")):
         exec(f"def f{number}(x): return {text}", scope)  # no source text: bytecode
