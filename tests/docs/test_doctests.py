@@ -15,10 +15,12 @@ from house import ROOT, Module, modules
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 WITH_EXAMPLES = [module for module in modules() if ">>> " in module.text]
+ELSEWHERE = {"gpu.md", "studies_where.md"}  # pages that need a GPU, or a cluster
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "concepts").glob("*.md")),
+    *(page for page in sorted((ROOT / "docs" / "howto").glob("*.md")) if page.name not in ELSEWHERE),
 ]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
