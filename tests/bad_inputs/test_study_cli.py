@@ -228,7 +228,8 @@ class TestFolders:
         refused(invoke("rates.toml", "--out", "store", "--n-jobs", "1"), "error: ", "squares", "rates")
 
     def test_row_117_the_same_study_of_another_function(self, invoke: Invoke) -> None:
-        refused(invoke("squares.toml", "--out", "store", "--n-jobs", "1"), "error: ", "changed")
+        result = invoke("squares.toml", "--out", "store", "--n-jobs", "1")
+        refused(result, "error: ", "_double", "functions.py:square", 'changed="recompute"')
         assert not Path("ran").exists()
 
     def test_a_folder_with_other_things(self, invoke: Invoke) -> None:

@@ -80,6 +80,8 @@ def outdated(study: Study, folder: str | os.PathLike[str], *, changed: str) -> s
     before = store.description.get("fingerprint", mine)
     told = ("options", "model") if isinstance(study.spec, Network) else ("options",)
     parts = Counter({part: len(done) for part in told if before.get(part) != mine[part] and done})
+    if done and "target" in store.description and _function(store.description) != _function(study.describe()):
+        parts["model"] = len(done)  # other keys, so that both would stand side by side
     again: set[str] = set()
     for row in done:
         if row.key in keys:
@@ -99,6 +101,12 @@ def _different(study: Study, row: Row, made: Mapping[str, str], mine: Mapping[st
     if study.keep and row.recording is None:
         parts.append("options")
     return [part for part in parts if made.get(part) != mine[part]]
+
+
+def _function(description: Mapping[str, Any]) -> str | None:
+    """Path of the function that a study runs; None for a network."""
+    path: str | None = description["target"].get("path")
+    return path
 
 
 def recover(study: Study, store: Store) -> None:
@@ -148,6 +156,8 @@ def _refusal(
     else:
         name = (now["measure"] if part == "measure" else now["target"])["name"]
         said = f"{'measure' if part == 'measure' else 'function'} {name!r} was changed since it made {count}"
+        if part == "model" and _function(description) != _function(now):
+            said = f"it ran {_function(description) or 'a network'} for {count}, and now {_function(now)}"
     return SpecError.of(
         where=f"Study {study.name!r} in {folder.name!r}",
         bound=said,
