@@ -29,9 +29,10 @@ def row(number: int, **changes: Any) -> Row:
     return Row(**(fields | changes))
 
 
-def recording(number: int) -> Recording:
-    """Return a small recording that is different for each point."""
-    spikes = {"exc": {"time": [0.01, 0.02], "neuron": [number, 1], "n": 500}}
+def recording(number: int, n_spikes: int = 2) -> Recording:
+    """Return a recording that is different for each point."""
+    times = [0.01 + step * 1e-6 for step in range(n_spikes)]
+    spikes = {"exc": {"time": times, "neuron": [number] + [1] * (n_spikes - 1), "n": 500}}
     return Recording.build(source="numba", seed=number, spikes=spikes, duration=0.1)
 
 

@@ -65,8 +65,12 @@ def lock_folder(folder: Path) -> tuple[int, bool]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        return lock, True
+        fcntl.flock(lock, fcntl.LOCK_SH)  # one who only opens or reads is soon done
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            return lock, True
     except OSError:
         pass  # a file system without locks
     return lock, False
@@ -82,6 +86,15 @@ def opened(folder: Path, description: Mapping[str, Any], *, used: bool) -> index
     """Read the index, made or rebuilt where it must be, and check that it is that of the study."""
     path = folder / indexes.NAME
     if not path.exists():
+        if used:
+            raise StoreError.of(
+                where="Study store",
+                name="folder",
+                value=str(folder),
+                bound="its index was removed, and another process uses it",
+                fix="stop the other process, then run the study again",
+            )
+        _move_log(folder)  # SQLite would play a log that was left into the new file
         publish_index(folder, [study_entry(description)])
     contents = indexes.load(folder, alone=not used)
     there = contents.entries.get(indexes.STUDY, {}).get("description", description)
@@ -121,17 +134,21 @@ def publish_index(folder: Path, entries: Iterable[Mapping[str, Any]], *, overwri
 
 def rebuild(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Replace the index by one that holds what was proved; the old one is kept in ``damaged``."""
-    aside = folder / _DAMAGED
-    aside.mkdir(exist_ok=True)
-    token = secrets.token_hex(4)
-    path = folder / indexes.NAME
-    if path.exists():
-        shutil.copyfile(path, aside / f"index-{token}.sqlite")
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            os.replace(side, aside / f"index-{token}.sqlite{suffix}")
+    if (folder / indexes.NAME).exists():
+        (folder / _DAMAGED).mkdir(exist_ok=True)
+        aside = folder / _DAMAGED / f"index-{secrets.token_hex(4)}.sqlite"
+        shutil.copyfile(folder / indexes.NAME, aside)
+    _move_log(folder)
     publish_index(folder, entries, overwrite=True)
+
+
+def _move_log(folder: Path) -> None:
+    """Move the log of an index, if there is one, into ``damaged``."""
+    for suffix in ("-wal", "-shm"):
+        path = folder / (indexes.NAME + suffix)
+        if path.exists():
+            (folder / _DAMAGED).mkdir(exist_ok=True)
+            os.replace(path, folder / _DAMAGED / f"index-{secrets.token_hex(4)}.sqlite{suffix}")
 
 
 def loaded(folder: Path, *, alone: bool | None = None) -> indexes.Contents:

@@ -45,7 +45,7 @@ _CELL = re.compile(rb"\x04\x81\x0d([\x01-\x06\x08\x09])([0-9a-f]{64})")
 _MAGIC = b"SQLite format 3\0"
 # SQLite's primary codes for trouble with the machine; what else it says is about the file
 _MACHINE = frozenset({3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 23})
-_CANNOT_WRITE = frozenset({8, 14})
+_CANNOT_WRITE = frozenset({8, 10, 13, 14})
 
 
 @dataclass

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from arcuate.errors import ArcuateWarning, FileFormatError, StoreError
+from arcuate.errors import ArcuateWarning, FileFormatError, RecordingError, StoreError
 from arcuate.recording.files import write_tree
 from arcuate.study import _store_index as indexes
 from arcuate.study._store_folder import (
@@ -278,7 +278,7 @@ class Store:
 
         Raises
         ------
-        ArcuateError
+        StoreError
             If something cannot be written, naming the path and the free bytes. No row is there then.
 
         Examples
@@ -480,7 +480,16 @@ class Store:
     def _written(self, recording: Recording) -> _File:
         """Write a recording to a hidden name; it is synced and has been read back."""
         partial = self.folder / RECORDINGS / f".{secrets.token_hex(8)}.partial"
-        write_tree(recording.tree, partial, overwrite=False)
+        try:
+            write_tree(recording.tree, partial, overwrite=False)
+        except RecordingError as error:
+            raise StoreError.of(
+                where="Study store",
+                name="folder",
+                value=str(self.folder),
+                bound=f"a recording {error.bound}",
+                fix=error.fix or "",
+            ) from error
         size, sha256 = checksum(partial)
         return _File(partial=partial, size=size, sha256=sha256)
 
