@@ -1,12 +1,14 @@
 """From a plan to the source of one fused time loop.
 
 The text depends on the structure of the plan alone (which mechanisms, which values vary from neuron to
-neuron), never on its numbers, so that one compiled kernel serves every run of a structure.
+neuron, whether synapses are many and in long rows), never on its numbers, so that one compiled kernel
+serves every run of a structure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from arcuate.engines._emit_events import emit_decay, emit_fold, emit_spike
@@ -19,6 +21,12 @@ from arcuate.engines.plan import CurrentPlan, FeaturePlan, Plan, PopulationPlan,
 
 BLOCK = 64
 """Neurons whose spike flags, a byte each, are looked at together as eight words; flags are padded to it."""
+
+LINE = 16
+"""Synapses whose indices fill a cache line, and whose weights fill two."""
+
+FAR = 2**18
+"""Synapses of a projection, at least, that are more than the caches of one processor core hold: 3 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,12 +339,40 @@ def _deliver(src: Source, names: Names, plan: Plan, name: str, plastic: Emitter 
             if plastic is not None:
                 plastic.arrival(lambda weight: emit_jump(src, names, plan, name, weight))
                 return
-            src.line(f"for e in range({j}_indptr[k, row], {j}_indptr[k, row + 1]):")
-            with src.block():
-                src.line(f"i = {j}_index[e]")
+            with _synapses(src, j, s, projection):
                 emit_jump(
                     src, names, plan, name, f"({j}_weight[e]{released})" if released else f"{j}_weight[e]"
                 )
+
+
+@contextmanager
+def _synapses(src: Source, j: str, s: str, projection: ProjectionPlan) -> Iterator[None]:
+    """Write the loop over the synapses e of a spike, which asks for those of the next spike meanwhile.
+
+    Rows lie anywhere, so the processor foresees no row's beginning, and in a large network most of the time
+    would go by in waiting for it. In a small one nothing is gained, nor with rows of less than a line.
+    """
+    n_delays, pointers = projection.indptr.shape
+    if projection.index.size < max(FAR, LINE * n_delays * (pointers - 1)):
+        src.line(f"for e in range({j}_indptr[k, row], {j}_indptr[k, row + 1]):")
+        with src.block():
+            src.line(f"i = {j}_index[e]")
+            yield
+        return
+    src.line(f"first, last = {j}_indptr[k, row], {j}_indptr[k, row + 1]")
+    src.line("ahead = first")
+    src.line(f"if q + 1 < {s}_ring_count[past]:")
+    src.line(f"    ahead = {j}_indptr[k, {s}_ring[past, q + 1]]")
+    src.line(f"for chunk in range(first, last, np.uint64({LINE})):")
+    with src.block():
+        src.line(f"prefetch({j}_index, ahead)")
+        src.line(f"prefetch({j}_weight, ahead)")
+        src.line(f"prefetch({j}_weight, ahead + np.uint64({LINE // 2}))")
+        src.line(f"ahead += np.uint64({LINE})")
+        src.line(f"for e in range(chunk, min(chunk + np.uint64({LINE}), last)):")
+        with src.block():
+            src.line(f"i = {j}_index[e]")
+            yield
 
 
 def _released(src: Source, j: str, projection: ProjectionPlan) -> str:

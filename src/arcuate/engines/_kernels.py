@@ -1,6 +1,7 @@
 """Compiled functions that a generated kernel may call: the learning rules of the mechanisms, unchanged.
 
-The exponentials stand in the kernel's own file; of them only what needs the bits of a float is here.
+The exponentials stand in the kernel's own file; of them only what needs the bits of a float is here. So is
+the one instruction that Python has no word for: to ask for memory before it is needed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -64,6 +66,23 @@ def scale_high(_typing: Any, _t: Any) -> Any:
     return types.float64(types.float64), lambda c, b, _, args: _scale(c, b, args[0], high=True)
 
 
+@intrinsic
+def prefetch(_typing: Any, array: Any, place: Any) -> Any:
+    """Ask for the cache line of an element; nothing is computed, and a place past the end is no harm."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        address = builder.bitcast(builder.gep(data, [values[1]]), pointer)
+        to_read, to_keep, is_data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(function, [address, to_read, to_keep, is_data])
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
+
+
 __all__ = [
     "center_decay",
     "center_update",
@@ -72,6 +91,7 @@ __all__ = [
     "eligibility_finish",
     "inlined",
     "predict",
+    "prefetch",
     "rls_reset",
     "rls_update",
     "rls_update_pending",
