@@ -153,9 +153,10 @@ class Network(Part):
         """
         draft = thaw(self)
         draft.values["sources"] = dict(self.sources)
-        for path, value in {**(changes or {}), **fields_}.items():
+        changes = {**(changes or {}), **fields_}
+        for path, value in changes.items():
             put(self, draft, path, value=value)
-            old = draft.values["sources"] if path != "sources" else {}
+            old = {} if "sources" in changes else draft.values["sources"]
             for source in [key for key in old if key == path or key.startswith(f"{path}.")]:
                 del old[source]
         return type(self)(**{key: rebuild(value) for key, value in draft.values.items()})

@@ -15,7 +15,7 @@ from arcuate.rng import check_seed
 from arcuate.spec import Distribution
 from arcuate.spec.distributions import value_from
 from arcuate.spec.part import Part, plain
-from arcuate.spec.values import Quantity, Values
+from arcuate.spec.values import FrozenDict, Quantity, Values
 from arcuate.units import Dimension, dimension, is_quantity_text, parse_quantity
 
 SEED = "seed"
@@ -196,7 +196,20 @@ def _content(where: str, path: str, value: Any) -> Any:
         return value, Dimension()
     if isinstance(value, Values):
         return "values", value.array.shape, value.array.tobytes(), value.unit
+    if not _is_data(value):
+        raise _no_content(where, name, value)
     return type(value).__name__, value
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a value can be written down and read back."""
+    if isinstance(value, tuple):
+        return all(_is_data(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_data(item) for key, item in value.items())
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (bool, int, str, Part, Distribution, Values))
 
 
 def _no_content(where: str, name: str, value: Any) -> SpecError:
@@ -218,11 +231,13 @@ def plain_value(value: Any) -> Any:
 
 
 def revived(value: Any) -> Any:
-    """A value, or a row of them, as it was before `plain_value`: distributions and arrays, not tables."""
-    if isinstance(value, tuple):
+    """A value, or a row of them, as it was before `plain_value`: frozen, and no table where it was none."""
+    if isinstance(value, list):
         return tuple(revived(item) for item in value)
     if isinstance(value, Mapping) and ("dist" in value or "values" in value):
         return value_from(value, None, where="Design", name="value")
+    if isinstance(value, Mapping):
+        return FrozenDict({str(key): revived(item) for key, item in value.items()})
     return value
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
 import sys
+import sysconfig
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from arcuate.errors import SpecError
@@ -213,7 +216,9 @@ def importable(function: Callable[..., Any]) -> bool:
 
 
 def find(path: str, *, what: str) -> Callable[..., Any]:
-    """Import a function by its path.
+    """Import a function by its path, if it is one of this package or of the user's own modules.
+
+    A store is data that may come from anybody: what it names must not be any function that is installed.
 
     Parameters
     ----------
@@ -229,24 +234,30 @@ def find(path: str, *, what: str) -> Callable[..., Any]:
     Raises
     ------
     SpecError
-        If it cannot be imported; the way out is to run the script again.
+        If it is none of these; the way out is to run the script again.
 
     Examples
     --------
-    >>> find("json:dumps", what="measure")([1])
-    '[1]'
+    >>> find("arcuate.analysis.spikes:summary", what="measure").__name__
+    'summary'
     """
-    module, _, name = path.partition(":")
+    module, _, name = path.partition(":") if isinstance(path, str) else ("", "", "")
     node: Any = None
     reason = "is defined in a script or a notebook"
-    if module != "__main__" and "<" not in name:
+    if not all(word.isidentifier() for word in (*module.split("."), *name.split("."))):
+        reason = reason if "<" in name else "is no path of a function"
+    elif module != "__main__" and not _is_own(module):
+        reason = "is of a module that is not there, or not this package's or yours"
+    elif module != "__main__":
         try:
             node = importlib.import_module(module)
             for word in name.split("."):
                 node = getattr(node, word)
-        except (ImportError, AttributeError) as error:
-            node, reason = None, f"cannot be imported ({error})"
-    if not callable(node):
+            if not (callable(node) and path_of(node) == path and importable(node)):
+                node, reason = None, "is no function of that module"
+        except Exception as error:  # noqa: BLE001  whatever the module raises
+            node, reason = None, f"cannot be imported ({type(error).__name__}: {error})"[:200]
+    if node is None:
         raise SpecError.of(
             where="Study",
             name=what,
@@ -256,6 +267,27 @@ def find(path: str, *, what: str) -> Callable[..., Any]:
         )
     found: Callable[..., Any] = node
     return found
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module is of this package, or lies where neither Python nor its packages are installed."""
+    top = module.partition(".")[0]
+    if top == "arcuate":
+        return True
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    places = (
+        [spec.origin] if spec and spec.origin else list(spec.submodule_search_locations or ()) if spec else []
+    )
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    roots = [Path(place).resolve() for place in installed]
+    return bool(places) and not any(
+        place in ("built-in", "frozen") or Path(place).resolve().is_relative_to(root)
+        for place in map(str, places)
+        for root in roots
+    )
 
 
 class NetworkKeys:

@@ -13,7 +13,6 @@ import numpy as np
 from arcuate.errors import SpecError, check_int
 from arcuate.rng import check_seed, stream
 from arcuate.spec import Network
-from arcuate.spec.part import freeze
 from arcuate.study._axes import (
     LIMIT,
     SEED,
@@ -525,8 +524,8 @@ class Design:
                 if "range" in entry:
                     rows: Any = range(*entry["range"])
                 else:
-                    rows = tuple(revived(row) for row in freeze(entry["rows"], where=where, name="rows"))
-                blocks.append(Block(names=tuple(entry["names"]), rows=rows))
+                    rows = revived(list(entry["rows"]))
+                blocks.append(Block(names=tuple(map(str, entry["names"])), rows=rows))
             kept = np.array(table["kept"], np.int64) if "kept" in table else None
             design = cls(kind=str(table["kind"]), blocks=tuple(blocks), kept=kept)
             design[len(design) - 1]

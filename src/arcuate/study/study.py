@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arcuate import __version__
 from arcuate._progress import ProgressOption
-from arcuate.errors import FileFormatError, SpecError, UnknownNameError, check_choice
+from arcuate.errors import ArcuateError, FileFormatError, SpecError, UnknownNameError, check_choice
 from arcuate.rng import check_seed
 from arcuate.simulate import usable_processors
 from arcuate.spec import Network, Record
@@ -625,7 +625,9 @@ def study_from_description(table: Mapping[str, Any]) -> Study:
             name=table["name"],
             **options,
         )
-    except (KeyError, TypeError) as error:
+    except ArcuateError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError.of(
             where="Study", name="description", bound=f"is not one that this package wrote ({error})"
         ) from error

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 import arcuate as arc
 from arcuate.errors import ArcuateWarning, FileFormatError, SpecError, UnknownNameError
 from arcuate.study import Design, Results, Study, study_from_description
-from arcuate.study._identity import code_sha256, importable
+from arcuate.study._identity import code_sha256, find, importable
+from arcuate.units import format_si
 
 BIAS, TAU, N = "populations.exc.bias", "populations.exc.neuron.tau_m", "populations.exc.n"
 
@@ -255,7 +256,7 @@ STUDIES = {
     ),
     "distributions": lambda: small({BIAS: [arc.Normal("0.3 nA", "0.1 nA"), "0.5 nA"]}, arc.analysis.summary),
     "task": lambda: Study(arc.load_model("what_when_reservoir"), {"populations.exc.n": [100, 480]}, seed=4),
-    "function": lambda: Study(json.dumps, {"obj": [1, 2], "indent": [1]}),
+    "function": lambda: Study(format_si, {"value": [1.5, 2.0], "unit": ["s", None]}),
 }
 
 
@@ -279,6 +280,25 @@ def test_a_study_of_a_script_says_that_the_script_must_be_run() -> None:
         study_from_description({**table, "format": 2})
     with pytest.raises(FileFormatError, match="description"):
         study_from_description({"format": 1})
+
+
+def test_a_store_cannot_name_any_function_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may come from anybody: only this package's functions and the user's own are found."""
+    (tmp_path / "my_study.py").write_text("import os\nfrom subprocess import getoutput\ndef f(x): return x\n")
+    (tmp_path / "broken_study.py").write_text("1/0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find("my_study:f", what="spec")(3) == 3
+    assert find("arcuate.analysis.spikes:summary", what="measure") is arc.analysis.summary
+    for path in (
+        "os:system", "subprocess:getoutput", "builtins:exec", "posix:system", "numpy:load", "joblib:load",
+        "my_study:os.system", "my_study:getoutput", "my_study:g", "no_such_module:f", "broken_study:f",
+        "my_study:", ":f", "", "my_study", ".:f", "..my_study:f", "__main__:f",
+        "arcuate.study._identity:importlib.import_module",
+    ):  # fmt: skip
+        with pytest.raises(SpecError, match="Run the script"):
+            find(path, what="spec")
 
 
 # ------------------------------------------------------------------ runs
