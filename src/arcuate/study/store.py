@@ -435,6 +435,17 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._writer()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _writer(self) -> sqlite3.Connection:
         if self._connection is None:
             raise StoreError.of(
                 where="Study store",
@@ -443,14 +454,7 @@ class Store:
                 bound="is closed or was opened for reading only",
                 fix="open it with Store.open",
             )
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        return self._connection
 
     def _entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every line that can be proved."""
@@ -550,6 +554,7 @@ class Store:
 
     def _check_place(self) -> None:
         """Notice that the index was removed or replaced, since SQLite would go on with the old file."""
+        self._writer()
         try:
             info = os.stat(self.folder / indexes.NAME)
         except FileNotFoundError:
