@@ -108,10 +108,11 @@ def test_a_deleted_index_is_rebuilt_from_the_recordings(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite").unlink()
     with pytest.raises(FileFormatError, match="holds recordings, but its index is missing"):
         Store.read(tmp_path)
-    assert verify(tmp_path, repair=True)[0].problem == "is missing"
     keys = [key(n) for n in range(4)]
-    listed = [damage.key for damage in verify(tmp_path, keys=keys) if damage.key]
-    assert listed == []  # the index is there again, and empty
+    for _ in range(2):  # repair does not take the recordings for garbage
+        damages = verify(tmp_path, keys=keys, repair=True)
+        assert damages[0].problem == "is missing"
+        assert [damage.key for damage in damages if damage.key] == keys
     assert len(list((tmp_path / "recordings").iterdir())) == 3
     (tmp_path / "recordings").joinpath(f"x-{key(3)[:16]}.nc").write_bytes(b"no recording")
     seen = []

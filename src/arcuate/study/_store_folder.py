@@ -134,10 +134,8 @@ def publish_index(folder: Path, entries: Iterable[Mapping[str, Any]], *, overwri
 
 def rebuild(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Replace the index by one that holds what was proved; the old one is kept in ``damaged``."""
-    if (folder / indexes.NAME).exists():
-        (folder / _DAMAGED).mkdir(exist_ok=True)
-        aside = folder / _DAMAGED / f"index-{secrets.token_hex(4)}.sqlite"
-        shutil.copyfile(folder / indexes.NAME, aside)
+    (folder / _DAMAGED).mkdir(exist_ok=True)
+    shutil.copyfile(folder / indexes.NAME, folder / _DAMAGED / f"index-{secrets.token_hex(4)}.sqlite")
     _move_log(folder)
     publish_index(folder, entries, overwrite=True)
 
@@ -247,5 +245,5 @@ def repair_folder(folder: Path, contents: indexes.Contents, damages: list[Damage
         elif damage.kind == "leftover" and not harmed:
             path.unlink(missing_ok=True)
     lost = {damage.key for damage in damages}
-    if any(damage.kind != "leftover" for damage in damages):
+    if any(damage.kind != "leftover" for damage in damages) and (folder / indexes.NAME).exists():
         rebuild(folder, [entry for key, entry in contents.entries.items() if key not in lost])
