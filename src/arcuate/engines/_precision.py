@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from arcuate.engines._source import Names
     from arcuate.engines.plan import Array, Plan
 
+LINE = 64
+"""Bytes of a cache line."""
+
 LITERAL = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)")
 """A number with a point or an exponent in kernel source."""
 
@@ -37,7 +40,7 @@ def single_literals(text: str) -> str:
 
 
 def aligned(values: Array, dtype: type = np.float64) -> Array:
-    """Copy an array of floats into memory that starts at a cache line.
+    """Copy an array into memory that starts at a cache line.
 
     Parameters
     ----------
@@ -58,8 +61,8 @@ def aligned(values: Array, dtype: type = np.float64) -> Array:
     """
     values = np.asarray(values)
     size = values.size * np.dtype(dtype).itemsize
-    raw = np.empty(size + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
+    raw = np.empty(size + LINE, np.uint8)
+    offset = -raw.__array_interface__["data"][0] % LINE
     copy: Array = raw[offset : offset + size].view(dtype).reshape(values.shape)
     copy[...] = values
     return copy

@@ -39,10 +39,9 @@ def check_finite(
         Naming population, variable, neuron, time and the usual cause.
     """
     trouble = arguments["trouble"]
-    if trouble[0] == 0 and _first_bad(run) is None:
+    if trouble[0] == 0 and (run.memory.is_moderate() or _first_bad(run) is None):
         return
-    for key, value in run.moving.items():
-        np.copyto(value, backup[key])
+    run.memory.restore(backup)
     quiet = dict(arguments)
     trouble[0] = 0
     for n in range(first, last):
@@ -72,9 +71,9 @@ def _rewind(run: NumbaRun, arguments: dict[str, Any], n: int) -> None:
 
 
 def _first_bad(run: NumbaRun) -> tuple[str, str, int] | None:
-    exact, matrices = run.exact(), {f"{o}_p" for o in run.names.readout.values()}
+    exact = run.exact()
     for name, key in run.public.items():
-        if key in matrices:
+        if key in run.memory.blocks:
             continue  # a matrix that is not finite spoils the weights at its next update
         finite = np.isfinite(exact.get(key, run.moving[key]))
         if not finite.all():

@@ -21,6 +21,7 @@ from arcuate.engines._pending import pending_state, pending_values
 from arcuate.engines._precision import aligned, in_precision, unsigned
 from arcuate.engines._short_term import short_term_constants, short_term_state
 from arcuate.engines._source import Names
+from arcuate.engines._state import State
 from arcuate.engines.health import check_finite
 from arcuate.engines.plan import Array, Plan, ReadoutPlan
 from arcuate.engines.result import RawRun
@@ -124,7 +125,9 @@ class NumbaRun:
         self._kernel = Call(load_kernel(source.text))
         self._wanted = source.arguments
         self._constants = in_precision(kernel_constants(plan, self.names), plan, self.names, precision)
-        self.moving = in_precision(kernel_state(plan, self.names), plan, self.names, precision)
+        moving = in_precision(kernel_state(plan, self.names), plan, self.names, precision)
+        self.memory = State(moving, apart=[key for key in learner_matrices(self.names) if key in moving])
+        self.moving = self.memory.arrays
         self._constants |= _views(self.moving, self.names) | unsigned(self._constants, self.names)
         self.public = public_names(plan, self.names)
         self.facts: dict[str, str | int | float] = {
@@ -190,12 +193,13 @@ class NumbaRun:
         collector = _Collector(self.plan, self.names, self.step, stop, precision=self.precision)
         fixed = {**self._constants, **self.moving, **collector.arguments(), "trouble": np.zeros(4, np.int64)}
         start = time.perf_counter()
-        backup, checked = {key: value.copy() for key, value in self.moving.items()}, self.step
+        backup, checked = self.memory.copy(), self.step
         for first, last, noise in self._blocks(stop):
             self.run_block(first, last, {**fixed, **noise, "n_noise": first}, collector=collector)
             if last - checked >= CHECK_EVERY or last == stop:
                 check_finite(self, backup, first=checked, last=last, arguments=fixed)
-                self._keep(backup, checked, last)
+                if last < stop:
+                    self._keep(backup, checked, last)
                 checked = last
             self.step = last
             if progress is not None:
@@ -227,8 +231,8 @@ class NumbaRun:
 
     def _keep(self, backup: dict[str, Array], first: int, last: int) -> None:
         """Copy the state for the next check; a large matrix only if its rule was at work since."""
-        matrices = {f"{o}_p": o for o in self.names.readout.values()}
-        for key, value in self.moving.items():
+        matrices = learner_matrices(self.names)
+        for key, value in self.memory.blocks.items():
             if key in matrices:
                 owner = matrices[key]
                 steps = self._constants[f"{owner}_sample_steps"]
@@ -397,6 +401,11 @@ def _argument(value: Array) -> float | Array:
     return float(value) if value.ndim == 0 else aligned(value)
 
 
+def learner_matrices(names: Names) -> dict[str, str]:
+    """Kernel name -> read-out of the matrices that least squares would have."""
+    return {f"{o}_p": o for o in names.readout.values()}
+
+
 def kernel_constants(plan: Plan, names: Names) -> dict[str, Any]:
     """Kernel arguments that never change."""
     table: dict[str, Any] = {}
@@ -438,7 +447,7 @@ def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
     table: dict[str, Array] = {}
     for name, population in plan.populations.items():
         p = names.population[name]
-        table |= {f"{p}_{key}": aligned(value) for key, value in population.initial.items()}
+        table |= {f"{p}_{key}": value for key, value in population.initial.items()}
         table[f"{p}_flag"] = np.zeros(-(-population.n // BLOCK) * BLOCK, np.uint8)
         table |= _ring(p, plan.max_delay(name), population.n)
     for name, drive in plan.inputs.items():
@@ -446,11 +455,9 @@ def kernel_state(plan: Plan, names: Names) -> dict[str, Array]:
             table |= _ring(names.input[name], plan.max_delay(name), drive.values.shape[1])
     for name, current in plan.currents.items():
         n = plan.populations[current.post].n
-        table |= {f"{names.current[name]}_{key}": aligned(np.zeros(n)) for key in current.model.variables}
+        table |= {f"{names.current[name]}_{key}": np.zeros(n) for key in current.model.variables}
     for name, feature in plan.features.items():
-        table |= {
-            f"{names.feature[name]}_{key}": aligned(np.zeros(feature.n)) for key in feature.model.variables
-        }
+        table |= {f"{names.feature[name]}_{key}": np.zeros(feature.n) for key in feature.model.variables}
     for name, projection in plan.projections.items():
         if projection.short_term is not None:
             rows, n = table[f"{names.source(projection.pre)}_ring"].shape

@@ -7,6 +7,8 @@ import pytest
 from networks import reservoir
 
 import arcuate as arc
+from arcuate.engines import get_engine
+from arcuate.engines.build import build_plan
 from arcuate.errors import ArcuateWarning, EngineError, MemoryLimitError, NonFiniteError, SpecError
 
 
@@ -101,6 +103,22 @@ def test_inputs_that_are_too_short_or_not_finite_are_refused() -> None:
         arc.simulate(izh(), "200 ms", seed=1, inputs={"drive": np.zeros((400, 19))})
     with pytest.raises(SpecError, match="'drive'"):
         arc.simulate(izh(), "200 ms", seed=1, inputs={"drive": np.zeros((400, 20)), "drift": np.zeros(400)})
+
+
+def test_numbers_that_are_large_but_finite_are_no_trouble() -> None:
+    cells = arc.Population(name="exc", n=3, neuron=arc.lif())
+    synapses = arc.Projection(
+        pre="exc", post="exc", connectivity=arc.Dense(), weight="1 pA", synapse=arc.exponential("1 s")
+    )
+    network = arc.Network(name="large", dt="0.1 ms", populations=[cells], projections=[synapses])
+    run = get_engine("numba").start(build_plan(network, seed=1, duration="300 ms"))
+    current = next(key for key in run.moving if key.startswith("c0_"))
+    run.moving[current][1] = 1e200
+    run.advance(2000)
+    assert not run.memory.is_moderate() and np.isfinite(run.moving[current]).all()
+    run.moving[current][1] = np.inf
+    with pytest.raises(NonFiniteError, match="neuron 1, step 2000"):
+        run.advance(1000)
 
 
 def test_a_piece_beyond_the_plan_is_refused() -> None:
