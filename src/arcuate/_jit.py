@@ -62,10 +62,16 @@ def cache_dir() -> Path:
 
 def _stamp() -> str:
     """Short hash of every function that a kernel may call: of all files that hold any."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    texts = {path: path.read_bytes() for path in files}
-    held = [text for path, text in texts.items() if path.parent.name == "mechanisms" or b"_jit" in text]
-    return hashlib.sha256(b"".join(held)).hexdigest()[:8]
+    digest = hashlib.sha256()
+    for folder, inside, names in os.walk(Path(__file__).parent):
+        inside.sort()
+        for name in sorted(names):
+            if name.endswith(".py"):
+                with open(os.path.join(folder, name), "rb", buffering=0) as file:
+                    text = file.readall()
+                if folder.endswith("mechanisms") or b"_jit" in text:
+                    digest.update(text)
+    return digest.hexdigest()[:8]
 
 
 def _is_private(folder: Path) -> bool:

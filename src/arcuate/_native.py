@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import accumulate, chain
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -158,30 +159,26 @@ class Call:
             self._slow = self._function.slow()
             return
         self._entry, self._kinds = entry, kinds
-        sizes = [5 + 2 * value.ndim if isinstance(value, np.ndarray) else 1 for value in values]
-        self._places = [1, *(1 + np.cumsum(sizes)).tolist()]
-        self._words = np.zeros(self._places[-1], np.int64)
+        pieces = [_table(value, kind) for value, kind in zip(values, kinds, strict=True)]
+        self._places = list(accumulate(map(len, pieces), initial=1))
+        self._words = np.array([0, *chain.from_iterable(pieces)], np.int64)
         self._address = self._words.ctypes.data
-        self._last = [None] * len(kinds)
-        for place, value in enumerate(values):
-            self._put(place, value)
+        self._last = list(values)
 
     def _put(self, place: int, value: Any) -> None:
         """Write one argument into the table, and keep it alive until another takes its place."""
-        start = self._places[place]
-        if isinstance(value, np.ndarray):
-            address = value.__array_interface__["data"][0]
-            self._words[start + 2 : self._places[place + 1]] = (
-                value.size,
-                value.itemsize,
-                address,
-                *value.shape,
-                *value.strides,
-            )
-        else:
-            kind = np.dtype(self._kinds[place])
-            self._words[start : start + 1].view(kind)[0] = value
+        self._words[self._places[place] : self._places[place + 1]] = _table(value, self._kinds[place])
         self._last[place] = value
+
+
+def _table(value: Any, kind: str) -> tuple[int, ...]:
+    """Words by which an argument is passed."""
+    if isinstance(value, np.ndarray):
+        address = value.__array_interface__["data"][0]
+        return 0, 0, value.size, value.itemsize, address, *value.shape, *value.strides
+    if kind == "<i8":
+        return (int(value),)
+    return (int.from_bytes(np.array(value, kind).tobytes(), "little", signed=True),)
 
 
 def _kind(value: Any) -> str:

@@ -89,8 +89,8 @@ def stream(seed: int, name: str) -> np.random.Generator:
     if seed is None:
         raise SpecError.of(name="seed", value=seed, bound="must be an integer", fix="call check_seed first")
     text = f"arcuate/1\0{check_seed(seed)}\0{name}"
-    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, "<u8", count=2).astype(np.uint64)))
 
 
 def state(generator: np.random.Generator) -> dict[str, Any]:

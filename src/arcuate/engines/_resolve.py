@@ -66,9 +66,9 @@ class Resolver:
             for key, value in values.items()
             if isinstance(value, str)
         }
-        graph = {key: set(texts[key].names) & set(values) if key in texts else set() for key in values}
+        graph = {key: texts[key].names & values.keys() if key in texts else set() for key in values}
         try:
-            order = list(TopologicalSorter(graph).static_order())
+            order = list(TopologicalSorter(graph).static_order() if any(graph.values()) else values)
         except CycleError as error:
             circle = " -> ".join(error.args[1])
             raise SpecError.of(

@@ -113,11 +113,16 @@ class Expression:
         for name in sorted(self.names - set(given)):
             raise unknown(f"{self.where}: {self.text!r}", name, given, kind="name")
         values = {
-            name: check_array(given[name], where=self.where, name=name, finite=False) for name in self.names
+            name: value
+            if type(value := given[name]) is np.ndarray and value.dtype == np.float64
+            else check_array(value, where=self.where, name=name, finite=False)
+            for name in self.names
         }
         with np.errstate(all="ignore"):
             try:
                 result = np.asarray(evaluate(self._tree, values))
+                if self._tree.op == "name":  # nobody else's array
+                    result = result.copy()
             except ValueError as error:
                 shapes = ", ".join(f"{name} {values[name].shape}" for name in sorted(values))
                 raise ExpressionError.of(

@@ -7,7 +7,7 @@ import pytest
 
 import arcuate as arc
 from arcuate import rng
-from arcuate.engines._connect import draw_edges
+from arcuate.engines._connect import _jumps, draw_edges
 from arcuate.engines._resolve import BLOCK, Resolver
 from arcuate.engines.build import build_plan
 
@@ -37,6 +37,13 @@ def test_sparse_edges_are_jumps_of_one_geometric_stream() -> None:
     places = np.cumsum(rng.stream(3, "edges").geometric(p, size=n * n)) - 1
     np.testing.assert_array_equal(pre.astype(np.int64) * n + post, places[places < n * n])
     assert pre.size > 3 * BLOCK
+
+
+@pytest.mark.parametrize("p", [1e-12, 1e-7, 0.004, 0.02, 0.1, 0.25, 0.329, 1 / 3, 0.5, 0.9])
+def test_jumps_are_the_numbers_that_numpy_draws(p: float) -> None:
+    ours, theirs = rng.stream(1, f"jumps/{p}"), rng.stream(1, f"jumps/{p}")
+    np.testing.assert_array_equal(_jumps(p, 200_000, ours), theirs.geometric(p, size=200_000))
+    assert ours.random() == theirs.random()
 
 
 def test_values_in_blocks_are_those_at_once() -> None:
