@@ -20,6 +20,9 @@ __all__ = ["Part", "canonical_json", "freeze", "plain", "tagged"]
 #: Deepest nesting of free-form data.
 MAX_DEPTH = 40
 
+#: Types of values that stand in every table as they are.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -135,6 +138,8 @@ def _rebuild(cls: type[Part], values: dict[str, Any]) -> Part:
 
 def _tree(value: Any) -> Any:
     """Turn parts into tables, all the way down."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Part):
         return value.tree()
     if isinstance(value, Mapping):
@@ -170,6 +175,8 @@ def plain(tree: Any) -> Any:
     >>> plain({"delay": Quantity(0.0015, "s")})
     {'delay': '1.5 ms'}
     """
+    if type(tree) in _PLAIN:
+        return tree
     if isinstance(tree, Distribution):
         return plain(tree.tree())
     if isinstance(tree, Quantity):
@@ -210,6 +217,8 @@ def canonical_json(tree: Any) -> str:
 
 
 def _canonical(tree: Any) -> Any:
+    if type(tree) in _PLAIN:
+        return tree
     if isinstance(tree, Distribution):
         return _canonical(tree.tree())
     if isinstance(tree, Quantity):
