@@ -106,6 +106,7 @@ class Participant:
         if not case.exists():
             case.symlink_to(self.folder / "case.npz")
         environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(library), **self.environment}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # packages that were installed have their bytecode
         with self.log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 [self.python, "-m", f"arcuate.study._bench_{self.name}", str(work), self.way],
