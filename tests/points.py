@@ -37,6 +37,25 @@ def square(x: int, seed: int = 0) -> dict[str, float]:
     return {"square": float(x * x), "used": seed}
 
 
+def nothing(x: int, y: int) -> dict[str, int]:
+    """Do nothing."""
+    return {"sum": x + y}
+
+
+def learning_reservoir(gain: float, seed: int) -> Any:
+    """Run one network of W4."""
+    import arcuate as arc
+    from arcuate.study.workloads import learning_reservoir, sines
+
+    targets = {"out": sines(20_000, 1e-4)}
+    return arc.simulate(learning_reservoir(500, gain=gain), "2 s", seed=seed, targets=targets, progress=False)
+
+
+def spikes(recording: Any) -> dict[str, int]:
+    """Count all spikes."""
+    return {"spikes": sum(recording.spike_arrays(name)[1].size for name in recording.populations)}
+
+
 def slow(x: int, seconds: float = 0.1, log: str = "") -> dict[str, float]:
     """Take a while, and leave a line for every call."""
     if log:

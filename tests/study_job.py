@@ -37,7 +37,7 @@ elif __name__ == "__main__":
             from dask.distributed import Client, LocalCluster
 
             cluster = LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
             )
             stack.enter_context(cluster)
             stack.enter_context(Client(cluster))

@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -268,15 +269,24 @@ def _load(recipe: bytes) -> Recipe:
     return what
 
 
+_scanned: list[Any] = [0, None]
+"""How many modules there were when libraries were looked for that have threads, and what was found."""
+
+
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep BLAS to one thread, so that workers do not fight and sums do not depend on their number."""
+    """Keep BLAS to one thread, so that workers do not fight and sums do not depend on their number.
+
+    Workers that a study starts have one thread by their environment.
+    """
     try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:  # workers that we start get one thread by their environment
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
         yield
         return
-    with threadpool_limits(limits=1):
+    if _scanned[0] != len(sys.modules):
+        _scanned[:] = len(sys.modules), ThreadpoolController()
+    with _scanned[1].limit(limits=1):
         yield
 
 

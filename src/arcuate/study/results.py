@@ -61,13 +61,15 @@ class Results:
         self.folder, self.description, self.design, self.rows = folder, description, design, rows
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> Results:
+    def open(cls, folder: str | os.PathLike[str], *, keys: PointKeys | None = None) -> Results:
         """Open the store of a study.
 
         Parameters
         ----------
         folder : path
             Of the store.
+        keys : PointKeys, optional
+            Of this very study, which knows them already; else they are worked out.
 
         Returns
         -------
@@ -95,7 +97,8 @@ class Results:
         found = store.rows()
         description = store.description
         try:
-            design, keys = Design.from_description(description["design"]), PointKeys.of(description)
+            design = Design.from_description(description["design"])
+            keys = PointKeys.of(description) if keys is None else keys
         except (KeyError, TypeError, SpecError):  # the description is lost, or the points came one by one
             design, listed = _as_listed(found)
             return cls(store.folder, description, design, rows=listed)

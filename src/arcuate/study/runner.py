@@ -18,7 +18,7 @@ import traceback
 import warnings
 from collections import Counter, deque
 from collections.abc import Collection
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -372,7 +372,7 @@ class _Run:
             future = self.pool.submit(run_task, self.recipe, work, note.path)
         except Exception as error:  # noqa: BLE001  a pool that broke since the last look says so here
             future = Future()
-            future.set_exception(error)
+            future.set_exception(BrokenExecutor(f"{type(error).__name__}: {error}"))
         self.flight[future] = _Task(work=work, note=note, alone=alone)
 
     # ------------------------------------------------------------------ taking back
@@ -425,7 +425,6 @@ class _Run:
 
     def _refuse(self, task: _Task, error: BaseException) -> None:
         """Answer for points whose results cannot be sent."""
-        self._count_barren(error)
         if len(task.work) > 1:
             self.suspects.extend(task.work)
             return
@@ -522,7 +521,5 @@ class _Run:
 
 def _is_loss(error: BaseException) -> bool:
     """Whether an error says that a worker is gone, rather than what its task did."""
-    from concurrent.futures import BrokenExecutor
-
     names = {"KilledWorker", "FutureCancelledError", "ShutdownExecutorError"}
     return isinstance(error, WorkerLost | CancelledError | BrokenExecutor) or type(error).__name__ in names

@@ -417,6 +417,7 @@ class Study:
         options = run_options(n_jobs, time_limit, retries, progress)
         check_choice(changed, ("refuse", "keep", "recompute"), where="Study.run", name="changed")
         from arcuate.study._changes import outdated, recover
+        from arcuate.study.results import Results
         from arcuate.study.runner import run_points
         from arcuate.study.store import Store
 
@@ -425,7 +426,7 @@ class Study:
             self.folder = store.folder
             recover(self, store)
             run_points(self, store, again=again, **options)
-        return self.table()
+        return Results.open(folder, keys=self._keys).table()
 
     def dry_run(
         self, folder: str | os.PathLike[str] | None = None, *, n_jobs: int | None = None, probe: bool = True

@@ -70,7 +70,7 @@ def cluster() -> Iterator[Any]:
             n_workers=2,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
@@ -188,8 +188,9 @@ class TestSameEverywhere:
 
 
 class TestFailedPoints:
-    @pytest.mark.parametrize("what", ["raise", "group", "recurse", "sys.exit"])
-    @pytest.mark.parametrize("n_jobs", [1, 2])
+    @pytest.mark.parametrize(
+        ("what", "n_jobs"), [("raise", 1), ("group", 1), ("recurse", 1), ("sys.exit", 1), ("raise", 2)]
+    )
     def test_what_is_raised_is_recorded(self, what: str, n_jobs: int, tmp_path: Path) -> None:
         study = Study(points.bad, {"x": range(6), "what": [what]})
         tally, rows = run(study, tmp_path, n_jobs=n_jobs)
@@ -201,7 +202,7 @@ class TestFailedPoints:
         assert "points.py" in failed.traceback
         assert failed.metrics == {}
 
-    @pytest.mark.parametrize("what", ["exit", "kill"])
+    @pytest.mark.parametrize("what", ["exit", pytest.param("kill", marks=pytest.mark.slow)])
     def test_a_point_that_takes_its_worker_down(self, what: str, tmp_path: Path) -> None:
         study = Study(points.bad, {"x": range(6), "what": [what]})
         tally, rows = run(study, tmp_path, n_jobs=2, retries=1)
@@ -264,7 +265,7 @@ class TestFailedPoints:
 
 
 class TestOnDask:
-    @pytest.mark.parametrize("what", ["raise", "kill", "deaf"])
+    @pytest.mark.parametrize("what", ["raise", "deaf", pytest.param("kill", marks=pytest.mark.slow)])
     def test_a_bad_point(self, what: str, tmp_path: Path, cluster: Any) -> None:
         study = Study(points.bad, {"x": range(6), "what": [what]})
         with joblib.parallel_config("dask"):
@@ -324,6 +325,15 @@ class TestRefusals:
             pytest.raises(CapabilityError, match="must be 'loky', 'threading' or 'dask'"),
         ):
             open_pool(None)
+
+    def test_workers_that_never_begin(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def submit(*_: object) -> None:
+            raise OSError("no semaphores here")
+
+        monkeypatch.setattr("arcuate.study._runner_pools._Processes.submit", submit)
+        with pytest.raises(EngineError, match=r"die before they begin.*no semaphores here"):
+            run(squares(), tmp_path, n_jobs=2)
+        assert Store.read(tmp_path).rows() == []
 
     def test_no_jobs(self) -> None:
         with pytest.raises(SpecError, match="n_jobs = 0"):
@@ -397,10 +407,14 @@ def _started(backend: str, folder: Path) -> subprocess.Popen[str]:
 
 
 class TestSignals:
-    @pytest.mark.parametrize("backend", ["serial", "loky"])
     @pytest.mark.parametrize(
-        ("number", "code"),
-        [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, -signal.SIGINT)],
+        ("backend", "number", "code"),
+        [
+            ("loky", signal.SIGINT, -signal.SIGINT),
+            ("loky", signal.SIGTERM, 143),
+            ("serial", signal.SIGINT, -signal.SIGINT),
+            ("serial", signal.SIGHUP, 129),
+        ],
     )
     def test_what_is_finished_is_kept(self, backend: str, number: int, code: int, tmp_path: Path) -> None:
         process = _started(backend, tmp_path / "s")
