@@ -13,6 +13,7 @@ __all__ = [
     "load_study",
     "search",
     "study_from_description",
+    "write_page",
 ]
 
 _NAMES = {
@@ -24,6 +25,7 @@ _NAMES = {
     "load_study": "files",
     "search": "_search",
     "study_from_description": "study",
+    "write_page": "html_report",
 }
 
 
