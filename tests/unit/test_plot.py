@@ -444,6 +444,18 @@ class TestStudies:
         for cells in drawn:
             assert cells.tolist() == [[40.0, 20.0], [50.0, 30.0]]
 
+    def test_times_of_a_study_are_shown_in_ms(self) -> None:
+        import pandas as pd
+
+        frame = pd.DataFrame({"tau": [0.005, 0.02], "n": [1, 2], "error": [1.0, 2.0]})
+        frame.attrs["units"] = {"tau": "s", "n": "Hz"}
+        ax = plot.study_map(frame, "tau", "n", metric="error")
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("tau (ms)", "n (Hz)")
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5", "20"]
+        dataset = frame.set_index("tau")[["error"]].to_xarray()
+        dataset["tau"].attrs["units"] = "s"
+        assert plot.study_marginal(dataset, "tau", metric="error").get_xlabel() == "tau (ms)"
+
     def test_points_that_are_no_grid_stand_at_their_places(self) -> None:
         draws = np.random.default_rng(0).random((3, 20))
         ax = plot.study_map(dict(zip("xym", draws, strict=True)), "x", "y", metric="m")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _MOST_SPARSE = 0.25
 """Share of the cells of a map that must have a point; below, points are drawn where they lie."""
 _MOST_TICKS = 12
+_SHOWN = {"s": ("ms", 1e3), "V": ("mV", 1e3)}
+"""Units in which SI numbers are shown, and how many of them make one of SI."""
 
 
 def study_map(result: Any, x: str, y: str, *, metric: str, ax: Axes | None = None) -> Axes:
@@ -54,8 +56,8 @@ def study_map(result: Any, x: str, y: str, *, metric: str, ax: Axes | None = Non
     """
     where = "plot.study_map"
     ax = axes(ax, width=5.6, height=4.2)
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
+    ax.set_xlabel(_label(result, x))
+    ax.set_ylabel(_label(result, y))
     left, below, height = _columns(result, (x, y), metric, where=where)
     if not np.isfinite(height).any():
         return say(ax, f"no value of {metric} to show")
@@ -112,7 +114,7 @@ def study_marginal(
     """
     where = "plot.study_marginal"
     ax = axes(ax)
-    ax.set_xlabel(x)
+    ax.set_xlabel(_label(result, x))
     ax.set_ylabel(metric)
     fields = (x,) if by is None else (x, by)
     *given, height = _columns(result, fields, metric, where=where)
@@ -131,7 +133,7 @@ def study_marginal(
             linestyle=DASHES[index % len(DASHES)],
             marker=MARKERS[index % len(MARKERS)],
             markersize=5,
-            label=None if by is None else f"{by} = {_word(name)}",
+            label=None if by is None else f"{_label(result, by)} = {_word(name)}",
         )
     _name_ticks(ax.xaxis, levels)
     return tidy(ax)
@@ -200,12 +202,17 @@ def pareto(result: Any, goals: Mapping[str, str], *, ax: Axes | None = None) -> 
 
 
 def _columns(result: Any, fields: tuple[str, ...], metric: str, *, where: str) -> list[Any]:
-    """Values of some fields (lists) and of a metric (float array), point by point."""
+    """Values of some fields (lists, in the units of their labels) and of a metric, point by point."""
+    factors = [_SHOWN.get(_unit(result, name), ("", 1.0))[1] for name in fields]
     if hasattr(result, "data_vars"):
         result = result[[metric]].to_dataframe().reset_index() if has_part(result, metric) else result
     if hasattr(result, "columns"):  # a frame is asked by column, not by attribute
         result = {str(name): result[name].tolist() for name in result.columns}
     found: list[Any] = [list(part(result, name, where=where)) for name in fields]
+    found = [
+        column if factor == 1.0 else [value * factor for value in column]
+        for column, factor in zip(found, factors, strict=True)
+    ]
     values = part(result, metric, where=where)
     try:
         height = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -217,6 +224,18 @@ def _columns(result: Any, fields: tuple[str, ...], metric: str, *, where: str) -
                 where=where, name=name, value=len(column), bound=f"must have {height.size} values"
             )
     return [*found, height]
+
+
+def _unit(result: Any, name: str) -> str:
+    """SI unit of a field of a study's table or dataset; empty if it has none."""
+    if hasattr(result, "data_vars"):
+        return str(result[name].attrs.get("units", "")) if has_part(result, name) else ""
+    return str(getattr(result, "attrs", {}).get("units", {}).get(name, ""))
+
+
+def _label(result: Any, name: str) -> str:
+    unit = _unit(result, name)
+    return f"{name} ({_SHOWN.get(unit, (unit, 1.0))[0]})" if unit else name
 
 
 def _levels(column: list[Any]) -> tuple[np.ndarray, list[Any]]:
