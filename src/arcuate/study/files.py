@@ -131,7 +131,7 @@ def run_options(source: str | os.PathLike[str]) -> dict[str, Any]:
     Examples
     --------
     >>> run_options("what_when_reservoir/learning_rate_latency")
-    {'time_limit': '60 s'}
+    {'time_limit': '300 s'}
     """
     return dict(_read(_find(source)).get("run", {}))
 

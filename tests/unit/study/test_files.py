@@ -204,7 +204,7 @@ def test_a_published_study_loads_and_says_what_it_is(name: str) -> None:
     study = load_study(name)
     assert study.name == name.partition("/")[2]
     assert 50 <= len(study.keys()) <= 100
-    assert run_options(name) == {"time_limit": "60 s"}
+    assert run_options(name) == {"time_limit": "300 s"}
     assert study.dry_run(probe=False).points == len(study.design)
 
 
