@@ -20,7 +20,6 @@ def test_ten_thousand_rows_are_committed_in_two_seconds(tmp_path: Path) -> None:
     start = time.process_time()
     assert len(Store.read(tmp_path).rows()) == len(rows)
     size = (tmp_path / "index.sqlite").stat().st_size / len(rows)
-    print(
-        f"10 000 rows: {committed:.2f} s to commit, {time.process_time() - start:.2f} s to read, {size:.0f} bytes each"
-    )
+    read = time.process_time() - start
+    print(f"10 000 rows: {committed:.2f} s to commit, {read:.2f} s to read, {size:.0f} bytes each")
     assert committed < 2.0
