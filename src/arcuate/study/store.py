@@ -279,7 +279,7 @@ class Store:
         Raises
         ------
         StoreError
-            If something cannot be written, naming the path and the free bytes. No row is there then.
+            If something cannot be written, naming the path and the free bytes. No row is then acknowledged.
 
         Examples
         --------
