@@ -133,6 +133,23 @@ def test_an_error_names_its_run_and_keeps_what_is_done(threads: int) -> None:
         batch[3]
 
 
+def test_the_interpreter_switches_soon_while_threads_run_and_as_before_afterwards() -> None:
+    before, seen = sys.getswitchinterval(), []
+    arc.simulate_many(
+        driven(),
+        "50 ms",
+        inputs={"drive": np.zeros((100, 20))},
+        seeds=range(3),
+        threads=2,
+        progress=lambda done, total: seen.append(sys.getswitchinterval()),
+    )
+    assert len(seen) == 3 and max(seen) < before
+    bad = [{"drive": np.full((100, 20), 1e308)}] * 2
+    with pytest.raises(NonFiniteError):
+        arc.simulate_many(driven(), "50 ms", inputs=bad, seeds=range(2), threads=2)
+    assert sys.getswitchinterval() == before
+
+
 def test_threads_end_with_the_call() -> None:
     before = threading.active_count()
     for _ in range(3):
