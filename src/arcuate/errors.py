@@ -145,7 +145,7 @@ class CapabilityError(ArcuateError, NotImplementedError):
     """An engine cannot do what a description asks for."""
 
 
-class MemoryLimitError(ArcuateError, MemoryError):
+class MemoryLimitError(MemoryError, ArcuateError):  # in this order it can be made anew in another process
     """A run would need more memory than it may have."""
 
 

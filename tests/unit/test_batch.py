@@ -144,7 +144,7 @@ def test_the_interpreter_switches_soon_while_threads_run_and_as_before_afterward
         progress=lambda done, total: seen.append(sys.getswitchinterval()),
     )
     assert len(seen) == 3 and max(seen) < before
-    bad = [{"drive": np.full((100, 20), 1e308)}] * 2
+    bad = [{"drive": np.full((100, 20), -1e200)}] * 2
     with pytest.raises(NonFiniteError):
         arc.simulate_many(driven(), "50 ms", inputs=bad, seeds=range(2), threads=2)
     assert sys.getswitchinterval() == before
