@@ -111,6 +111,7 @@ def test_claims_of_a_living_process_are_left_to_it_and_of_a_dead_one_taken_over(
         f"{socket.gethostname()} 4194305 12345 abcd",  # no process has so high a number
         f"another-host {os.getpid()} 12345 abcd",
     ],
+    ids=["number of another process", "no such process", "another machine"],
 )
 def test_stale_claims_are_taken_over(tmp_path: Path, owner: str) -> None:
     with fresh(tmp_path) as store:
