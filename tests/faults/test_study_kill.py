@@ -82,7 +82,7 @@ def begin(backend: str, folder: Path, *, points: int, seconds: float) -> subproc
     path = os.pathsep.join([str(JOB.parent), *sys.path])
     return subprocess.Popen(
         words,
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": path, "STUDY_OF_A_TEST": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -139,6 +139,7 @@ def torture(
         first = calls(folder)
         while process.poll() is None and calls(folder) == first:  # it has begun to compute
             time.sleep(0.02)
+        assert orphans(folder) or process.poll() is not None  # they are found while they live
         while process.poll() is None:
             time.sleep(chance.uniform(0.05, 1.5))
             if figures.total - before >= kills:
@@ -174,19 +175,22 @@ def torture(
     figures.recomputed += again
     figures.most_recomputed = max(figures.most_recomputed, -(-again // max(1, figures.total - before)))
     assert not [damage for damage in verify(folder) if damage.kind != "leftover"]
+    limit = time.monotonic() + 30
+    while (left := orphans(folder)) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert left == []
 
 
-def orphans(folder: Path) -> list[int]:
+def orphans(folder: Path) -> list[str]:
     """Processes that were started for a study and are still there."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
             try:
-                words = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+                if f"STUDY_OF_A_TEST={folder}\0".encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
             except OSError:
                 continue
-            if str(folder).encode() in words:
-                found.append(int(entry.name))
     return found
 
 
