@@ -258,6 +258,11 @@ class _Loss:
     place: int | None
     trace: str
 
+    @property
+    def blind(self) -> bool:
+        """Whether Dask gave the task up, after several deaths, and nobody could note at which point."""
+        return self.place is None and type(self.error).__name__ == "KilledWorker"
+
 
 class _Run:
     """One run of a study: what is to be done, what is being done, and what waits to be written."""
@@ -437,14 +442,13 @@ class _Run:
         self.pool.mend()
         late = any(loss.trace for loss in lost)
         began = sum(loss.place is not None for loss in lost)
-        if not began:
+        if not began and not any(loss.blind for loss in lost):
             self._count_barren(lost[0].error)
         for loss in reversed(lost):
-            blind = loss.place is None and type(loss.error).__name__ == "KilledWorker"
             for place, item in reversed(list(enumerate(loss.task.work))):
-                if blind:
+                if loss.blind:
                     self.deaths[item.key] = max(self.deaths[item.key], self.retries)
-                if blind or (place == loss.place and bool(loss.trace) == late):
+                if loss.blind or (place == loss.place and bool(loss.trace) == late):
                     certain = began == 1 or bool(loss.trace) or loss.task.alone
                     self._suspect(item, loss, certain=certain)
                 else:

@@ -35,6 +35,7 @@ from arcuate.errors import (
 from arcuate.study import runner
 from arcuate.study._runner_pools import open_pool
 from arcuate.study._runner_show import StudyBar
+from arcuate.study._runner_task import Note
 from arcuate.study.design import Design
 from arcuate.study.runner import Tally, run_points
 from arcuate.study.store import Row, Store
@@ -284,7 +285,7 @@ class TestOnDask:
         self, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nobody can note where it is; Dask gives the task up, and the point is found by running it alone."""
-        monkeypatch.setattr(runner.Note, "read", lambda self: (None, ""))
+        monkeypatch.setattr(runner, "Note", lambda path: Note(f"/no/such/folder{path}"))
         study = Study(points.bad, {"x": range(6), "what": ["kill"]})
         with joblib.parallel_config("dask"):
             tally, rows = run(study, tmp_path)
