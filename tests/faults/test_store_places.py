@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import warnings
@@ -222,7 +223,7 @@ def test_a_folder_that_cannot_be_written_is_read(locked: Path) -> None:
 def test_a_log_in_a_folder_that_cannot_be_written_is_read(locked: Path, tmp_path: Path) -> None:
     live, copied = tmp_path / "live", tmp_path / "copied"
     with fresh(live) as store:
-        reader = __import__("sqlite3").connect(live / "index.sqlite")
+        reader = sqlite3.connect(live / "index.sqlite")
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM entries").fetchone()
         store.commit([row(1)])  # stays in the log while somebody reads
