@@ -1,0 +1,54 @@
+"""The Continuous Thought Machine: neurons with a memory of their own, and synchrony as the representation.
+
+The equations are pure functions that take NumPy arrays and torch tensors alike; `forward` runs them from
+the parameters of a trained model, without torch.
+"""
+
+from __future__ import annotations
+
+from arcuate.ctm.dynamics import (
+    SynchronyState,
+    attention_read,
+    certainty,
+    decay_factor,
+    draw_neurons,
+    glu,
+    key_values,
+    layer_norm,
+    neuron_models,
+    pair_list,
+    pair_products,
+    project_keys_values,
+    rotational_positions,
+    step_synchrony,
+    synapse,
+    synchrony,
+    update_trace,
+    windowed_synchrony,
+)
+from arcuate.ctm.inference import Thought, WindowThought, forward, forward_window
+
+__all__ = [
+    "SynchronyState",
+    "Thought",
+    "WindowThought",
+    "attention_read",
+    "certainty",
+    "decay_factor",
+    "draw_neurons",
+    "forward",
+    "forward_window",
+    "glu",
+    "key_values",
+    "layer_norm",
+    "neuron_models",
+    "pair_list",
+    "pair_products",
+    "project_keys_values",
+    "rotational_positions",
+    "step_synchrony",
+    "synapse",
+    "synchrony",
+    "update_trace",
+    "windowed_synchrony",
+]

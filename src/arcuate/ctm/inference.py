@@ -1,0 +1,429 @@
+"""A whole thought in NumPy: the forward pass of a Continuous Thought Machine from its parameters.
+
+Parameters are arrays by the official names, as a state dict or a safetensors file holds them. What kind of
+model it is follows from the names and shapes; only ticks, heads and the shape of a prediction are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arcuate.ctm.dynamics import (
+    SynchronyState,
+    _below,
+    attention_read,
+    certainty,
+    decay_factor,
+    key_values,
+    linear,
+    neuron_models,
+    pair_list,
+    pair_products,
+    project_keys_values,
+    rotational_positions,
+    step_synchrony,
+    synapse,
+    synchrony,
+    update_trace,
+    windowed_synchrony,
+)
+from arcuate.errors import CapabilityError, NonFiniteError, SpecError, check_choice, check_int
+
+__all__ = ["Thought", "WindowThought", "forward", "forward_window"]
+
+PRECISIONS = ("float64", "float32")
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Thought:
+    """What a model did in every tick.
+
+    Parameters
+    ----------
+    predictions : ndarray, (B, O, T)
+        Logits.
+    certainties : ndarray, (B, 2, T)
+        Normalized entropy, and one less that.
+    sync_out : ndarray, (T, B, P)
+        Synchrony that the predictions are read from.
+    sync_action : ndarray, (T, B, P) or None
+        Synchrony that asks; None without attention.
+    pre_activations, post_activations : ndarray, (T, B, D)
+        What the synapses gave, and what the neurons made of it.
+    attention : ndarray, (T, B, heads, 1, L) or None
+        Weights of the tokens.
+    reads : ndarray, (T, B, E) or None
+        What the attention gave.
+    key_values : ndarray, (B, L, E) or None
+        What it attended to.
+    trace : ndarray, (B, D, M)
+        History of the neurons after the last tick, oldest first.
+    """
+
+    predictions: np.ndarray
+    certainties: np.ndarray
+    sync_out: np.ndarray
+    sync_action: np.ndarray | None
+    pre_activations: np.ndarray
+    post_activations: np.ndarray
+    attention: np.ndarray | None
+    reads: np.ndarray | None
+    key_values: np.ndarray | None
+    trace: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WindowThought:
+    """What a model with a sliding window did in one step of its environment.
+
+    Parameters
+    ----------
+    sync_out : ndarray, (B, P)
+        Synchrony after the last tick.
+    pre_activations, post_activations : ndarray, (T, B, D)
+        Of every tick.
+    trace, activated_trace : ndarray, (B, D, M)
+        Histories before and after the neurons' models; the next step goes on from them.
+    """
+
+    sync_out: np.ndarray
+    pre_activations: np.ndarray
+    post_activations: np.ndarray
+    trace: np.ndarray
+    activated_trace: np.ndarray
+
+
+def forward(
+    x: np.ndarray,
+    parameters: Mapping[str, Any],
+    *,
+    ticks: int,
+    heads: int = 1,
+    shape: Sequence[int] = (-1,),
+    precision: str = "float64",
+) -> Thought:
+    """Think for some ticks about a batch of inputs as the official model does.
+
+    Parameters
+    ----------
+    x : ndarray
+        Of +1 and -1, (B, L), for a model with the parity backbone; features (B, C, L) or (B, C, h, w) for
+        one with attention and no backbone; (B, E) for one without attention.
+    parameters : mapping of str to array
+        By their official names. Decays need not be clipped.
+    ticks : int
+        T, at least 1; it may differ from that of the training.
+    heads : int
+        Heads of the attention.
+    shape : sequence of int
+        Positions and classes of a prediction.
+    precision : {"float64", "float32"}
+
+    Returns
+    -------
+    Thought
+
+    Raises
+    ------
+    SpecError
+        If ticks, heads, the input or a parameter do not fit each other.
+    NonFiniteError
+        If the input, a parameter or the activity is not finite; the tick is named.
+
+    Examples
+    --------
+    >>> weights = {
+    ...     "start_activated_state": np.ones(2), "start_trace": np.zeros((2, 1)),
+    ...     "decay_params_out": np.zeros(1), "out_neuron_indices_left": np.array([0]),
+    ...     "out_neuron_indices_right": np.array([1]),
+    ...     "synapses.1.weight": np.eye(4, 3), "synapses.1.bias": np.zeros(4),
+    ...     "synapses.3.weight": np.ones(2), "synapses.3.bias": np.zeros(2),
+    ...     "trace_processor.0.0.w1": np.ones((1, 2, 2)), "trace_processor.0.0.b1": np.zeros((1, 2, 2)),
+    ...     "trace_processor.0.0.T": np.ones(1),
+    ...     "output_projector.0.weight": np.ones((2, 1)), "output_projector.0.bias": np.zeros(2),
+    ... }
+    >>> thought = forward(np.array([[0.5]]), weights, ticks=3)
+    >>> thought.predictions.shape, thought.sync_out.shape
+    ((1, 2, 3), (3, 1, 1))
+    """
+    check_int(ticks, where="CTM", name="ticks")
+    w = _checked(parameters, precision)
+    tokens, direct = _tokens(np.asarray(x), w, precision)
+    _check_widths(w, direct, heads)
+    batch = direct.shape[0] if tokens is None else tokens.shape[0]
+    reader = None if tokens is None else _Reader(tokens, w, heads)
+    pairs, r = _pairs(w, "out"), decay_factor(w["decay_params_out"])
+    z = np.repeat(w["start_activated_state"][None], batch, axis=0)
+    trace = np.repeat(w["start_trace"][None], batch, axis=0)
+    out = step_synchrony(None, pair_products(z, pairs), r)
+    synapses, models = _below(w, "synapses."), _below(w, "trace_processor.")
+    seen: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("pre", "post", "out", "prediction", "certainty")
+    }
+    for tick in range(1, ticks + 1):
+        read = direct if reader is None else reader.read(z)
+        a = synapse(np.concatenate((read, z), axis=-1), synapses)
+        trace = update_trace(trace, a)
+        z = neuron_models(trace, models)
+        _check_activity(z, tick)
+        out = step_synchrony(out, pair_products(z, pairs), r)
+        s = synchrony(out)
+        y = linear(s, w["output_projector.0.weight"], w["output_projector.0.bias"])
+        for name, value in zip(seen, (a, z, s, y, certainty(y, shape)), strict=True):
+            seen[name].append(value)
+    return Thought(
+        predictions=np.stack(seen["prediction"], axis=-1),
+        certainties=np.stack(seen["certainty"], axis=-1),
+        sync_out=np.stack(seen["out"]),
+        sync_action=None if reader is None else np.stack(reader.synchrony),
+        pre_activations=np.stack(seen["pre"]),
+        post_activations=np.stack(seen["post"]),
+        attention=None if reader is None else np.stack(reader.weights),
+        reads=None if reader is None else np.stack(reader.reads),
+        key_values=None if reader is None else reader.key_values,
+        trace=trace,
+    )
+
+
+def forward_window(
+    x: np.ndarray,
+    parameters: Mapping[str, Any],
+    previous: WindowThought | None = None,
+    *,
+    ticks: int,
+    precision: str = "float64",
+) -> WindowThought:
+    """Think about one observation with the variant for reinforcement learning.
+
+    Its ``first-last`` reads the last n neurons whatever its index buffers say, so their length alone is used.
+
+    Parameters
+    ----------
+    x : ndarray, (B, ...)
+        Observations; flattened where the model has the classic-control backbone, else (B, E).
+    parameters : mapping of str to array
+        By their official names.
+    previous : WindowThought or None
+        The step before, whose histories go on; None begins anew.
+    ticks : int
+        T, at least 1.
+    precision : {"float64", "float32"}
+
+    Returns
+    -------
+    WindowThought
+
+    Raises
+    ------
+    SpecError
+        If ticks, the input, the histories or a parameter do not fit each other.
+    NonFiniteError
+        If the input, a parameter or the activity is not finite; the tick is named.
+
+    Examples
+    --------
+    >>> weights = {
+    ...     "start_trace": np.zeros((2, 1)), "start_activated_trace": np.ones((2, 1)),
+    ...     "decay_params_out": np.zeros(1), "out_neuron_indices_left": np.array([0]),
+    ...     "out_neuron_indices_right": np.array([1]),
+    ...     "synapses.1.weight": np.eye(4, 3), "synapses.1.bias": np.zeros(4),
+    ...     "synapses.3.weight": np.ones(2), "synapses.3.bias": np.zeros(2),
+    ...     "trace_processor.0.0.w1": np.ones((1, 2, 2)), "trace_processor.0.0.b1": np.zeros((1, 2, 2)),
+    ...     "trace_processor.0.0.T": np.ones(1),
+    ... }
+    >>> first = forward_window(np.array([[0.5]]), weights, ticks=2)
+    >>> forward_window(np.array([[0.1]]), weights, first, ticks=2).sync_out.shape
+    (1, 1)
+    """
+    check_int(ticks, where="CTM", name="ticks")
+    w = _checked(parameters, precision)
+    x = _input(np.asarray(x), precision)
+    features = x
+    backbone = _below(w, "backbone.input_projector.")
+    if backbone:
+        features = x.reshape((x.shape[0], -1))
+        _check_last(features, backbone["1.weight"].shape[1], "x")
+        features = synapse(features, backbone)
+    _check_widths(w, features, 1)
+    trace, activated = _histories(w, previous, features.shape[0])
+    synapses, models = _below(w, "synapses."), _below(w, "trace_processor.")
+    pre, post = [], []
+    for tick in range(1, ticks + 1):
+        pre.append(synapse(np.concatenate((features, activated[..., -1]), axis=-1), synapses))
+        trace = update_trace(trace, pre[-1])
+        post.append(neuron_models(trace, models))
+        _check_activity(post[-1], tick)
+        activated = update_trace(activated, post[-1])
+    return WindowThought(
+        sync_out=windowed_synchrony(activated, w["decay_params_out"], _last_pairs(w)),
+        pre_activations=np.stack(pre),
+        post_activations=np.stack(post),
+        trace=trace,
+        activated_trace=activated,
+    )
+
+
+class _Reader:
+    """The way from the neurons to the input and back: action synchrony, query, attention."""
+
+    def __init__(self, tokens: np.ndarray, w: Arrays, heads: int) -> None:
+        self._w, self._heads, self._part = w, heads, _below(w, "attention.")
+        self._pairs, self._r = _pairs(w, "action"), decay_factor(w["decay_params_action"])
+        self._state: SynchronyState | None = None
+        self.key_values = key_values(tokens, _below(w, "kv_proj."))
+        self._projected = project_keys_values(self.key_values, self._part)
+        self.synchrony: list[np.ndarray] = []
+        self.weights: list[np.ndarray] = []
+        self.reads: list[np.ndarray] = []
+
+    def read(self, z: np.ndarray) -> np.ndarray:
+        self._state = step_synchrony(self._state, pair_products(z, self._pairs), self._r)
+        self.synchrony.append(synchrony(self._state))
+        query = linear(self.synchrony[-1], self._w["q_proj.weight"], self._w["q_proj.bias"])
+        read, weights = attention_read(query, self._projected, self._part, heads=self._heads)
+        self.weights.append(weights)
+        self.reads.append(read)
+        return read
+
+
+def _checked(parameters: Mapping[str, Any], precision: str) -> Arrays:
+    """Arrays of one precision; every one finite, the needed ones there."""
+    check_choice(precision, PRECISIONS, where="CTM", name="precision")
+    w: Arrays = {}
+    for name, value in parameters.items():
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            if not np.isfinite(array).all():
+                raise NonFiniteError.of(where="CTM parameters", name=name, bound="must be finite")
+            array = array.astype(precision, copy=False)
+        w[name] = array
+    windowed = "start_activated_trace" in w
+    need = ["start_trace", "start_activated_trace" if windowed else "start_activated_state"]
+    need += ["decay_params_out", "out_neuron_indices_left", "out_neuron_indices_right"]
+    need += ["trace_processor.0.0.w1", "trace_processor.0.0.b1", "trace_processor.0.0.T"]
+    need += [] if windowed else ["output_projector.0.weight", "output_projector.0.bias"]
+    need += ["synapses.1.weight"] if "synapses.first_projection.0.weight" not in w else []
+    if "kv_proj.0.weight" in w:
+        need += ["q_proj.weight", "q_proj.bias", "decay_params_action", "attention.in_proj_weight"]
+        need += ["action_neuron_indices_left", "action_neuron_indices_right"]
+    for name in need:
+        if name not in w:
+            raise SpecError.of(where="CTM parameters", name=name, bound="is missing")
+    return w
+
+
+def _input(x: np.ndarray, precision: str) -> np.ndarray:
+    if x.dtype.kind not in "fiu" or x.ndim < 2 or not x.size:
+        bound = f"must be numbers, one row per trial, not {x.dtype} of shape {x.shape}"
+        raise SpecError.of(where="CTM", name="x", bound=bound)
+    if not np.isfinite(x).all():
+        place = [int(k) for k in np.argwhere(~np.isfinite(x))[0]]
+        bound = f"must be finite; x{place} is {x[tuple(place)]}, and tick 1 would read it"
+        raise NonFiniteError.of(where="CTM", name="x", bound=bound)
+    return x.astype(precision, copy=False)
+
+
+def _tokens(x: np.ndarray, w: Arrays, precision: str) -> tuple[np.ndarray | None, np.ndarray]:
+    """Tokens with positions (B, L, C); for a model without attention None, and the input itself."""
+    x = _input(x, precision)
+    if "kv_proj.0.weight" not in w:
+        return None, x
+    if "backbone.embedding.weight" in w:
+        if x.ndim != 2 or not np.isin(x, (-1, 0, 1)).all():
+            raise SpecError.of(where="CTM", name="x", value=x, bound="must be +1 and -1, (trial, token)")
+        tokens = w["backbone.embedding.weight"][(x == 1).astype(int)]
+    elif any(name.startswith("backbone.") for name in w):
+        raise CapabilityError.of(
+            where="CTM", bound="has a backbone of layers", fix="pass its features to arcuate.nn"
+        )
+    else:
+        tokens = x.reshape((*x.shape[:2], -1)).swapaxes(1, 2)
+    _check_last(tokens, w["kv_proj.0.weight"].shape[1], "x")
+    if any(name.startswith("positional_embedding.") for name in w):
+        weight = w.get("positional_embedding.projection.weight")
+        if weight is None or weight.shape[1] != 2:
+            bound = "of these parameters are not rotational in one dimension"
+            raise CapabilityError.of(
+                where="CTM", name="positions", bound=bound, fix="add them to the features"
+            )
+        angles = rotational_positions(tokens.shape[1]).astype(precision)
+        tokens = tokens + linear(angles, weight, w["positional_embedding.projection.bias"])
+    return tokens, x
+
+
+def _check_last(x: np.ndarray, width: int, name: str) -> None:
+    if x.shape[-1] != width:
+        bound = f"has {x.shape[-1]} features, but the model takes {width}"
+        raise SpecError.of(where="CTM", name=name, bound=bound)
+
+
+def _check_widths(w: Arrays, direct: np.ndarray, heads: int) -> None:
+    """Histories, neurons, features and heads fit each other."""
+    length, neurons = w["trace_processor.0.0.w1"].shape[0], w["trace_processor.0.0.w1"].shape[-1]
+    for name in ("start_trace", "start_activated_trace"):
+        if name in w and w[name].shape != (neurons, length):
+            bound = f"must have shape ({neurons}, {length}) for the neurons' models, not {w[name].shape}"
+            raise SpecError.of(where="CTM parameters", name=name, bound=bound)
+    start = w.get("start_activated_state")
+    if start is not None and start.shape != (neurons,):
+        bound = f"must have shape ({neurons},) for the neurons' models, not {start.shape}"
+        raise SpecError.of(where="CTM parameters", name="start_activated_state", bound=bound)
+    first = w.get("synapses.first_projection.0.weight", w.get("synapses.1.weight"))
+    assert first is not None
+    width = first.shape[1] - neurons
+    if "kv_proj.0.weight" not in w:
+        _check_last(direct, width, "x")
+        if direct.ndim != 2:
+            raise SpecError.of(where="CTM", name="x", bound=f"must be (trial, feature), not {direct.shape}")
+        return
+    check_int(heads, where="CTM", name="heads", high=width)
+    if width % heads:
+        raise SpecError.of(where="CTM", name="heads", value=heads, bound=f"must divide the width {width}")
+
+
+def _pairs(w: Arrays, role: str) -> tuple[np.ndarray, np.ndarray]:
+    neurons = w["start_trace"].shape[0]
+    left, right = (w[f"{role}_neuron_indices_{side}"] for side in ("left", "right"))
+    for side, chosen in (("left", left), ("right", right)):
+        if (
+            chosen.dtype.kind not in "iu"
+            or chosen.ndim != 1
+            or (chosen < 0).any()
+            or (chosen >= neurons).any()
+        ):
+            name = f"{role}_neuron_indices_{side}"
+            bound = f"must be whole numbers from 0 to {neurons - 1}"
+            raise SpecError.of(where="CTM parameters", name=name, bound=bound)
+    return pair_list(left, right, len(w[f"decay_params_{role}"]))
+
+
+def _last_pairs(w: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    neurons, n = w["start_trace"].shape[0], len(w["out_neuron_indices_left"])
+    last = np.arange(neurons - n, neurons)
+    return pair_list(last, last, len(w["decay_params_out"]))
+
+
+def _histories(w: Arrays, previous: WindowThought | None, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    if previous is None:
+        starts = (w["start_trace"], w["start_activated_trace"])
+        first, second = (np.repeat(start[None], batch, axis=0) for start in starts)
+        return first, second
+    for name in ("trace", "activated_trace"):
+        shape, wanted = getattr(previous, name).shape, (batch, *w["start_trace"].shape)
+        if shape != wanted:
+            bound = f"of the step before must have shape {wanted}, not {shape}"
+            raise SpecError.of(where="CTM", name=name, bound=bound)
+    return previous.trace, previous.activated_trace
+
+
+def _check_activity(z: np.ndarray, tick: int) -> None:
+    if not np.isfinite(z).all():
+        trial, neuron = (int(k) for k in np.argwhere(~np.isfinite(z))[0])
+        bound = f"is {z[trial, neuron]} at tick {tick}, trial {trial}, neuron {neuron}"
+        raise NonFiniteError.of(where="CTM", name="post-activation", bound=bound, fix="look at the weights")
