@@ -52,9 +52,15 @@ class FileFunction:
             object.__setattr__(self, name, value)
 
     @property
+    def module_name(self) -> str:
+        """Name of the module that the file becomes, which no other has."""
+        return f"arcuate_study_{hashlib.sha256(f'{self.path} {self.code_sha256}'.encode()).hexdigest()[:16]}"
+
+    @property
     def __wrapped__(self) -> Callable[..., Any]:
         """The function itself; what asks for a signature finds it here."""
-        return public_function(_module_of(self.path, self.code_sha256), self.name, where=self.path.name)
+        module = _module_of(self.path, self.code_sha256, name=self.module_name)
+        return public_function(module, self.name, where=self.path.name)
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         """Call the function."""
@@ -83,9 +89,8 @@ class _Text(SourceLoader):
         return self._text
 
 
-def _module_of(path: Path, sha256: str) -> ModuleType:
+def _module_of(path: Path, sha256: str, *, name: str) -> ModuleType:
     """The module of a file, run once a process; a file that changed since it was read is refused."""
-    name = f"arcuate_study_{hashlib.sha256(f'{path} {sha256}'.encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     where = f"Python file {path.name!r}"

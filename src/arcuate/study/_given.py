@@ -9,9 +9,10 @@ from typing import Any
 
 from arcuate._progress import check_progress
 from arcuate.errors import SpecError, check_int, unknown
+from arcuate.models import models_folder
 from arcuate.spec import Network
 from arcuate.study._file_function import FileFunction
-from arcuate.study._identity import find, importable, path_of
+from arcuate.study._identity import find, importable, is_installed, path_of
 from arcuate.study._metrics import name_of
 from arcuate.study.design import SEED, Design, Point
 from arcuate.units import to_si
@@ -90,7 +91,17 @@ def described_function(table: Mapping[str, Any], *, what: str) -> Callable[..., 
             bound=f"is not at {path} any more",
             fix="run the file of the study again; it goes on where it stopped",
         )
-    return FileFunction(path, table["name"])
+    found = FileFunction(path, table["name"])
+    foreign = is_installed(path) and not path.resolve().is_relative_to(models_folder().resolve())
+    if foreign or getattr(found.__wrapped__, "__module__", "") != found.module_name:
+        raise SpecError.of(
+            where="Study",
+            name=what,
+            value=table["path"],
+            bound="is not a function that was written in a file of yours",
+            fix="run the file of the study again; it goes on where it stopped",
+        )
+    return found
 
 
 NETWORK_ALONE = {

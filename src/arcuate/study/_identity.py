@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import os
 import sys
 import sysconfig
 import textwrap
@@ -281,13 +282,16 @@ def _is_own(module: str) -> bool:
     places = (
         [spec.origin] if spec and spec.origin else list(spec.submodule_search_locations or ()) if spec else []
     )
-    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    roots = [Path(place).resolve() for place in installed]
     return bool(places) and not any(
-        place in ("built-in", "frozen") or Path(place).resolve().is_relative_to(root)
-        for place in map(str, places)
-        for root in roots
+        place in ("built-in", "frozen") or is_installed(place) for place in places
     )
+
+
+def is_installed(place: str | os.PathLike[str]) -> bool:
+    """Whether a file or a folder lies where Python or its packages are installed."""
+    path = Path(place).resolve()
+    roots = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    return any(path.is_relative_to(Path(root).resolve()) for root in roots)
 
 
 class NetworkKeys:

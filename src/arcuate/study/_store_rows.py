@@ -22,6 +22,7 @@ import numpy as np
 from arcuate.errors import StoreError
 
 KEY = re.compile(r"[0-9a-f]{64}")
+_RECORDING = re.compile(r"recordings/[^/\0]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +151,13 @@ def encode(content: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def decode(text: bytes, sha256: bytes) -> dict[str, Any] | None:
-    """Return what was encoded; None if it was altered."""
+    """Return what was encoded; None if it was altered, or names a file that no store wrote."""
     if hashlib.sha256(text).hexdigest().encode() != sha256:
         return None
     content: dict[str, Any] = json.loads(text, object_hook=_restored)
+    recording = content.get("recording")
+    if recording is not None and not _RECORDING.fullmatch(str(recording)):
+        return None  # a path that leads out of the folder: what it names would be read, moved or removed
     return content
 
 

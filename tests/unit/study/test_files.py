@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,17 @@ class TestFunctions:
         (folder / "measure.py").write_text(MEASURE + "\n# other\n")
         with pytest.raises(FileFormatError, match="not the file"):
             made(eta=1.0)
+
+    @pytest.mark.parametrize("file", ["os.py", "borrowed.py"])
+    def test_a_store_names_no_function_that_no_file_of_the_user_defines(
+        self, folder: Path, file: str
+    ) -> None:
+        (folder / "borrowed.py").write_text("from os import system\n")
+        description = arc.Study(lambda command: {"a": 1}, {"command": ["true"]}).describe()
+        place = os.__file__ if file == "os.py" else str(folder / file)
+        description["target"].update(path=f"{file}:system", name="system", file=place)
+        with pytest.raises(SpecError, match="written in a file of yours"):
+            study_from_description(description)
 
 
 PUBLISHED = [

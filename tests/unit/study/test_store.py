@@ -167,6 +167,23 @@ def test_a_row_that_cannot_be_kept_is_refused(tmp_path: Path, changes: dict[str,
         assert store.rows() == []
 
 
+def test_a_row_that_names_a_file_outside_the_store_is_damaged(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("not a recording")
+    folder = tmp_path / "store"
+    names = (str(mine), "recordings/../../mine.txt", "../mine.txt", "index.sqlite")
+    with fresh(folder) as store:
+        store.commit([row(place, status="failed", recording=name) for place, name in enumerate(names)])
+    with pytest.warns(ArcuateWarning, match="4 rows"):
+        assert Store.read(folder).rows() == []
+    lost = {damage.key for damage in verify(folder, repair=True) if damage.kind == "row"}
+    assert lost == set(map(key, range(4)))
+    with fresh(folder) as store:
+        store.commit([row(place) for place in range(4)])
+        assert len(store.done_keys()) == 4
+    assert mine.read_text() == "not a recording"
+
+
 def test_rows_longer_than_a_page_survive_a_damaged_index(tmp_path: Path) -> None:
     with fresh(tmp_path) as store:
         store.commit([row(n, traceback="x" * 20_000 * (n % 2)) for n in range(20)])
