@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from arcuate.errors import SpecError
 from arcuate.spec import Distribution, Network, Record
 from arcuate.spec.part import Part, canonical_json
@@ -68,8 +70,17 @@ def code_sha256(function: Callable[..., Any]) -> str:
     code: Any = function if hasattr(function, "__qualname__") else type(function)
     text = _source(code) or _bytecode(getattr(code, "__code__", None)) or path_of(function)
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
-    bound = [_bound(value) for value in (*cells, getattr(function, "__defaults__", None))]
+    defaults = [getattr(function, name, None) for name in ("__defaults__", "__kwdefaults__")]
+    bound = [_bound(value) for value in (*cells, *defaults, _attributes(function))]
     return hashlib.sha256("\0".join([text, *bound]).encode()).hexdigest()
+
+
+def _attributes(function: Any) -> dict[str, Any]:
+    """What an object that can be called, or the object of a bound method, holds."""
+    holder = getattr(function, "__self__", None) if hasattr(function, "__qualname__") else function
+    if holder is None or inspect.isclass(holder) or inspect.ismodule(holder):
+        return {}
+    return dict(getattr(holder, "__dict__", {}))
 
 
 def _is_filled(cell: Any) -> bool:
@@ -83,6 +94,10 @@ def _bound(value: Any) -> str:
     """Text of a bound value: the content of data, the code of a function, the kind of anything else."""
     if isinstance(value, (Part, Distribution, Quantity, bool, int, float, str)) or value is None:
         return _content(value)
+    if isinstance(value, np.generic):
+        return _bound(value.item())
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(_bound(item) for item in value) + "]"
     if isinstance(value, Mapping):

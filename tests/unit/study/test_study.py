@@ -228,6 +228,36 @@ def test_the_hash_of_code_is_that_of_its_text_and_of_what_it_has_bound() -> None
     assert code_sha256(scope["f0"]) == code_sha256(scope["f1"]) != code_sha256(scope["f2"])
 
 
+def test_what_an_object_or_an_array_holds_counts_as_bound(tmp_path: Path) -> None:
+    class Scaled:
+        def __init__(self, factor: float) -> None:
+            self.factor = factor
+
+        def __call__(self, x: int) -> dict[str, float]:
+            return {"y": self.factor * x}
+
+    def make(weights: np.ndarray) -> Callable[[int], float]:
+        return lambda x: float(weights.sum() * x)
+
+    def keyword(factor: int) -> Callable[[int], int]:
+        def f(x: int, *, by: int = factor) -> int:
+            return by * x
+
+        return f
+
+    for build in (
+        Scaled,
+        lambda factor: Scaled(factor).__call__,
+        lambda factor: make(np.full(3, factor)),
+        lambda factor: make(np.ones(int(factor))),
+        keyword,
+    ):
+        assert code_sha256(build(2.0)) == code_sha256(build(2.0)) != code_sha256(build(3.0))
+    Study(Scaled(2.0), {"x": [1, 2]}).run(tmp_path, n_jobs=1)
+    with pytest.raises(SpecError, match="'Scaled' was changed"):
+        Study(Scaled(3.0), {"x": [1, 2]}).run(tmp_path, n_jobs=1)
+
+
 def test_what_can_be_imported_is_known() -> None:
     assert importable(arc.analysis.summary)
     assert not importable(lambda recording: 1)
