@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate.ctm._layout import Arrays, checked
 from arcuate.ctm.dynamics import (
     SynchronyState,
     _below,
@@ -31,13 +32,9 @@ from arcuate.ctm.dynamics import (
     update_trace,
     windowed_synchrony,
 )
-from arcuate.errors import CapabilityError, NonFiniteError, SpecError, check_choice, check_int
+from arcuate.errors import CapabilityError, NonFiniteError, SpecError, check_int
 
 __all__ = ["Thought", "WindowThought", "forward", "forward_window"]
-
-PRECISIONS = ("float64", "float32")
-
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,9 +150,10 @@ def forward(
     ((1, 2, 3), (3, 1, 1))
     """
     check_int(ticks, where="CTM", name="ticks")
-    w = _checked(parameters, precision)
+    w = checked(parameters, precision)
     tokens, direct = _tokens(np.asarray(x), w, precision)
     _check_widths(w, direct, heads)
+    _check_shape(shape, len(w["output_projector.0.bias"]))
     batch = direct.shape[0] if tokens is None else tokens.shape[0]
     reader = None if tokens is None else _Reader(tokens, w, heads)
     pairs, r = _pairs(w, "out"), decay_factor(w["decay_params_out"])
@@ -242,7 +240,7 @@ def forward_window(
     (1, 1)
     """
     check_int(ticks, where="CTM", name="ticks")
-    w = _checked(parameters, precision)
+    w = checked(parameters, precision)
     x = _input(np.asarray(x), precision)
     features = x
     backbone = _below(w, "backbone.input_projector.")
@@ -292,32 +290,6 @@ class _Reader:
         return read
 
 
-def _checked(parameters: Mapping[str, Any], precision: str) -> Arrays:
-    """Arrays of one precision; every one finite, the needed ones there."""
-    check_choice(precision, PRECISIONS, where="CTM", name="precision")
-    w: Arrays = {}
-    for name, value in parameters.items():
-        array = np.asarray(value)
-        if array.dtype.kind == "f":
-            if not np.isfinite(array).all():
-                raise NonFiniteError.of(where="CTM parameters", name=name, bound="must be finite")
-            array = array.astype(precision, copy=False)
-        w[name] = array
-    windowed = "start_activated_trace" in w
-    need = ["start_trace", "start_activated_trace" if windowed else "start_activated_state"]
-    need += ["decay_params_out", "out_neuron_indices_left", "out_neuron_indices_right"]
-    need += ["trace_processor.0.0.w1", "trace_processor.0.0.b1", "trace_processor.0.0.T"]
-    need += [] if windowed else ["output_projector.0.weight", "output_projector.0.bias"]
-    need += ["synapses.1.weight"] if "synapses.first_projection.0.weight" not in w else []
-    if "kv_proj.0.weight" in w:
-        need += ["q_proj.weight", "q_proj.bias", "decay_params_action", "attention.in_proj_weight"]
-        need += ["action_neuron_indices_left", "action_neuron_indices_right"]
-    for name in need:
-        if name not in w:
-            raise SpecError.of(where="CTM parameters", name=name, bound="is missing")
-    return w
-
-
 def _input(x: np.ndarray, precision: str) -> np.ndarray:
     if x.dtype.kind not in "fiu" or x.ndim < 2 or not x.size:
         bound = f"must be numbers, one row per trial, not {x.dtype} of shape {x.shape}"
@@ -364,42 +336,34 @@ def _check_last(x: np.ndarray, width: int, name: str) -> None:
 
 
 def _check_widths(w: Arrays, direct: np.ndarray, heads: int) -> None:
-    """Histories, neurons, features and heads fit each other."""
-    length, neurons = w["trace_processor.0.0.w1"].shape[0], w["trace_processor.0.0.w1"].shape[-1]
-    for name in ("start_trace", "start_activated_trace"):
-        if name in w and w[name].shape != (neurons, length):
-            bound = f"must have shape ({neurons}, {length}) for the neurons' models, not {w[name].shape}"
-            raise SpecError.of(where="CTM parameters", name=name, bound=bound)
-    start = w.get("start_activated_state")
-    if start is not None and start.shape != (neurons,):
-        bound = f"must have shape ({neurons},) for the neurons' models, not {start.shape}"
-        raise SpecError.of(where="CTM parameters", name="start_activated_state", bound=bound)
+    """Without attention the input goes to the synapses; with it, the heads divide its width."""
+    if "kv_proj.0.weight" in w:
+        width = len(w["kv_proj.0.weight"])
+        check_int(heads, where="CTM", name="heads", high=width)
+        if width % heads:
+            raise SpecError.of(where="CTM", name="heads", value=heads, bound=f"must divide the width {width}")
+        return
     first = w.get("synapses.first_projection.0.weight", w.get("synapses.1.weight"))
     assert first is not None
-    width = first.shape[1] - neurons
-    if "kv_proj.0.weight" not in w:
-        _check_last(direct, width, "x")
-        if direct.ndim != 2:
-            raise SpecError.of(where="CTM", name="x", bound=f"must be (trial, feature), not {direct.shape}")
-        return
-    check_int(heads, where="CTM", name="heads", high=width)
-    if width % heads:
-        raise SpecError.of(where="CTM", name="heads", value=heads, bound=f"must divide the width {width}")
+    _check_last(direct, first.shape[1] - len(w["start_trace"]), "x")
+    if direct.ndim != 2:
+        raise SpecError.of(where="CTM", name="x", bound=f"must be (trial, feature), not {direct.shape}")
+
+
+def _check_shape(shape: Sequence[int], outputs: int) -> None:
+    """A prediction falls into positions of at least two classes."""
+    try:
+        classes = np.empty(outputs).reshape(tuple(shape)).shape[-1]
+    except (TypeError, ValueError, IndexError) as error:
+        bound = f"must multiply to the {outputs} outputs of the model"
+        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound) from error
+    if classes < 2:
+        bound = "must end in two classes or more; the certainty of one is not defined"
+        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound)
 
 
 def _pairs(w: Arrays, role: str) -> tuple[np.ndarray, np.ndarray]:
-    neurons = w["start_trace"].shape[0]
     left, right = (w[f"{role}_neuron_indices_{side}"] for side in ("left", "right"))
-    for side, chosen in (("left", left), ("right", right)):
-        if (
-            chosen.dtype.kind not in "iu"
-            or chosen.ndim != 1
-            or (chosen < 0).any()
-            or (chosen >= neurons).any()
-        ):
-            name = f"{role}_neuron_indices_{side}"
-            bound = f"must be whole numbers from 0 to {neurons - 1}"
-            raise SpecError.of(where="CTM parameters", name=name, bound=bound)
     return pair_list(left, right, len(w[f"decay_params_{role}"]))
 
 

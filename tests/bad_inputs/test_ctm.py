@@ -1,0 +1,190 @@
+"""What a Continuous Thought Machine refuses, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arcuate import ctm
+from arcuate.errors import ArcuateError, CapabilityError, NonFiniteError, SpecError
+
+Weights = dict[str, np.ndarray]
+
+
+def weights(*, attention: bool = True, windowed: bool = False) -> Weights:
+    """A small model of 6 neurons with a history of 3 and a width of 4, its numbers at random."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "start_trace": (6, 3),
+        "decay_params_out": (3,),
+        "synapses.1.weight": (12, 10),
+        "synapses.1.bias": (12,),
+        "synapses.3.weight": (6,),
+        "synapses.3.bias": (6,),
+        "trace_processor.0.0.w1": (3, 2, 6),
+        "trace_processor.0.0.b1": (1, 6, 2),
+        "trace_processor.0.0.T": (1,),
+    }
+    shapes |= {"start_activated_trace": (6, 3)} if windowed else {"start_activated_state": (6,)}
+    if not windowed:
+        shapes |= {"output_projector.0.weight": (4, 3), "output_projector.0.bias": (4,)}
+    if attention:
+        shapes |= {
+            "kv_proj.0.weight": (4, 5),
+            "kv_proj.0.bias": (4,),
+            "kv_proj.1.weight": (4,),
+            "kv_proj.1.bias": (4,),
+            "q_proj.weight": (4, 3),
+            "q_proj.bias": (4,),
+            "decay_params_action": (3,),
+            "attention.in_proj_weight": (12, 4),
+            "attention.in_proj_bias": (12,),
+            "attention.out_proj.weight": (4, 4),
+            "attention.out_proj.bias": (4,),
+        }
+    rng = np.random.default_rng(1)
+    w: Weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    for role in ("out", "action") if attention else ("out",):
+        w[f"{role}_neuron_indices_left"] = np.array([0, 1, 2])
+        w[f"{role}_neuron_indices_right"] = np.array([3, 4, 5])
+    return w
+
+
+X = np.linspace(-1.0, 1.0, 2 * 5 * 7).reshape(2, 5, 7)
+
+
+def refusal(call: Callable[[], Any], kind: type[ArcuateError]) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    text = str(caught.value)
+    assert text.count("\n") < 4
+    return text
+
+
+@pytest.mark.parametrize("ticks", [0, -1, 2.5, True, None])
+def test_ticks(ticks: Any) -> None:
+    assert "ticks" in refusal(lambda: ctm.forward(X, weights(), ticks=ticks), SpecError)
+    window = weights(attention=False, windowed=True)
+    assert "ticks" in refusal(lambda: ctm.forward_window(np.ones((1, 4)), window, ticks=ticks), SpecError)
+
+
+@pytest.mark.parametrize(
+    ("selection", "n", "fix"),
+    [("random-pairing", 22, "n <= 21"), ("random", 7, "n <= 6"), ("first-last", 7, "n <= 6")],
+)
+def test_more_pairs_than_exist(selection: str, n: int, fix: str) -> None:
+    text = refusal(lambda: ctm.draw_neurons(selection, n, n_neurons=6), SpecError)
+    assert "6 neurons have 21" in text
+    assert fix in text
+    assert ctm.draw_neurons(selection, n - 1, n_neurons=6)[0].shape == (n - 1,)
+
+
+def test_other_selections() -> None:
+    assert "random-pairing" in refusal(lambda: ctm.draw_neurons("random-pair", 2, n_neurons=6), SpecError)
+    refusal(lambda: ctm.draw_neurons("random", 0, n_neurons=6), SpecError)
+    refusal(lambda: ctm.draw_neurons("random-pairing", 3, n_neurons=6, n_self=3), SpecError)
+    refusal(lambda: ctm.draw_neurons("first-last", 3, n_neurons=6, n_self=1), SpecError)
+    assert "3 or 6" in refusal(lambda: ctm.pair_list(np.arange(3), np.arange(3), 4), SpecError)
+    refusal(lambda: ctm.windowed_synchrony(np.ones((1, 2, 0)), np.zeros(1), (0, 1)), SpecError)
+
+
+def test_decays_out_of_range_are_taken_for_the_nearest_in_it() -> None:
+    """As in the official code: synchrony neither grows without bound nor overflows."""
+    w, clipped = weights(), weights()
+    w["decay_params_out"][:] = -3.0, 1e30, 0.5
+    clipped["decay_params_out"][:] = 0.0, 15.0, 0.5
+    np.testing.assert_array_equal(
+        ctm.forward(X, w, ticks=30).sync_out, ctm.forward(X, clipped, ticks=30).sync_out
+    )
+    for value in (np.nan, np.inf, -np.inf):
+        w["decay_params_out"][0] = value
+        assert "decay_params_out" in refusal(lambda: ctm.forward(X, w, ticks=1), NonFiniteError)
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_a_history_of_another_length(length: int) -> None:
+    w = weights()
+    w["start_trace"] = np.ones((6, length))
+    text = refusal(lambda: ctm.forward(X, w, ticks=1), SpecError)
+    assert "trace_processor.0.0.w1" in text
+    assert f"({length}, 2, 6)" in text
+    window = weights(attention=False, windowed=True)
+    x = np.ones((1, 4))
+    before = ctm.forward_window(x, window, ticks=1)
+    short = ctm.WindowThought(**{**vars(before), "trace": np.ones((1, 6, length))})
+    assert "trace" in refusal(lambda: ctm.forward_window(x, window, short, ticks=1), SpecError)
+    assert "trace" in refusal(lambda: ctm.forward_window(np.ones((2, 4)), window, before, ticks=1), SpecError)
+
+
+def test_features_of_another_width() -> None:
+    text = refusal(lambda: ctm.forward(X[:, :4], weights(), ticks=1), SpecError)
+    assert "4 features" in text
+    assert "takes 5" in text
+    plain = weights(attention=False)
+    assert "takes 4" in refusal(lambda: ctm.forward(np.ones((2, 3)), plain, ticks=1), SpecError)
+    refusal(lambda: ctm.forward(np.ones((2, 3, 4)), plain, ticks=1), SpecError)
+    refusal(lambda: ctm.forward(np.ones(4), plain, ticks=1), SpecError)
+    refusal(lambda: ctm.forward(np.ones((0, 4)), plain, ticks=1), SpecError)
+    refusal(lambda: ctm.forward(np.array([["a"]]), plain, ticks=1), SpecError)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_input_that_is_not_finite(value: float) -> None:
+    x = X.copy()
+    x[1, 2, 3] = value
+    text = refusal(lambda: ctm.forward(x, weights(), ticks=5), NonFiniteError)
+    assert "[1, 2, 3]" in text
+    assert "tick 1" in text
+
+
+def test_activity_that_overflows_names_the_tick() -> None:
+    w = weights(attention=False)
+    w["start_activated_state"][:] = 0.0  # so that the first tick is spared
+    w["synapses.1.weight"][:, 4:] = 1e308
+    w["trace_processor.0.0.w1"][:] = 0.0
+    w["trace_processor.0.0.b1"][:] = 5.0
+    w["trace_processor.0.0.T"][:] = 1.0
+    with np.errstate(all="ignore"):
+        text = refusal(lambda: ctm.forward(np.ones((2, 4)), w, ticks=5), NonFiniteError)
+    assert "at tick 2, trial 0, neuron 0" in text
+
+
+@pytest.mark.parametrize("name", sorted(weights()))
+def test_the_first_parameter_that_does_not_fit_is_named(name: str) -> None:
+    missing = {key: value for key, value in weights().items() if key != name}
+    if name != "kv_proj.0.weight":  # without it, it is a model that reads no tokens
+        text = refusal(lambda: ctm.forward(X, missing, ticks=1), SpecError)
+        assert name.split(".")[0] in text
+    other = weights()
+    other[name] = np.ones((7, *other[name].shape[1:]), other[name].dtype)
+    refusal(lambda: ctm.forward(X, other, ticks=1), SpecError)
+    if other[name].dtype.kind == "f":
+        other = weights()
+        other[name].flat[0] = np.nan
+        assert name in refusal(lambda: ctm.forward(X, other, ticks=1), NonFiniteError)
+    else:
+        other[name] = np.array([0, 1, 6])
+        assert name in refusal(lambda: ctm.forward(X, other, ticks=1), SpecError)
+
+
+@pytest.mark.parametrize("heads", [0, 3, 5, 1.0])
+def test_heads(heads: Any) -> None:
+    assert "heads" in refusal(lambda: ctm.forward(X, weights(), ticks=1, heads=heads), SpecError)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 1), (2, 3), (), "ab", None])
+def test_shapes_of_a_prediction(shape: Any) -> None:
+    assert "shape" in refusal(lambda: ctm.forward(X, weights(), ticks=1, shape=shape), SpecError)
+
+
+def test_what_is_for_torch_alone() -> None:
+    w = weights() | {"backbone.0.weight": np.ones(1)}
+    assert "backbone" in refusal(lambda: ctm.forward(X, w, ticks=1), CapabilityError)
+    w = weights() | {"positional_embedding.projection.weight": np.ones((5, 4))}
+    w["positional_embedding.projection.bias"] = np.ones(5)
+    assert "positions" in refusal(lambda: ctm.forward(X, w, ticks=1), CapabilityError)
+    w = weights() | {"backbone.embedding.weight": np.ones((2, 5))}
+    assert "+1 and -1" in refusal(lambda: ctm.forward(np.full((1, 5), 3), w, ticks=1), SpecError)
+    assert "float64" in refusal(lambda: ctm.forward(X, weights(), ticks=1, precision="float16"), SpecError)
