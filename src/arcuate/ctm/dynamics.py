@@ -4,7 +4,7 @@ Every function takes NumPy arrays or torch tensors and gives the same kind back;
 Parameters are mappings with the names of the official implementation
 (https://github.com/SakanaAI/continuous-thought-machines, Apache-2.0, commit aecfb63), less the prefix of the
 part: ``synapse`` takes what stands below ``synapses.``, and so on. Equations are those of Darlow et al. 2025,
-arXiv 2505.05522; the quirks of the official code are told in docs/concepts/ctm.md.
+arXiv 2505.05522, by their numbers in docs/concepts/ctm.md, which also tells the official code's quirks.
 
 Letters: B trials, T ticks, D neurons, E width of the attention, L tokens, M length of the history,
 H hidden width of a neuron-level model, P pairs of neurons, O outputs.
@@ -173,7 +173,7 @@ def _silu_block(x: Array, parameters: Parameters, name: tuple[str, int]) -> Arra
 
 
 def synapse(x: Array, parameters: Parameters, *, drop: Callable[[Array], Array] = _same) -> Array:
-    """Pre-activations of all neurons from what is read and what the neurons last did.
+    """Pre-activations of all neurons from what is read and what the neurons last did (equation 3).
 
     Depth 1 is ``Linear -> GLU -> LayerNorm``, which the reinforcement-learning variant does twice. Deeper is
     a U-Net of ``Linear -> LayerNorm -> SiLU`` with a layer norm after each sum with a skipped level; the
@@ -224,7 +224,7 @@ def _unet(x: Array, parameters: Parameters, drop: Callable[[Array], Array]) -> A
 
 
 def neuron_models(trace: Array, parameters: Parameters, *, drop: Callable[[Array], Array] = _same) -> Array:
-    """Post-activations: each neuron maps its own history by weights of its own.
+    """Post-activations: each neuron maps its own history by weights of its own (equation 5).
 
     One layer (linear) or two (deep), each ``(input . w + b) / T`` and a GLU; with a ``layernorm`` among the
     parameters, each layer first normalizes its input over the history.
@@ -267,7 +267,7 @@ def _neuron_layer(x: Array, parameters: Parameters, layer: str) -> Array:
 
 
 def update_trace(trace: Array, activation: Array) -> Array:
-    """Drop the oldest entry of a history and append the newest.
+    """Drop the oldest entry of a history and append the newest (equation 4).
 
     Parameters
     ----------
@@ -450,7 +450,7 @@ class SynchronyState(NamedTuple):
 
 
 def step_synchrony(state: SynchronyState | None, products: Array, r: Array) -> SynchronyState:
-    """Add one tick: alpha <- r alpha + z_i z_j, beta <- r beta + 1.
+    """Add one tick: alpha <- r alpha + z_i z_j, beta <- r beta + 1 (equations 1 and 6).
 
     Output synchrony begins with the products of the start state; action synchrony begins empty and sees
     that state at its first tick.
@@ -480,7 +480,7 @@ def step_synchrony(state: SynchronyState | None, products: Array, r: Array) -> S
 
 
 def synchrony(state: SynchronyState) -> Array:
-    """Read the vector: S = alpha / sqrt(beta).
+    """Read the vector: S = alpha / sqrt(beta) (equations 1 and 6).
 
     Parameters
     ----------
@@ -529,7 +529,7 @@ def windowed_synchrony(trace: Array, decay: Array, pairs: tuple[Array, Array]) -
 
 
 def certainty(prediction: Array, shape: Sequence[int] = (-1,)) -> Array:
-    """Normalized entropy of a prediction, and one less that: the certainty.
+    """Normalized entropy of a prediction, and one less that: the certainty (equation 7).
 
     Parameters
     ----------
@@ -639,7 +639,7 @@ def attention_read(
     heads: int,
     drop: Callable[[Array], Array] = _same,
 ) -> tuple[Array, Array]:
-    """Read the tokens by one query per trial: softmax(q k / sqrt(E / heads)) v, then the output map.
+    """Read the tokens by one query per trial: softmax(q k / sqrt(E / heads)) v (equation 2).
 
     Parameters
     ----------
