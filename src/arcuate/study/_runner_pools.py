@@ -212,7 +212,7 @@ def open_pool(n_jobs: int | None) -> Pool:
     backend, chosen = get_active_backend()
     kind = type(backend).__name__
     if n_jobs is None and kind != "DaskDistributedBackend":
-        n_jobs = backend.effective_n_jobs(chosen) if chosen not in (None, 1) else usable_processors()
+        n_jobs = usable_processors() if chosen is None else backend.effective_n_jobs(chosen)
     if n_jobs is not None:
         check_int(n_jobs, where="Study.run", name="n_jobs", low=1, high=MAX_WORKERS)
     if n_jobs == 1 or kind == "SequentialBackend":

@@ -346,6 +346,8 @@ class TestPools:
         with joblib.parallel_config("loky", n_jobs=3):
             assert open_pool(None).workers == 3
             assert open_pool(2).workers == 2
+        with joblib.parallel_config("threading", n_jobs=1):
+            assert open_pool(None).workers == 1
         assert open_pool(1).apart is False
 
     def test_a_worker_has_one_thread(self, tmp_path: Path) -> None:
