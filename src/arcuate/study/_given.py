@@ -13,7 +13,7 @@ from arcuate.models import models_folder
 from arcuate.spec import Network
 from arcuate.study._file_function import FileFunction
 from arcuate.study._identity import find, importable, is_installed, path_of
-from arcuate.study._metrics import name_of
+from arcuate.study._metrics import COLUMNS, name_of
 from arcuate.study.design import SEED, Design, Point
 from arcuate.units import to_si
 
@@ -119,6 +119,13 @@ def check_call(function: Callable[..., Any], design: Design, options: Mapping[st
     known, needed, takes_any = parameters_of(function)
     where = f"Study of {name_of(function)!r}"
     for name in design.names:
+        if name in COLUMNS and name != SEED:
+            raise SpecError.of(
+                where=where,
+                name=name,
+                bound="is a column of the table already",
+                fix="give the parameter another name",
+            )
         if name not in known and not takes_any:
             raise unknown(where, name, known or ["nothing"], kind="parameter")
     missing = next((name for name in needed if name not in (*design.names, SEED)), None)

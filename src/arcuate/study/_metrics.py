@@ -15,8 +15,10 @@ __all__ = ["COLUMNS", "Metric", "measured", "name_of"]
 Metric = bool | int | float | str | None
 """A number, a truth, a text; None for what is missing."""
 
-COLUMNS = frozenset(("status", "wall_seconds", "recording"))
-"""Columns of a study's table that are no metric."""
+COLUMNS = frozenset(
+    ("point", "index", "seed", "status", "wall_seconds", "recording", "reason", "tries", "traceback")
+)
+"""Columns of the tables of a study, and of its page, that are no metric and no field but the seed."""
 
 MOST = 1000
 """Numbers that a measure may return (chosen: more belong into a recording)."""
@@ -102,6 +104,11 @@ def name_of(function: Any) -> str:
     return "measure" if name == "<lambda>" else str(name)
 
 
+def utf8(text: str) -> str:
+    """A text without halves of characters, as the name of a file may hold them that is not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _entries(value: Any, title: str, where: str) -> dict[str, Any]:
     """Values by name."""
     if isinstance(value, Mapping) and not hasattr(value, "data_vars"):
@@ -151,10 +158,12 @@ def _metric(where: str, name: str, value: Any) -> Metric:
         value = value.values[()]
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, str):
+        return utf8(value)
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) < 2**63 else float(value)
+        return value if abs(value) < 2**63 else _as_float(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if hasattr(value, "shape"):
@@ -168,3 +177,11 @@ def _metric(where: str, name: str, value: Any) -> Metric:
         bound="must be a number, True or False, a text, or None",
         fix=_RETURN,
     )
+
+
+def _as_float(number: int) -> float | None:
+    """A large whole number as a float; None beyond the largest."""
+    try:
+        return float(number)
+    except OverflowError:
+        return None

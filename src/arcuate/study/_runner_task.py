@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from arcuate.batch import run_each
 from arcuate.errors import ArcuateError, EngineError, TimeLimitError
 from arcuate.spec import Network
-from arcuate.study._metrics import Metric, measured
+from arcuate.study._metrics import Metric, measured, utf8
 
 if TYPE_CHECKING:
     from arcuate.recording import Recording
@@ -272,22 +272,35 @@ def _load(recipe: bytes) -> Recipe:
 _scanned: list[Any] = [0, None]
 """How many modules there were when libraries were looked for that have threads, and what was found."""
 
+_held: list[Any] = []
+"""The limit of BLAS, once for each task that is being run in this process; the last one lifts it."""
+
+_holding = threading.Lock()
+
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Keep BLAS to one thread, so that workers do not fight and sums do not depend on their number.
 
-    Workers that a study starts have one thread by their environment.
+    Workers that a study starts have one thread by their environment. The limit is that of the process: of
+    tasks in several threads the first one sets it, and the last one lifts it.
     """
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         yield
         return
-    if _scanned[0] != len(sys.modules):
-        _scanned[:] = len(sys.modules), ThreadpoolController()
-    with _scanned[1].limit(limits=1):
+    with _holding:
+        if not _held and _scanned[0] != len(sys.modules):
+            _scanned[:] = len(sys.modules), ThreadpoolController()
+        _held.append(_held[0] if _held else _scanned[1].limit(limits=1))
+    try:
         yield
+    finally:
+        with _holding:
+            limit = _held.pop()
+            if not _held:
+                limit.restore_original_limits()
 
 
 def _run_networks(recipe: Recipe, work: Sequence[Work], note: Note) -> Iterator[Outcome]:
@@ -369,8 +382,8 @@ def _failed(item: Work, error: BaseException, wall_seconds: float) -> Outcome:
     return Outcome(
         work=item,
         metrics={},
-        reason=reason[:500],
-        traceback=text[-_LONGEST:],
+        reason=utf8(reason[:500]),
+        traceback=utf8(text[-_LONGEST:]),
         late=isinstance(error, TimeLimitError),
         wall_seconds=wall_seconds,
     )

@@ -373,7 +373,7 @@ def _column(values: Sequence[Any]) -> tuple[Any, str]:
     numbers = [number for number, _ in found]
     if len(dims) == 1 and None not in dims:
         (dim,) = dims
-        if all(isinstance(number, int) and abs(number) >= 2**63 for number in numbers):
+        if any(isinstance(number, int) and abs(number) >= 2**63 for number in numbers):
             return [str(number) for number in numbers], ""
         return numbers, "" if dim == Dimension() else str(dim)
     if all(isinstance(value, (bool, np.bool_)) for value in values):
@@ -424,7 +424,7 @@ def _spread(values: Sequence[Any], order: Sequence[int], shape: tuple[int, ...])
         cells = np.array([np.nan if value is None else value for value in values], float)
     if cells.dtype.kind == "O":
         whole = np.full(size, "", object)
-        cells = np.array(["" if value is None else value for value in values], object)
+        cells = np.array(["" if value is None else str(value) for value in values], object)
     elif len(order) == size:
         whole = np.empty(size, cells.dtype)
     else:

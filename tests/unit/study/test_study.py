@@ -196,6 +196,51 @@ def test_ten_thousand_keys_build_few_networks(monkeypatch: pytest.MonkeyPatch) -
     assert built < 10
 
 
+@pytest.mark.parametrize(
+    "name", ["point", "index", "status", "wall_seconds", "recording", "reason", "tries", "traceback"]
+)
+def test_a_parameter_or_a_metric_has_no_name_of_the_tables(name: str, tmp_path: Path) -> None:
+    def any_name(**values: int) -> dict[str, int]:
+        return {"sum": sum(values.values())}
+
+    with pytest.raises(SpecError, match=rf"{name}: is a column"):
+        Study(any_name, {name: [1, 2]})
+    with pytest.warns(ArcuateWarning, match="1 of 1 points failed") as warned:
+        table = Study(lambda x: {name: x}, {"x": [1]}).run(tmp_path, n_jobs=1)
+    assert table["status"].tolist() == ["failed"] and warned[0].filename == __file__
+
+
+def test_a_metric_does_not_replace_the_seed(tmp_path: Path) -> None:
+    with pytest.warns(ArcuateWarning, match="failed"):
+        table = Study(lambda x: {"seed": 10 * x}, {"x": [1]}, seed=0).run(tmp_path, n_jobs=1)
+    assert table["seed"].tolist() == [0]
+
+
+def test_odd_metrics_and_values_can_be_read_and_written(tmp_path: Path) -> None:
+    def odd(x: int) -> dict[str, Any]:
+        return {"huge": 10**400, "half": "\ud800", "kinds": [1, "one", True][x % 3]}
+
+    study = Study(odd, {"x": [2**70, 1, 2]})
+    with pytest.warns(ArcuateWarning, match="'huge' at 3 of 3"):
+        table = study.run(tmp_path, n_jobs=1)
+    assert table["huge"].isna().all() and set(table["half"]) == {"\\ud800"}
+    assert table["x"].tolist() == [str(2**70), "1", "2"]
+    study.results().export(tmp_path / "table.parquet")
+    study.dataset().to_netcdf(tmp_path / "data.nc")
+    with xr.open_dataset(tmp_path / "data.nc") as data:
+        assert data["kinds"].values.tolist() == [str([1, "one", True][x % 3]) for x in (2**70, 1, 2)]
+
+
+def test_why_a_point_failed_can_be_read_whatever_it_says(tmp_path: Path) -> None:
+    def fail(x: int) -> None:
+        raise ValueError("\ud800")
+
+    study = Study(fail, {"x": [1]})
+    with pytest.warns(ArcuateWarning, match="failed"):
+        study.run(tmp_path, n_jobs=1)
+    assert study.results().failed()["reason"].tolist() == ["ValueError: \\ud800"]
+
+
 # ------------------------------------------------------------------ fingerprint and description
 
 
