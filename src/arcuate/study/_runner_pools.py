@@ -169,7 +169,9 @@ class _Cluster:
 
     @property
     def threads(self) -> int:
-        return max(self._client.nthreads().values(), default=1)
+        threads = self._client.nthreads()
+        here = sum(n for address, n in threads.items() if address.startswith("inproc://"))
+        return 1 + here if here else max(threads.values(), default=1)  # 1: the main thread of this process
 
     def halted(self) -> bool:
         return False

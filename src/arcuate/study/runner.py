@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 import time
 import traceback
 import warnings
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from arcuate.study.store import Store
     from arcuate.study.study import Study
 
-__all__ = ["Tally", "run_points"]
+__all__ = ["Tally", "check_run", "run_points"]
 
 TASK = 0.1
 """Seconds of work in one task (chosen: little is lost with it, and handing it out costs a hundredth)."""
@@ -172,6 +173,31 @@ def run_points(
     return tally
 
 
+def check_run(study: Study, *, n_jobs: int | None, time_limit: float | None) -> None:
+    """Refuse what cannot be run here, before a store is touched.
+
+    Parameters
+    ----------
+    study : Study
+        What is to be run.
+    n_jobs, time_limit
+        Of `run_points`.
+
+    Raises
+    ------
+    SpecError
+        If the function of the study cannot be sent to another process.
+    CapabilityError
+        If joblib's backend is unknown, or there is no way to keep the time limit where the points are run.
+
+    Examples
+    --------
+    >>> import arcuate as arc
+    >>> check_run(arc.Study(lambda x: {"y": x * x}, {"x": [1, 2, 3]}), n_jobs=2, time_limit=1.0)
+    """
+    _recipe(study, open_pool(n_jobs), time_limit)
+
+
 def _recipe(study: Study, pool: Pool, time_limit: float | None) -> bytes | Recipe:
     """What workers need of a study, pickled if they are other processes."""
     target, options = study.spec, {}
@@ -220,6 +246,13 @@ def _check_limit(pool: Pool) -> None:
             bound="cannot be kept for a function that runs in one of several threads",
             fix="use processes, or Dask workers with one thread: LocalCluster(threads_per_worker=1)",
         )
+    if not pool.apart and threading.current_thread() is not threading.main_thread():
+        raise CapabilityError.of(
+            where="Study.run",
+            name="time_limit",
+            bound="cannot be kept for a function that runs in another thread than the main one",
+            fix="use processes: n_jobs=2 or more",
+        )
 
 
 def _warn(tally: Tally) -> None:
@@ -229,14 +262,14 @@ def _warn(tally: Tally) -> None:
             f"{tally.failed} of {tally.total} points failed; the table says which, and Results.failed() why. "
             "The next run tries them again.",
             ArcuateWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     if tally.missing:
         counts = ", ".join(f"{name!r} at {count}" for name, count in tally.missing.most_common(5))
         warnings.warn(
             f"Metrics were missing or not finite: {counts} of {tally.done} points.",
             ArcuateWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

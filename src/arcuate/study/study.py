@@ -418,9 +418,10 @@ class Study:
         check_choice(changed, ("refuse", "keep", "recompute"), where="Study.run", name="changed")
         from arcuate.study._changes import outdated, recover
         from arcuate.study.results import Results
-        from arcuate.study.runner import run_points
+        from arcuate.study.runner import check_run, run_points
         from arcuate.study.store import Store
 
+        check_run(self, n_jobs=options["n_jobs"], time_limit=options["time_limit"])
         again = outdated(self, folder, changed=changed)
         with Store.open(folder, self.describe(), fingerprint=self.fingerprint) as store:
             self.folder = store.folder

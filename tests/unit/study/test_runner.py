@@ -32,7 +32,7 @@ from arcuate.errors import (
     SpecError,
     TimeLimitError,
 )
-from arcuate.study import runner
+from arcuate.study import _runner_task, runner
 from arcuate.study._runner_pools import open_pool
 from arcuate.study._runner_show import StudyBar
 from arcuate.study._runner_task import Note
@@ -320,6 +320,38 @@ class TestRefusals:
         ):
             run(squares(), tmp_path, time_limit=1.0)
 
+    def test_a_time_limit_in_another_thread_than_the_main_one(self) -> None:
+        told: list[BaseException] = []
+
+        def check() -> None:
+            try:
+                runner.check_run(squares(), n_jobs=1, time_limit=1.0)
+            except CapabilityError as error:
+                told.append(error)
+
+        thread = threading.Thread(target=check)
+        thread.start()
+        thread.join()
+        assert "another thread than the main one" in str(told[0])
+        runner.check_run(squares(), n_jobs=1, time_limit=1.0)
+
+    def test_a_time_limit_on_a_cluster_in_this_process(self) -> None:
+        distributed = pytest.importorskip("distributed")
+        options = {"processes": False, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+        with (
+            distributed.Client(n_workers=1, threads_per_worker=1, **options),
+            joblib.parallel_config("dask"),
+            pytest.raises(CapabilityError, match="one of several threads"),
+        ):
+            runner.check_run(squares(), n_jobs=None, time_limit=1.0)
+
+    def test_what_cannot_be_sent_leaves_no_store(self, tmp_path: Path) -> None:
+        lock = threading.Lock()
+        study = Study(lambda x: {"y": x, "locked": lock.locked()}, {"x": [1, 2]})
+        with pytest.raises(SpecError, match="cannot be sent to another process"):
+            study.run(tmp_path / "store", n_jobs=2)
+        assert not (tmp_path / "store").exists()
+
     def test_another_backend_of_joblib(self) -> None:
         with (
             joblib.parallel_config("multiprocessing", n_jobs=2),
@@ -342,6 +374,22 @@ class TestRefusals:
 
 
 class TestPools:
+    def test_tasks_in_several_threads_lift_the_limit_of_threads_together(self) -> None:
+        controller = pytest.importorskip("threadpoolctl").ThreadpoolController()
+
+        def threads() -> set[int]:
+            return {library["num_threads"] for library in controller.info()}
+
+        with controller.limit(limits=2):
+            before = threads()
+            first, second = _runner_task._one_thread(), _runner_task._one_thread()
+            first.__enter__()
+            second.__enter__()
+            first.__exit__(None, None, None)
+            assert threads() == {1}
+            second.__exit__(None, None, None)
+            assert threads() == before
+
     def test_the_configuration_of_joblib_counts(self) -> None:
         with joblib.parallel_config("loky", n_jobs=3):
             assert open_pool(None).workers == 3
