@@ -290,3 +290,9 @@ def test_row_132_ctrl_c_at_once_leaves_no_traceback(tmp_path: Path, delay: float
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/tmp/elsewhere", ".."])
+def test_a_study_writes_nowhere_but_in_out_unless_it_is_told(invoke: Invoke, name: str) -> None:
+    Path("squares.toml").write_text(SQUARES.replace("squares", name), encoding="utf-8")
+    refused(invoke("squares.toml", "--n-jobs", "1"), "name", name, "--out FOLDER")

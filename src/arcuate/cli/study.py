@@ -91,7 +91,7 @@ def run(
 
     study = load_study(source, changes=parse_settings(settings or ()))
     options = {**run_options(source), **_options(n_jobs, time_limit, retries)}
-    folder = _check_folder(out if out is not None else Path("out") / study.name)
+    folder = _check_folder(out if out is not None else _usual_folder(study.name))
     if dry_run:
         say(str(_forecast(study, folder, options.get("n_jobs"))))
         return
@@ -227,6 +227,21 @@ def _forecast(study: Study, folder: Path, n_jobs: int | None) -> Forecast:
     except Exception as error:  # noqa: BLE001 - whatever the function of the study raises
         say(f"the point that was tried failed: {type(error).__name__}: {error}", error=True)
         return study.dry_run(folder, n_jobs=n_jobs, probe=False)
+
+
+def _usual_folder(name: str) -> Path:
+    """Return the folder of a study in ``out``; a name that leads elsewhere is refused."""
+    from arcuate.errors import SpecError
+
+    if name != Path(name).name or name == "..":
+        raise SpecError.of(
+            where="arcuate study",
+            name="name",
+            value=name,
+            bound="is no name of a folder",
+            fix="use --out FOLDER",
+        )
+    return Path("out") / name
 
 
 def _check_folder(folder: Path) -> Path:
