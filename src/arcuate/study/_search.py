@@ -102,6 +102,7 @@ def search(
         raise SpecError.of(where=_WHERE, name="seed", value=seed, bound="must be an integer")
     first, points = check_seed(seed), [dict(point.values) for point in study.design]
     whole, start = study, len(points)
+    again = run_options.get("changed") == "recompute"  # what the store holds may be of an older function
     study.run(folder, **run_options)
     rows = _rows(folder)
     while (done := len(points) - start) < n:
@@ -112,7 +113,7 @@ def search(
             break
         points += proposals
         whole = _with_points(study, points)
-        if not rows.keys() >= set(whole.keys()):
+        if again or not rows.keys() >= set(whole.keys()):
             good = [
                 values for values, row in told if row.status == "done"
             ]  # failed ones only at the end again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,21 @@ def test_a_search_whose_last_batch_was_cut_by_a_crash_asks_for_the_same_points(t
             search(start(), RANGES, DEPTH, folder=tmp_path / "parts", n=8, batch=4, n_jobs=1)
     parts = search(start(), RANGES, DEPTH, folder=tmp_path / "parts", n=8, batch=4, n_jobs=1)
     assert points(parts) == points(whole)
+
+
+def test_results_of_an_older_function_propose_nothing_when_they_are_computed_again(tmp_path: Path) -> None:
+    def hill(x: float, peak: float) -> dict[str, float]:
+        return {"height": -((x - peak) ** 2)}
+
+    def found(folder: str, peak: float) -> list[float]:
+        study = arc.Study(functools.partial(hill, peak=peak), {"x": [-1.0, 1.0]})
+        options: dict[str, Any] = {"n": 16, "batch": 4, "n_jobs": 1, "changed": "recompute"}
+        ranges = {"x": arc.Uniform(-1, 1)}
+        table = search(study, ranges, {"height": "maximize"}, folder=tmp_path / folder, **options)
+        return [float(x) for x in table["x"]]
+
+    found("used", 0.7)
+    assert found("used", -0.4) == found("new", -0.4)
 
 
 def test_two_goals_mark_the_front(tmp_path: Path) -> None:
