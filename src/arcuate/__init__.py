@@ -24,6 +24,7 @@ _MODULES: tuple[str, ...] = (
     "engines",
     "errors",
     "learning",
+    "nn",
     "plot",
     "readout",
     "recording",

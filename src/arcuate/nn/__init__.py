@@ -1,0 +1,38 @@
+"""Models that are trained by gradient, as torch modules, and the one loop that trains them.
+
+torch is imported when one of the names is first used; without it they raise `MissingExtraError`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ContinuousThoughtMachine",
+    "accuracy",
+    "ctc_loss",
+    "fit",
+    "load_official",
+    "tick_loss",
+]
+
+_NAMES = {
+    "ContinuousThoughtMachine": "ctm",
+    "accuracy": "losses",
+    "ctc_loss": "losses",
+    "fit": "train",
+    "load_official": "ctm",
+    "tick_loss": "losses",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module at first use."""
+    import importlib
+
+    from arcuate._optional import require
+
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require("torch", extra="torch", purpose=f"arcuate.nn.{name}")
+    return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)

@@ -1,0 +1,206 @@
+"""Parts of the torch models: synapses, neuron-level models, backbones, positions, seeded start values.
+
+Submodules and parameters have the names of the official implementation, so that its weights fit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from arcuate.ctm.dynamics import rotational_positions
+from arcuate.rng import stream
+
+__all__ = ["NeuronModels", "ParityBackbone", "RotationalPositions", "SynapseUNet", "initialize", "synapses"]
+
+NARROWEST = 16
+"""Width of a U-Net at its bottom (official code)."""
+
+
+def synapses(n_in: int, n_neurons: int, *, depth: int, dropout: float) -> nn.Module:
+    """One gated layer for depth 1, else a U-Net; both end in a layer norm."""
+    if depth > 1:
+        return SynapseUNet(n_in, n_neurons, depth=depth, dropout=dropout)
+    return nn.Sequential(
+        nn.Dropout(dropout), nn.Linear(n_in, 2 * n_neurons), nn.GLU(), nn.LayerNorm(n_neurons)
+    )
+
+
+class SynapseUNet(nn.Module):  # type: ignore[misc]
+    """Synapses as a U-Net of any depth, from the width of the neurons down to 16 and back."""
+
+    def __init__(self, n_in: int, n_neurons: int, *, depth: int, dropout: float) -> None:
+        super().__init__()
+        widths = [int(width) for width in np.linspace(n_neurons, NARROWEST, depth)]
+        pairs = list(itertools.pairwise(widths))
+        self.first_projection = nn.Sequential(nn.Linear(n_in, widths[0]), nn.LayerNorm(widths[0]), nn.SiLU())
+        self.down_projections = nn.ModuleList(_step(wide, narrow, dropout) for wide, narrow in pairs)
+        self.up_projections = nn.ModuleList(_step(narrow, wide, dropout) for wide, narrow in pairs)
+        self.skip_lns = nn.ModuleList(nn.LayerNorm(wide) for wide, _ in pairs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the pre-activations (B, D) of inputs (B, E + D)."""
+        levels = [self.first_projection(x)]
+        for down in self.down_projections:
+            levels.append(down(levels[-1]))
+        y = levels.pop()
+        for up, norm, level in zip(
+            reversed(self.up_projections), reversed(self.skip_lns), reversed(levels), strict=True
+        ):
+            y = norm(up(y) + level)
+        return y
+
+
+def _step(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.SiLU())
+
+
+class NeuronLayer(nn.Module):  # type: ignore[misc]
+    """Parameters of one layer of all neuron-level models: each neuron has its own weights."""
+
+    def __init__(self, n_in: int, n_out: int, n_neurons: int, *, layer_norm: bool, dropout: float) -> None:
+        super().__init__()
+        self.w1 = nn.Parameter(torch.empty(n_in, n_out, n_neurons))
+        self.b1 = nn.Parameter(torch.zeros(1, n_neurons, n_out))
+        self.T = nn.Parameter(torch.ones(1))
+        self.layernorm = nn.LayerNorm(n_in) if layer_norm else None
+        self.dropout = dropout
+
+    def ready(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return weights (D, out, in) and bias (D, out, 1), both divided by the temperature."""
+        return self.w1.permute(2, 1, 0) / self.T, (self.b1[0] / self.T).unsqueeze(-1)
+
+    def forward(self, x: torch.Tensor, ready: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Return the gated output (D, out / 2, B) of inputs (D, in, B)."""
+        if self.dropout:
+            x = F.dropout(x, self.dropout, self.training)
+        if self.layernorm is not None:
+            x = self.layernorm(x.transpose(1, 2)).transpose(1, 2)
+        weight, bias = ready
+        return F.glu(torch.baddbmm(bias, weight, x), dim=1)
+
+
+class NeuronModels(nn.Sequential):  # type: ignore[misc]
+    """Neuron-level models: from the history of each neuron to its post-activation.
+
+    All neurons are one batched matrix product: neurons come first in every array and trials last.
+    """
+
+    def __init__(
+        self, n_neurons: int, *, history: int, hidden: int | None, layer_norm: bool, dropout: float
+    ) -> None:
+        widths = [(history, 2)] if hidden is None else [(history, 2 * hidden), (hidden, 2)]
+        layers: list[nn.Module] = []
+        for n_in, n_out in widths:
+            layers += [
+                NeuronLayer(n_in, n_out, n_neurons, layer_norm=layer_norm, dropout=dropout),
+                nn.Identity(),  # the gate, which the layer applies itself; it keeps the official numbers
+            ]
+        super().__init__(nn.Sequential(*layers))
+
+    @property
+    def layers(self) -> list[NeuronLayer]:
+        """The layers that have parameters."""
+        return [layer for layer in self[0] if isinstance(layer, NeuronLayer)]
+
+    def ready(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return what no tick changes: weights and biases in the order in which they are used."""
+        return [layer.ready() for layer in self.layers]
+
+    def forward(self, window: torch.Tensor, ready: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        """Return the post-activations (B, D) of the histories (D, M, B), oldest first."""
+        x = window
+        for layer, prepared in zip(self.layers, ready, strict=True):
+            x = layer(x, prepared)
+        return x[:, 0].t()
+
+
+class ParityBackbone(nn.Module):  # type: ignore[misc]
+    """A sequence of +1 and -1 as embedded tokens."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(2, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features (B, E, L) of a sequence (B, L)."""
+        return self.embedding((x == 1).long()).transpose(1, 2)
+
+
+class TokenBackbone(nn.Module):  # type: ignore[misc]
+    """Whole numbers as embedded tokens."""
+
+    def __init__(self, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features (B, E, L) of tokens (B, L)."""
+        return self.embedding(x.long()).transpose(1, 2)
+
+
+def pixel_backbone(channels: int, width: int) -> nn.Sequential:
+    """Two blocks of convolution, batch norm, rectifier and pooling: (B, C, h, w) -> (B, E, h / 4, w / 4)."""
+    layers: list[nn.Module] = []
+    for n_in in (channels, width):
+        layers += [
+            nn.Conv2d(n_in, width, kernel_size=3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+    return nn.Sequential(*layers)
+
+
+class RotationalPositions(nn.Module):  # type: ignore[misc]
+    """Positions along a sequence as angles from 0 to 180 degrees, then an affine map."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(2, width)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return what is added to features (B, C, L): (C, L)."""
+        weight = self.projection.weight
+        vectors = torch.as_tensor(rotational_positions(features.shape[-1])).to(weight)
+        return self.projection(vectors).t()
+
+
+def initialize(model: nn.Module, seed: int, *, skip: str = "") -> None:
+    """Give every parameter its start value from a stream of its own name, as the official code scales it."""
+    for name, module in model.named_modules():
+        if skip and (name + ".").startswith(skip):
+            continue
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            bound = 1 / math.sqrt(module.weight[0].numel())
+            _uniform(module.weight, bound, f"{name}.weight", seed)
+            _uniform(module.bias, bound, f"{name}.bias", seed)
+        elif isinstance(module, NeuronLayer):
+            n_in, n_out, _ = module.w1.shape
+            _uniform(module.w1, 1 / math.sqrt(n_in + n_out), f"{name}.w1", seed)
+        elif isinstance(module, nn.Embedding):
+            values = stream(seed, f"ctm/init/{name}.weight").standard_normal(module.weight.shape)
+            _set(module.weight, values)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.MultiheadAttention) and not (skip and (name + ".").startswith(skip)):
+            width = module.embed_dim
+            _uniform(module.in_proj_weight, math.sqrt(6 / (4 * width)), f"{name}.in_proj_weight", seed)
+            nn.init.zeros_(module.in_proj_bias)
+            nn.init.zeros_(module.out_proj.bias)
+    for name, value in model.named_parameters(recurse=False):
+        if name.startswith("start_"):
+            _uniform(value, 1 / math.sqrt(sum(value.shape)), name, seed)
+
+
+def _uniform(parameter: nn.Parameter, bound: float, name: str, seed: int) -> None:
+    _set(parameter, stream(seed, f"ctm/init/{name}").uniform(-bound, bound, size=tuple(parameter.shape)))
+
+
+def _set(parameter: nn.Parameter, values: np.ndarray) -> None:
+    with torch.no_grad():
+        parameter.copy_(torch.from_numpy(values))

@@ -1,0 +1,571 @@
+"""The Continuous Thought Machine as a torch module: ticks, neurons with a memory, synchrony that is read.
+
+The equations are those of `arcuate.ctm` (Darlow et al. 2025, arXiv 2505.05522), arranged for training: keys
+and values are projected once for all ticks, the query map is folded into the attention's own, neuron-level
+models are one batched product, both synchrony vectors share one recursion, and predictions of all ticks are
+read at once.
+
+Parameters have the names and shapes of the official implementation
+(https://github.com/SakanaAI/continuous-thought-machines, Apache-2.0), so that weights go both ways and
+`arcuate.ctm.forward` runs them without torch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from arcuate.ctm import Thought, certainty, draw_neurons, pair_list
+from arcuate.ctm.dynamics import DECAY_MAX, SELECTIONS
+from arcuate.errors import (
+    FileFormatError,
+    NonFiniteError,
+    SpecError,
+    check_choice,
+    check_int,
+    check_real,
+)
+from arcuate.nn._layers import (
+    NeuronModels,
+    ParityBackbone,
+    RotationalPositions,
+    TokenBackbone,
+    initialize,
+    pixel_backbone,
+    synapses,
+)
+from arcuate.rng import check_seed
+
+__all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
+
+BACKBONES = ("features", "parity", "tokens", "pixels")
+POSITIONS = ("none", "rotational")
+
+OFFICIAL_ARGUMENTS: dict[str, str] = {
+    "out_dims": "n_outputs",
+    "iterations": "n_ticks",
+    "d_model": "n_neurons",
+    "d_input": "width",
+    "heads": "heads",
+    "n_synch_out": "n_out",
+    "n_synch_action": "n_action",
+    "neuron_select_type": "selection",
+    "n_random_pairing_self": "n_self",
+    "synapse_depth": "synapse_depth",
+    "memory_length": "history",
+    "memory_hidden_dims": "hidden",
+    "do_layernorm_nlm": "layer_norm",
+    "prediction_reshaper": "shape",
+    "dropout": "dropout",
+    "dropout_nlm": "neuron_dropout",
+}
+"""Arguments of the official class, and what they are called here; ``deep_nlms=False`` is ``hidden=None``."""
+
+_OFFICIAL_BACKBONES = {"none": "features", "parity_backbone": "parity"}
+_OFFICIAL_POSITIONS = {"none": "none", "custom-rotational-1d": "rotational"}
+
+
+class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
+    """A Continuous Thought Machine (Darlow et al. 2025, arXiv 2505.05522).
+
+    Parameters
+    ----------
+    n_outputs : int
+        O, numbers in a prediction.
+    n_ticks : int
+        T, internal ticks of a pass; `forward` may be asked for another number.
+    n_neurons : int
+        D.
+    width : int
+        E, width of the attention; without attention, of the input.
+    heads : int
+        Heads of the attention; must divide ``width``. 0: no attention, the input goes to the synapses.
+    n_out, n_action : int
+        Neurons chosen for the synchrony that answers and the one that asks.
+    selection : {"random-pairing", "random", "first-last"}
+        How they are chosen, once, at construction (`arcuate.ctm.draw_neurons`).
+    n_self : int
+        Pairs of a neuron with itself, for ``random-pairing``.
+    synapse_depth : int
+        1: one gated layer; more: a U-Net with so many widths.
+    history : int
+        M, pre-activations that a neuron sees.
+    hidden : int or None
+        H, hidden width of a neuron-level model; None: one layer.
+    layer_norm : bool
+        Layer norm before each layer of the neuron-level models.
+    backbone : {"features", "parity", "tokens", "pixels"} or torch.nn.Module
+        What makes features (B, C, ...) of the input: nothing, embedded +1 and -1, embedded whole numbers, two
+        blocks of convolution, or a module of your own.
+    n_features : int or None
+        C of ``"features"`` and of your own module, channels of ``"pixels"``, vocabulary of ``"tokens"``.
+    positions : {"none", "rotational"}
+        What is added to the features of a sequence.
+    shape : sequence of int
+        How a prediction falls into positions and classes, for its certainty.
+    dropout, neuron_dropout : float
+        Shares that are dropped while training in synapses and attention, and in neuron-level models
+        (None: the same).
+    seed : int
+        Start values and pairs come from streams of this seed, named ``ctm/...``.
+
+    Raises
+    ------
+    SpecError
+        If an argument is out of bounds or does not fit another.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = ContinuousThoughtMachine(
+    ...     n_outputs=8, n_ticks=5, n_neurons=32, width=16, heads=2, n_out=8, n_action=8, selection="random",
+    ...     history=4, hidden=4, backbone="parity", positions="rotational", shape=(4, 2), seed=1,
+    ... )
+    >>> thought = model(torch.tensor([[1, -1, -1, 1]]))
+    >>> thought.predictions.shape, thought.certainties.shape, thought.post_activations.shape
+    (torch.Size([1, 8, 5]), torch.Size([1, 2, 5]), torch.Size([5, 1, 32]))
+    """
+
+    def __init__(
+        self,
+        *,
+        n_outputs: int,
+        n_ticks: int,
+        n_neurons: int,
+        width: int,
+        heads: int,
+        n_out: int,
+        n_action: int = 0,
+        selection: str = "random-pairing",
+        n_self: int = 0,
+        synapse_depth: int = 1,
+        history: int = 25,
+        hidden: int | None = 16,
+        layer_norm: bool = False,
+        backbone: str | nn.Module = "features",
+        n_features: int | None = None,
+        positions: str = "none",
+        shape: Sequence[int] = (-1,),
+        dropout: float = 0.0,
+        neuron_dropout: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        numbers = {
+            "n_outputs": n_outputs, "n_ticks": n_ticks, "n_neurons": n_neurons, "width": width,
+            "synapse_depth": synapse_depth, "history": history,
+        }  # fmt: skip
+        for name, value in numbers.items():
+            check_int(value, where="CTM", name=name)
+        if hidden is not None:
+            check_int(hidden, where="CTM", name="hidden")
+        check_int(heads, where="CTM", name="heads", low=0)
+        if heads and width % heads:
+            raise SpecError.of(where="CTM", name="heads", value=heads, bound=f"must divide width = {width}")
+        check_choice(selection, SELECTIONS, where="CTM", name="selection")
+        neuron_dropout = dropout if neuron_dropout is None else neuron_dropout
+        for name, share in (("dropout", dropout), ("neuron_dropout", neuron_dropout)):
+            check_real(share, where="CTM", name=name, low=0, high=1, high_open=True)
+        seed = check_seed(seed)
+        self.n_ticks, self.heads, self.shape = n_ticks, heads, _checked_shape(shape, n_outputs)
+        self.dropout, self.width, self.n_neurons = dropout, width, n_neurons
+        self._draw_pairs(selection, n_out=n_out, n_action=n_action, n_self=n_self, seed=seed)
+        with torch.random.fork_rng(devices=[]):  # start values come from streams of their own, below
+            self.start_activated_state = nn.Parameter(torch.zeros(n_neurons))
+            self.start_trace = nn.Parameter(torch.zeros(n_neurons, history))
+            if heads:
+                self._build_attention(backbone, n_features, positions)
+            self.synapses = synapses(width + n_neurons, n_neurons, depth=synapse_depth, dropout=dropout)
+            self.trace_processor = NeuronModels(
+                n_neurons, history=history, hidden=hidden, layer_norm=layer_norm, dropout=neuron_dropout
+            )
+            self.output_projector = nn.Sequential(nn.Linear(self.decay_params_out.numel(), n_outputs))
+        initialize(self, seed, skip="" if isinstance(backbone, str) else "backbone.")
+
+    def _draw_pairs(self, selection: str, *, n_out: int, n_action: int, n_self: int, seed: int) -> None:
+        """Choose the pairs of both synchrony vectors; they are buffers, and never drawn again."""
+        d, one_by_one = self.n_neurons, selection == "random-pairing"
+        if self.heads and selection == "first-last" and n_out + n_action > d:
+            bound = f"must be <= n_neurons = {d} together with n_action = {n_action} for first-last"
+            raise SpecError.of(where="CTM", name="n_out", value=n_out, bound=bound)
+        kinds = {"action": n_action, "out": n_out} if self.heads else {"out": n_out}
+        for kind, n in kinds.items():
+            left, right = draw_neurons(
+                selection, n, n_neurons=d, action=kind == "action", n_self=n_self, seed=seed
+            )
+            self.register_buffer(f"{kind}_neuron_indices_left", torch.from_numpy(left).long())
+            self.register_buffer(f"{kind}_neuron_indices_right", torch.from_numpy(right).long())
+            decays = torch.zeros(n if one_by_one else n * (n + 1) // 2)
+            self.register_parameter(f"decay_params_{kind}", nn.Parameter(decays))
+        self.register_buffer("_pairs", torch.zeros(0, dtype=torch.long), persistent=False)
+        self.register_load_state_dict_post_hook(lambda module, _: module._list_pairs())
+        self._list_pairs()
+
+    def _list_pairs(self) -> None:
+        """List neurons i of all pairs, those that ask first, then neurons j."""
+        sides = [
+            pair_list(
+                getattr(self, f"{kind}_neuron_indices_left"),
+                getattr(self, f"{kind}_neuron_indices_right"),
+                getattr(self, f"decay_params_{kind}").numel(),
+            )
+            for kind in (("action", "out") if self.heads else ("out",))
+        ]
+        self._pairs = torch.cat([left for left, _ in sides] + [right for _, right in sides])
+
+    def _build_attention(self, backbone: str | nn.Module, n_features: int | None, positions: str) -> None:
+        """Make what turns the input into keys and values, and what asks them."""
+        if isinstance(backbone, str):
+            check_choice(backbone, BACKBONES, where="CTM", name="backbone")
+        n = 0 if backbone == "parity" else check_int(n_features, where="CTM", name="n_features")
+        channels = self.width
+        made: nn.Module
+        if backbone == "parity":
+            made = ParityBackbone(self.width)
+        elif backbone == "tokens":
+            made = TokenBackbone(n, self.width)
+        elif backbone == "pixels":
+            made = pixel_backbone(n, self.width)
+        else:
+            made, channels = (nn.Identity() if isinstance(backbone, str) else backbone), n
+        self.backbone = made
+        self._input = (backbone if isinstance(backbone, str) else "own", n)
+        self._channels = channels
+        check_choice(positions, POSITIONS, where="CTM", name="positions")
+        self.positional_embedding = RotationalPositions(channels) if positions == "rotational" else None
+        self.kv_proj = nn.Sequential(nn.Linear(channels, self.width), nn.LayerNorm(self.width))
+        self.q_proj = nn.Linear(self.decay_params_action.numel(), self.width)
+        self.attention = nn.MultiheadAttention(self.width, self.heads, self.dropout, batch_first=True)
+
+    # ------------------------------------------------------------------ a pass
+
+    def forward(self, x: torch.Tensor, *, n_ticks: int | None = None) -> Thought:
+        """Think for a number of ticks about an input.
+
+        Parameters
+        ----------
+        x : tensor
+            One row per trial: features (B, C, L) or (B, C, h, w), a sequence of +1 and -1 or of tokens
+            (B, L), pixels (B, C, h, w); without attention (B, E).
+        n_ticks : int or None
+            Ticks; None: those of the model.
+
+        Returns
+        -------
+        Thought
+            Predictions, certainties, synchrony, activations and attention of every tick, as tensors.
+
+        Raises
+        ------
+        SpecError
+            If the input or the number of ticks does not fit.
+        NonFiniteError
+            If the input or the activity is not finite; the tick is named.
+
+        Examples
+        --------
+        >>> model = ContinuousThoughtMachine(
+        ...     n_outputs=3, n_ticks=4, n_neurons=16, width=2, heads=0, n_out=4, history=3, hidden=None
+        ... )
+        >>> model(torch.zeros(5, 2), n_ticks=6).predictions.shape
+        torch.Size([5, 3, 6])
+        """
+        ticks = check_int(self.n_ticks if n_ticks is None else n_ticks, where="CTM", name="n_ticks")
+        x = self._checked(x)
+        kv = self._key_values(x) if self.heads else None
+        reader = _Reader(self, kv) if kv is not None else None
+        batch, n_action = len(x), self.decay_params_action.numel() if self.heads else 0
+        decay, scale = self._decays(ticks)
+        scales, ready = scale.unbind(0), self.trace_processor.ready()
+        z = self.start_activated_state.expand(batch, -1)
+        window = self.start_trace.unsqueeze(-1).expand(-1, -1, batch)
+        total = self._products(z)
+        asked, totals, before, after = [], [], [], []
+        drive = x
+        for tick in range(ticks):
+            if reader is not None:
+                asked.append(total[:, :n_action] * scales[tick][:n_action])
+                drive = reader.read(asked[-1])
+            before.append(self.synapses(torch.cat((drive, z), dim=1)))
+            window = torch.cat((window[:, 1:], before[-1].t().unsqueeze(1)), dim=1)
+            z = self.trace_processor(window, ready)
+            after.append(z)
+            total = torch.addcmul(self._products(z), total, decay)
+            totals.append(total[:, n_action:])
+        sync_out = torch.stack(totals) * scale[1:, None, n_action:]
+        predictions = self.output_projector(sync_out)
+        post = torch.stack(after)
+        _check_activity(predictions, post)
+        certainties = certainty(predictions.flatten(0, 1), self.shape).unflatten(0, (ticks, batch))
+        return Thought(
+            predictions=predictions.permute(1, 2, 0),
+            certainties=certainties.permute(1, 2, 0),
+            sync_out=sync_out,
+            sync_action=torch.stack(asked) if reader else None,
+            pre_activations=torch.stack(before),
+            post_activations=post,
+            attention=torch.stack(reader.weights) if reader else None,
+            reads=torch.stack(reader.reads) if reader else None,
+            key_values=kv,
+            trace=window.permute(2, 0, 1),
+        )
+
+    def _products(self, z: torch.Tensor) -> torch.Tensor:
+        """Products of the post-activations of all pairs (B, P_action + P_out)."""
+        left, right = z.index_select(1, self._pairs).chunk(2, dim=1)
+        return left * right
+
+    def _decays(self, ticks: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Factor of the past per tick (P,), and 1 / sqrt(beta) after 0 to T ticks (T + 1, P).
+
+        As in the official code, a decay out of bounds counts as the bound; with attention it still gets the
+        gradient there, without it none.
+        """
+        if self.heads:
+            raw = torch.cat((self.decay_params_action, self.decay_params_out))
+            decay = raw + (raw.clamp(0, DECAY_MAX) - raw).detach()
+        else:
+            decay = self.decay_params_out.clamp(0, DECAY_MAX)
+        steps = torch.arange(ticks + 1, dtype=decay.dtype, device=decay.device)
+        return torch.exp(-decay), torch.exp(-torch.outer(steps, decay)).cumsum(0).rsqrt()
+
+    def _key_values(self, x: torch.Tensor) -> torch.Tensor:
+        features = self.backbone(x)
+        if features.ndim < 3 or features.shape[1] != self._channels:
+            bound = f"must give (trials, {self._channels}, ...), not {tuple(features.shape)}"
+            raise SpecError.of(where="CTM", name="backbone", bound=bound, fix="look at n_features=")
+        if self.positional_embedding is not None:
+            features = features + self.positional_embedding(features)
+        return self.kv_proj(features.flatten(2).transpose(1, 2))
+
+    def _checked(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the input in the precision of the model, or refuse it."""
+        own = self.start_trace
+        x = torch.as_tensor(x, device=own.device)
+        kind, n_features = self._input if self.heads else ("plain", self.width)
+        wanted: dict[str, tuple[tuple[int, ...], int | None, str]] = {
+            "plain": ((2,), n_features, f"(trials, {n_features})"),
+            "features": (
+                (3, 4),
+                n_features,
+                f"(trials, {n_features}, tokens) or (trials, {n_features}, h, w)",
+            ),
+            "pixels": ((4,), n_features, f"(trials, {n_features}, h, w)"),
+            "parity": ((2,), None, "(trials, length)"),
+            "tokens": ((2,), None, "(trials, length)"),
+        }
+        if kind in wanted:
+            axes, second, words = wanted[kind]
+            if x.ndim not in axes or (second is not None and x.shape[1] != second) or not x.numel():
+                raise SpecError.of(
+                    where="CTM", name="x", bound=f"must have shape {words}, not {tuple(x.shape)}"
+                )
+        if not torch.isfinite(x).all():
+            place = torch.nonzero(~torch.isfinite(x))[0].tolist()
+            bound = f"must be finite; x{place} is {x[tuple(place)].item()}, and tick 1 would read it"
+            raise NonFiniteError.of(where="CTM", name="x", bound=bound)
+        if kind == "tokens" and not ((x >= 0) & (x < n_features)).all():
+            bad = x[(x < 0) | (x >= n_features)][0].item()
+            bound = f"must be from 0 to {n_features - 1}"
+            raise SpecError.of(where="CTM", name="token", value=bad, bound=bound, fix="look at n_features=")
+        return x.to(own.dtype) if kind != "own" else x
+
+    def constrain_(self) -> None:
+        """Put decays that left their bounds back; the trainer calls it after every step.
+
+        Examples
+        --------
+        >>> model = ContinuousThoughtMachine(n_outputs=3, n_ticks=4, n_neurons=16, width=2, heads=0, n_out=4)
+        >>> _ = model.decay_params_out.data.fill_(-0.1)
+        >>> model.constrain_()
+        >>> model.decay_params_out.abs().max().item()
+        0.0
+        """
+        for name, value in self.named_parameters(recurse=False):
+            if name.startswith("decay_params_"):
+                value.data.clamp_(0, DECAY_MAX)
+
+
+class _Reader:
+    """The attention of one pass: keys and values projected once, the query map folded into its own."""
+
+    def __init__(self, model: ContinuousThoughtMachine, kv: torch.Tensor) -> None:
+        attention, width = model.attention, model.width
+        self.heads, self.out = model.heads, attention.out_proj
+        self.dropout = model.dropout if model.training else 0.0
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        keys, values = F.linear(kv, weight[width:], bias[width:]).chunk(2, dim=-1)
+        self.keys = self._by_head(keys).transpose(1, 2).contiguous()
+        self.values = self._by_head(values).contiguous()
+        scale = 1 / math.sqrt(width // self.heads)
+        self.weight = weight[:width] @ model.q_proj.weight * scale
+        self.bias = (weight[:width] @ model.q_proj.bias + bias[:width]) * scale
+        self.weights: list[torch.Tensor] = []
+        self.reads: list[torch.Tensor] = []
+
+    def _by_head(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, L, E) -> (B heads, L, E / heads)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
+
+    def read(self, synchrony: torch.Tensor) -> torch.Tensor:
+        """Return what one query per trial reads (B, E)."""
+        batch = len(synchrony)
+        query = F.linear(synchrony, self.weight, self.bias).view(batch * self.heads, 1, -1)
+        weights = torch.softmax(torch.bmm(query, self.keys), dim=-1)
+        self.weights.append(weights.view(batch, self.heads, 1, -1))
+        if self.dropout:
+            weights = F.dropout(weights, self.dropout)
+        self.reads.append(self.out(torch.bmm(weights, self.values).view(batch, -1)))
+        return self.reads[-1]
+
+
+def _checked_shape(shape: Sequence[int], n_outputs: int) -> tuple[int, ...]:
+    """Return the shape of a prediction if it holds the outputs."""
+    sizes = tuple(shape)
+    known = math.prod(size for size in sizes if size != -1)
+    if (
+        not sizes
+        or sizes.count(-1) > 1
+        or known < 1
+        or n_outputs % known
+        or (-1 not in sizes and known != n_outputs)
+    ):
+        bound = f"must hold n_outputs = {n_outputs} numbers"
+        raise SpecError.of(where="CTM", name="shape", value=sizes, bound=bound)
+    return sizes
+
+
+def _check_activity(predictions: torch.Tensor, z: torch.Tensor) -> None:
+    """Name the first tick at which a number was not finite."""
+    if torch.isfinite(predictions).all():
+        return
+    for name, values in (("post-activation", z), ("prediction", predictions)):
+        bad = torch.nonzero(~torch.isfinite(values))
+        if len(bad):
+            tick, trial, unit = bad[0].tolist()
+            bound = f"is {values[tick, trial, unit].item()} at tick {tick + 1}, trial {trial}, unit {unit}"
+            raise NonFiniteError.of(where="CTM", name=name, bound=bound, fix="look at the weights")
+
+
+# ---------------------------------------------------------------------- official weights
+
+
+def load_official(
+    weights: Mapping[str, Any] | str | os.PathLike[str],
+    configuration: Mapping[str, Any],
+    *,
+    n_features: int | None = None,
+) -> ContinuousThoughtMachine:
+    """Build a model of the official implementation and give it the official weights.
+
+    Weights have the same names here as there: ``start_activated_state``, ``start_trace``,
+    ``decay_params_{action,out}``, ``{action,out}_neuron_indices_{left,right}``, ``backbone.*``,
+    ``positional_embedding.*``, ``kv_proj.*``, ``q_proj.*``, ``attention.*``, ``synapses.*``,
+    ``trace_processor.*`` and ``output_projector.*``. Arguments are renamed as `OFFICIAL_ARGUMENTS` says.
+
+    Parameters
+    ----------
+    weights : mapping or path
+        A state dict (tensors or arrays), or a safetensors file of one.
+    configuration : mapping
+        Arguments of the official class, such as ``iterations`` and ``d_model``.
+    n_features : int or None
+        Width of the features; None: as the weights say.
+
+    Returns
+    -------
+    ContinuousThoughtMachine
+
+    Raises
+    ------
+    SpecError
+        If an argument is missing, not known or not built here, or weights are of another configuration: the
+        first one that does not fit is named.
+    FileFormatError
+        If the file is not a safetensors file.
+
+    Examples
+    --------
+    >>> configuration = {
+    ...     "iterations": 4, "d_model": 16, "d_input": 2, "heads": 0, "n_synch_out": 4, "n_synch_action": 0,
+    ...     "synapse_depth": 1, "memory_length": 3, "deep_nlms": True, "memory_hidden_dims": 2,
+    ...     "do_layernorm_nlm": False, "backbone_type": "none", "positional_embedding_type": "none",
+    ...     "out_dims": 3, "prediction_reshaper": [-1], "neuron_select_type": "random-pairing",
+    ... }
+    >>> model = ContinuousThoughtMachine(
+    ...     n_outputs=3, n_ticks=4, n_neurons=16, width=2, heads=0, n_out=4, history=3, hidden=2
+    ... )
+    >>> again = load_official(model.state_dict(), configuration)
+    >>> torch.equal(again(torch.ones(1, 2)).predictions, model(torch.ones(1, 2)).predictions)
+    True
+    """
+    given = _read_weights(weights)
+    options = dict(configuration)
+    deep = options.pop("deep_nlms", True)
+    named = {
+        "backbone": (options.pop("backbone_type", "none"), _OFFICIAL_BACKBONES),
+        "positions": (options.pop("positional_embedding_type", "none"), _OFFICIAL_POSITIONS),
+    }
+    arguments: dict[str, Any] = {}
+    for name, value in options.items():
+        check_choice(name, OFFICIAL_ARGUMENTS, where="load_official", name="argument")
+        arguments[OFFICIAL_ARGUMENTS[name]] = value
+    for name, (value, choices) in named.items():
+        arguments[name] = choices[check_choice(value, choices, where="load_official", name=name)]
+    arguments["hidden"] = arguments.get("hidden", 4) if deep else None
+    if n_features is None and "kv_proj.0.weight" in given:
+        n_features = given["kv_proj.0.weight"].shape[1]
+    missing = [
+        name
+        for name in ("out_dims", "iterations", "d_model", "d_input", "heads", "n_synch_out")
+        if name not in options
+    ]
+    if missing:
+        raise SpecError.of(where="load_official", name=missing[0], bound="is missing from the configuration")
+    model = ContinuousThoughtMachine(**arguments, n_features=n_features)
+    if "start_trace" in given:
+        model.to(given["start_trace"].dtype)
+    _load(model, given)
+    return model
+
+
+def _load(model: ContinuousThoughtMachine, given: Mapping[str, torch.Tensor]) -> None:
+    """Copy weights into a model, or name the first that does not fit."""
+    own = model.state_dict()
+    fix = "use the configuration that the weights were trained with"
+    for name, value in own.items():
+        if name not in given:
+            raise SpecError.of(where="CTM weights", name=name, bound="is missing", fix=fix)
+        if given[name].shape != value.shape:
+            bound = f"must have shape {tuple(value.shape)}, not {tuple(given[name].shape)}"
+            raise SpecError.of(where="CTM weights", name=name, bound=bound, fix=fix)
+        if value.is_floating_point() and not torch.isfinite(given[name]).all():
+            raise NonFiniteError.of(where="CTM weights", name=name, bound="must be finite")
+        if "_neuron_indices_" in name and not ((given[name] >= 0) & (given[name] < model.n_neurons)).all():
+            bound = f"must be neurons from 0 to {model.n_neurons - 1}"
+            raise SpecError.of(where="CTM weights", name=name, bound=bound, fix=fix)
+    for name in given:
+        if name not in own:
+            raise SpecError.of(where="CTM weights", name=name, bound="is not part of the model", fix=fix)
+    model.load_state_dict(dict(given))
+
+
+def _read_weights(weights: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Return tensors by name, from a mapping or a safetensors file."""
+    if isinstance(weights, Mapping):
+        return {name: torch.as_tensor(value) for name, value in weights.items()}
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(os.fspath(weights)))
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError.of(
+            where="load_official", name="weights", value=os.fspath(weights), bound=f"cannot be read ({error})"
+        ) from error
