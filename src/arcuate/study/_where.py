@@ -33,6 +33,14 @@ class Constraint:
                 fix='write for example "tau_m > 10*ms"',
             )
         names = _short_names(design.names)
+        for word in re.findall(r"(?<![\w.])[^\W\d]\w*", text):
+            if word in names and word not in self._expression.names:
+                raise ExpressionError.of(
+                    where=where,
+                    name=word,
+                    bound=f"may be the field {names[word][0]} or a unit, a constant or a function",
+                    fix="use more of the path, or give a function of the values",
+                )
         self._design, self._columns = design, {}
         for name in sorted(self._expression.names):
             path = self._path(name, text, names)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcuate.errors import SpecError
+from arcuate.errors import ExpressionError, SpecError
 from arcuate.spec import Exponential, LogNormal, LogUniform, Network, Normal, Population, Uniform, lif
 from arcuate.study.design import Design
 from arcuate.units import is_quantity_text, parse_quantity
@@ -252,3 +252,14 @@ def test_it_says_what_it_varies() -> None:
     assert "<caption>Design of 10 points, sobol</caption>" in page
     assert "(10 values)" in page
     assert "<td>populations.exc.&lt;b&gt;</td>" in Design.grid({"populations.exc.<b>": [1]})._repr_html_()
+
+
+@pytest.mark.parametrize(("name", "text"), [("s", "s < 2"), ("mV", "mV < 2"), ("pi", "pi < 2")])
+def test_a_field_is_not_taken_for_a_unit_in_a_constraint(name: str, text: str) -> None:
+    with pytest.raises(ExpressionError, match=f"{name}: may be the field"):
+        Design.grid({name: [1, 2]}).where(text)
+    assert len(Design.grid({f"cell.{name}": [1, 2]}).where(f"cell_{name} < 2")) == 1
+
+
+def test_an_exponent_is_not_taken_for_a_field() -> None:
+    assert len(Design.grid({"e": [1, 2], "x": [0, 1]}).where("x < 1e-3 and e < 1.5e0")) == 1
