@@ -139,15 +139,15 @@ def test_an_input_that_is_not_finite(value: float) -> None:
     assert "tick 1" in text
 
 
-def test_activity_that_overflows_names_the_tick() -> None:
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_activity_that_overflows_names_the_tick(engine: str) -> None:
     w = weights(attention=False)
     w["start_activated_state"][:] = 0.0  # so that the first tick is spared
     w["synapses.1.weight"][:, 4:] = 1e308
     w["trace_processor.0.0.w1"][:] = 0.0
     w["trace_processor.0.0.b1"][:] = 5.0
     w["trace_processor.0.0.T"][:] = 1.0
-    with np.errstate(all="ignore"):
-        text = refusal(lambda: ctm.forward(np.ones((2, 4)), w, ticks=5), NonFiniteError)
+    text = refusal(lambda: ctm.forward(np.ones((2, 4)), w, ticks=5, engine=engine), NonFiniteError)
     assert "at tick 2, trial 0, neuron 0" in text
 
 
@@ -188,3 +188,4 @@ def test_what_is_for_torch_alone() -> None:
     w = weights() | {"backbone.embedding.weight": np.ones((2, 5))}
     assert "+1 and -1" in refusal(lambda: ctm.forward(np.full((1, 5), 3), w, ticks=1), SpecError)
     assert "float64" in refusal(lambda: ctm.forward(X, weights(), ticks=1, precision="float16"), SpecError)
+    assert "numba" in refusal(lambda: ctm.forward(X, weights(), ticks=1, engine="torch"), SpecError)

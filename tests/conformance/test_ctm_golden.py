@@ -42,7 +42,7 @@ def below(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: value for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def think(name: str, precision: str) -> tuple[ctm.Thought, dict[str, np.ndarray]]:
+def think(name: str, precision: str, engine: str = "numpy") -> tuple[ctm.Thought, dict[str, np.ndarray]]:
     configuration, arrays = load(name)
     thought = ctm.forward(
         arrays["in/x"],
@@ -51,14 +51,16 @@ def think(name: str, precision: str) -> tuple[ctm.Thought, dict[str, np.ndarray]
         heads=max(configuration["heads"], 1),
         shape=configuration["prediction_reshaper"],
         precision=precision,
+        engine=engine,
     )
     return thought, arrays
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("name", CASES)
-def test_a_thought_is_the_official_one(name: str, precision: str) -> None:
-    thought, arrays = think(name, precision)
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_thought_is_the_official_one(name: str, precision: str, engine: str) -> None:
+    thought, arrays = think(name, precision, engine)
     where, tolerance = TOLERANCES[precision]
     expected = below(arrays, f"{where}/")
     query = expected.pop("q", None)
@@ -71,6 +73,21 @@ def test_a_thought_is_the_official_one(name: str, precision: str) -> None:
         w = below(arrays, "w/")
         asked = thought.sync_action @ w["q_proj.weight"].T + w["q_proj.bias"]
         np.testing.assert_allclose(asked, query, **tolerance)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compiled_loops_give_the_same_thought(name: str) -> None:
+    # sums in another order: in float32 they part as far as the official code does from its float64
+    for precision, tolerance in (
+        ("float64", {"rtol": 0, "atol": 1e-11}),
+        ("float32", TOLERANCES["float32"][1]),
+    ):
+        plain, fused = think(name, precision)[0], think(name, precision, "numba")[0]
+        for key, value in vars(plain).items():
+            if value is not None:
+                found = getattr(fused, key)
+                assert found.dtype == value.dtype
+                np.testing.assert_allclose(found, value, **tolerance, err_msg=key)
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
@@ -150,8 +167,9 @@ TINY = {
 }
 
 
-def test_the_tiny_model_of_the_specification() -> None:
-    t = ctm.forward(np.array([[1, -1, -1, 1]]), tiny(), ticks=4, heads=2, shape=(4, 2))
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_the_tiny_model_of_the_specification(engine: str) -> None:
+    t = ctm.forward(np.array([[1, -1, -1, 1]]), tiny(), ticks=4, heads=2, shape=(4, 2), engine=engine)
     assert t.sync_action is not None
     assert t.attention is not None
     found = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from arcuate.errors import NonFiniteError, SpecError, check_choice
 
-__all__ = ["PRECISIONS", "Arrays", "checked", "layout"]
+__all__ = ["PRECISIONS", "Arrays", "Ticks", "checked", "layout"]
 
 PRECISIONS = ("float64", "float32")
 
@@ -19,6 +20,34 @@ NARROWEST = 16
 
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ticks:
+    """What all ticks did: (T, B, features).
+
+    Parameters
+    ----------
+    pre, post, out : ndarray
+        Pre-activations, post-activations, output synchrony.
+    action, reads : ndarray or None
+        Action synchrony, and what the attention gave.
+    attention : ndarray or None
+        (T, B, heads, 1, L).
+    key_values : ndarray or None
+        (B, L, E).
+    trace : ndarray
+        Last history (B, D, M).
+    """
+
+    pre: np.ndarray
+    post: np.ndarray
+    out: np.ndarray
+    action: np.ndarray | None
+    reads: np.ndarray | None
+    attention: np.ndarray | None
+    key_values: np.ndarray | None
+    trace: np.ndarray
 
 
 def checked(parameters: Mapping[str, Any], precision: str) -> Arrays:

@@ -28,6 +28,7 @@ __all__ = [
     "WINDOW_DECAY_MAX",
     "SynchronyState",
     "attention_read",
+    "below",
     "certainty",
     "decay_factor",
     "draw_neurons",
@@ -75,8 +76,23 @@ def _same(x: Array) -> Array:
     return x
 
 
-def _below(parameters: Parameters, prefix: str) -> dict[str, Array]:
-    """The parameters whose names begin with a prefix, without it."""
+def below(parameters: Parameters, prefix: str) -> dict[str, Array]:
+    """Take the parameters whose names begin with a prefix, without it.
+
+    Parameters
+    ----------
+    parameters : mapping of str to array
+    prefix : str
+
+    Returns
+    -------
+    dict of str to array
+
+    Examples
+    --------
+    >>> below({"synapses.1.bias": 0.0, "start_trace": 1.0}, "synapses.")
+    {'1.bias': 0.0}
+    """
     return {name[len(prefix) :]: value for name, value in parameters.items() if name.startswith(prefix)}
 
 
