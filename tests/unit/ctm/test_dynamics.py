@@ -176,3 +176,105 @@ def test_torch_gives_the_same_and_a_gradient() -> None:
     zero = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     ctm.decay_factor(zero).sum().backward()
     assert (zero.grad == -1).all()  # a decay that came down to 0 can leave it again
+
+
+def attentive(d: int = 12, e: int = 6) -> dict[str, np.ndarray]:
+    """A model of the parity kind, its numbers at random."""
+    rng = np.random.default_rng(8)
+    shapes = {
+        "backbone.embedding.weight": (2, e),
+        "positional_embedding.projection.weight": (e, 2),
+        "positional_embedding.projection.bias": (e,),
+        "kv_proj.0.weight": (e, e),
+        "kv_proj.0.bias": (e,),
+        "kv_proj.1.weight": (e,),
+        "kv_proj.1.bias": (e,),
+        "q_proj.weight": (e, 5),
+        "q_proj.bias": (e,),
+        "attention.in_proj_weight": (3 * e, e),
+        "attention.in_proj_bias": (3 * e,),
+        "attention.out_proj.weight": (e, e),
+        "attention.out_proj.bias": (e,),
+        "synapses.1.weight": (2 * d, e + d),
+        "synapses.1.bias": (2 * d,),
+        "synapses.3.weight": (d,),
+        "synapses.3.bias": (d,),
+        "trace_processor.0.0.w1": (4, 6, d),
+        "trace_processor.0.0.b1": (1, d, 6),
+        "trace_processor.0.0.T": (1,),
+        "trace_processor.0.2.w1": (3, 2, d),
+        "trace_processor.0.2.b1": (1, d, 2),
+        "trace_processor.0.2.T": (1,),
+        "start_activated_state": (d,),
+        "start_trace": (d, 4),
+        "decay_params_action": (5,),
+        "decay_params_out": (7,),
+        "output_projector.0.weight": (10, 7),
+        "output_projector.0.bias": (10,),
+    }
+    w = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    w["trace_processor.0.0.T"][:] = 1.2
+    for role, n in (("out", 7), ("action", 5)):
+        sides = ctm.draw_neurons("random-pairing", n, n_neurons=d, action=role == "action", n_self=1)
+        w[f"{role}_neuron_indices_left"], w[f"{role}_neuron_indices_right"] = sides
+    return w
+
+
+BITS = np.random.default_rng(9).choice([-1, 1], (3, 5))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_more_ticks_leave_the_first_ones_as_they_were(engine: str) -> None:
+    few, many = (
+        ctm.forward(BITS, attentive(), ticks=ticks, heads=2, shape=(5, 2), engine=engine) for ticks in (3, 9)
+    )
+    np.testing.assert_allclose(few.predictions, many.predictions[..., :3], rtol=1e-12)
+    np.testing.assert_allclose(few.sync_action, many.sync_action[:3], rtol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_names_of_neurons_do_not_matter(engine: str) -> None:
+    """Neurons in another order, with all that belongs to them, answer the same."""
+    w, options = attentive(), {"ticks": 6, "heads": 2, "shape": (5, 2), "engine": engine}
+    order = np.random.default_rng(4).permutation(12)
+    moved = dict(w)
+    for name in ("w1", "b1"):
+        for layer in ("0.0", "0.2"):
+            key = f"trace_processor.{layer}.{name}"
+            moved[key] = w[key][..., order] if name == "w1" else w[key][:, order]
+    for key in ("start_activated_state", "start_trace", "synapses.3.weight", "synapses.3.bias"):
+        moved[key] = w[key][order]
+    both = np.concatenate((order, 12 + order))
+    columns = np.concatenate((np.arange(6), 6 + order))
+    moved["synapses.1.weight"] = w["synapses.1.weight"][both][:, columns]
+    moved["synapses.1.bias"] = w["synapses.1.bias"][both]
+    place = np.argsort(order)
+    for key in w:
+        if "indices" in key:
+            moved[key] = place[w[key]]
+    before, after = (ctm.forward(BITS, weights, **options) for weights in (w, moved))
+    np.testing.assert_allclose(after.predictions, before.predictions, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        after.post_activations, before.post_activations[..., order], rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_what_a_thought_holds_agrees_with_itself(engine: str) -> None:
+    w = attentive()
+    before = {name: value.copy() for name, value in w.items()}
+    thought = ctm.forward(BITS, w, ticks=6, heads=2, shape=(5, 2), engine=engine)
+    for name, value in w.items():
+        np.testing.assert_array_equal(value, before[name])  # nothing is changed in place
+    np.testing.assert_array_equal(thought.trace, np.moveaxis(thought.pre_activations[-4:], 0, -1))
+    np.testing.assert_allclose(thought.attention.sum(-1), 1.0, rtol=1e-12)
+    pairs = tuple(w[f"out_neuron_indices_{side}"] for side in ("left", "right"))
+    z = np.concatenate(
+        (np.repeat(w["start_activated_state"][None, None], 3, axis=1), thought.post_activations)
+    )
+    products = z[..., pairs[0]] * z[..., pairs[1]]
+    weight = np.exp(-np.clip(w["decay_params_out"], 0, 15) * np.arange(6, -1, -1)[:, None])
+    closed = (weight[:, None] * products).sum(0) / np.sqrt(weight.sum(0))
+    np.testing.assert_allclose(thought.sync_out[-1], closed, rtol=1e-10, atol=1e-12)
+    y = np.moveaxis(thought.predictions, -1, 0)
+    np.testing.assert_allclose(np.moveaxis(thought.certainties, -1, 0)[2], ctm.certainty(y[2], (5, 2)))
