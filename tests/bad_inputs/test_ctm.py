@@ -182,8 +182,7 @@ def test_shapes_of_a_prediction(shape: Any) -> None:
 def test_what_is_for_torch_alone() -> None:
     w = weights() | {"backbone.0.weight": np.ones(1)}
     assert "backbone" in refusal(lambda: ctm.forward(X, w, ticks=1), CapabilityError)
-    w = weights() | {"positional_embedding.projection.weight": np.ones((5, 4))}
-    w["positional_embedding.projection.bias"] = np.ones(5)
+    w = weights() | {"positional_embedding.table": np.ones((5, 4))}
     assert "positions" in refusal(lambda: ctm.forward(X, w, ticks=1), CapabilityError)
     w = weights() | {"backbone.embedding.weight": np.ones((2, 5))}
     assert "+1 and -1" in refusal(lambda: ctm.forward(np.full((1, 5), 3), w, ticks=1), SpecError)

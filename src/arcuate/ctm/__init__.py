@@ -19,7 +19,6 @@ from arcuate.ctm.dynamics import (
     pair_list,
     pair_products,
     project_keys_values,
-    rotational_positions,
     step_synchrony,
     synapse,
     synchrony,
@@ -27,6 +26,7 @@ from arcuate.ctm.dynamics import (
     windowed_synchrony,
 )
 from arcuate.ctm.inference import Thought, WindowThought, forward, forward_window
+from arcuate.ctm.positions import positional_code, rotational_positions
 
 __all__ = [
     "SynchronyState",
@@ -44,6 +44,7 @@ __all__ = [
     "neuron_models",
     "pair_list",
     "pair_products",
+    "positional_code",
     "project_keys_values",
     "rotational_positions",
     "step_synchrony",

@@ -89,8 +89,7 @@ def layout(w: Arrays) -> Shapes:
         shapes |= _reader(width, features, asked)
         if "backbone.embedding.weight" in w:
             shapes["backbone.embedding.weight"] = (2, features)
-        if "positional_embedding.projection.bias" in w:
-            shapes["positional_embedding.projection.bias"] = (features,)
+        shapes |= _positions(w, "positional_embedding.", features)
     if "backbone.input_projector.1.weight" in w:
         observed = _shape(w, "backbone.input_projector.1.weight", 2)[1]
         shapes |= _blocks("backbone.input_projector.", width, observed, second=True)
@@ -150,6 +149,26 @@ def _blocks(stem: str, after: int, before: int, *, second: bool) -> Shapes:
     """One or two blocks of an affine map to twice the width, a gated linear unit and a layer norm."""
     shapes = _affine(f"{stem}1", 2 * after, before) | _norm(f"{stem}3", after)
     return shapes | _affine(f"{stem}4", 2 * after, after) | _norm(f"{stem}6", after) if second else shapes
+
+
+def _positions(w: Arrays, stem: str, features: int) -> Shapes:
+    if f"{stem}projection.weight" in w:
+        return _affine(f"{stem}projection", features, 2)
+    if f"{stem}projection.0.weight" in w:
+        return _affine(f"{stem}projection.0", features, 4) | {f"{stem}start_vector": (2,)}
+    if f"{stem}Wr.weight" in w:
+        waves = _shape(w, f"{stem}Wr.weight", 2)[0]
+        hidden = _shape(w, f"{stem}mlp.2.weight", 2)[1]
+        shapes = {f"{stem}Wr.weight": (waves, 2)} | _affine(f"{stem}mlp.0", 2 * hidden, 2 * waves)
+        return shapes | _affine(f"{stem}mlp.2", features, hidden) | _norm(f"{stem}mlp.3", features)
+    if f"{stem}combination" in w:
+        (n,) = _shape(w, f"{stem}combination", 1)
+        shapes = {f"{stem}combination": (n,)}
+        for k in range(n):
+            shapes[f"{stem}embedders.{k}.Wr.weight"] = (_shape(w, f"{stem}embedders.{k}.Wr.weight", 2)[0], 2)
+            shapes |= _positions(w, f"{stem}embedders.{k}.", features)
+        return shapes
+    return {}
 
 
 def _unet(w: Arrays, d: int, width: int) -> Shapes:

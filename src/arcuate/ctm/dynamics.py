@@ -36,11 +36,11 @@ __all__ = [
     "key_values",
     "layer_norm",
     "linear",
+    "namespace",
     "neuron_models",
     "pair_list",
     "pair_products",
     "project_keys_values",
-    "rotational_positions",
     "sigmoid",
     "step_synchrony",
     "synapse",
@@ -67,8 +67,22 @@ SELECTIONS = ("first-last", "random", "random-pairing")
 LAYER_NORM_EPS = 1e-5
 
 
-def _namespace(x: Array) -> Any:
-    """The package of an array, which is there already: NumPy or torch."""
+def namespace(x: Array) -> Any:
+    """Give the package of an array, which is loaded already: NumPy or torch.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    module
+
+    Examples
+    --------
+    >>> namespace(np.ones(1)) is np
+    True
+    """
     return sys.modules[type(x).__module__.partition(".")[0]]
 
 
@@ -112,7 +126,7 @@ def sigmoid(x: Array) -> Array:
     >>> float(sigmoid(np.array(0.0)))
     0.5
     """
-    return 0.5 + 0.5 * _namespace(x).tanh(0.5 * x)
+    return 0.5 + 0.5 * namespace(x).tanh(0.5 * x)
 
 
 def glu(x: Array) -> Array:
@@ -173,7 +187,7 @@ def layer_norm(x: Array, scale: Array, shift: Array) -> Array:
     >>> layer_norm(np.array([1.0, 3.0]), np.ones(2), np.zeros(2)).round(4)
     array([-1.,  1.])
     """
-    xp = _namespace(x)
+    xp = namespace(x)
     centered = x - xp.mean(x, axis=-1, keepdims=True)
     variance = xp.mean(centered * centered, axis=-1, keepdims=True)
     return centered / xp.sqrt(variance + LAYER_NORM_EPS) * scale + shift
@@ -273,7 +287,7 @@ def neuron_models(trace: Array, parameters: Parameters, *, drop: Callable[[Array
 
 
 def _neuron_layer(x: Array, parameters: Parameters, layer: str) -> Array:
-    xp = _namespace(x)
+    xp = namespace(x)
     scale = parameters.get(f"{layer}layernorm.weight")
     if scale is not None:
         x = layer_norm(x, scale, parameters[f"{layer}layernorm.bias"])
@@ -299,7 +313,7 @@ def update_trace(trace: Array, activation: Array) -> Array:
     >>> update_trace(np.array([[[1.0, 2.0]]]), np.array([[3.0]]))
     array([[[2., 3.]]])
     """
-    return _namespace(trace).concatenate((trace[..., 1:], activation[..., None]), axis=-1)
+    return namespace(trace).concatenate((trace[..., 1:], activation[..., None]), axis=-1)
 
 
 def draw_neurons(
@@ -440,7 +454,7 @@ def decay_factor(decay: Array, *, maximum: float = DECAY_MAX) -> Array:
     >>> decay_factor(np.array([-1.0, 0.0, np.log(2.0)])).round(3)
     array([1. , 1. , 0.5])
     """
-    xp = _namespace(decay)
+    xp = namespace(decay)
     return xp.exp(-xp.clip(decay, 0.0, maximum))
 
 
@@ -491,7 +505,7 @@ def step_synchrony(state: SynchronyState | None, products: Array, r: Array) -> S
     SynchronyState(alpha=array([[3.]]), beta=array([1.5]))
     """
     if state is None:
-        return SynchronyState(products, _namespace(r).ones_like(r))
+        return SynchronyState(products, namespace(r).ones_like(r))
     return SynchronyState(r * state.alpha + products, r * state.beta + 1.0)
 
 
@@ -511,7 +525,7 @@ def synchrony(state: SynchronyState) -> Array:
     >>> synchrony(SynchronyState(np.array([[6.0]]), np.array([4.0])))
     array([[3.]])
     """
-    return state.alpha / _namespace(state.beta).sqrt(state.beta)
+    return state.alpha / namespace(state.beta).sqrt(state.beta)
 
 
 def windowed_synchrony(trace: Array, decay: Array, pairs: tuple[Array, Array]) -> Array:
@@ -564,36 +578,13 @@ def certainty(prediction: Array, shape: Sequence[int] = (-1,)) -> Array:
     >>> certainty(np.zeros((1, 4)))
     array([[1., 0.]])
     """
-    xp = _namespace(prediction)
+    xp = namespace(prediction)
     x = prediction.reshape((prediction.shape[0], *shape))
     x = x - xp.amax(x, axis=-1, keepdims=True)
     log_p = x - xp.log(xp.sum(xp.exp(x), axis=-1, keepdims=True))
     entropy = -xp.sum(xp.exp(log_p) * log_p, axis=-1) / math.log(x.shape[-1])
     entropy = xp.mean(entropy.reshape((prediction.shape[0], -1)), axis=-1)
     return xp.stack((entropy, 1.0 - entropy), axis=-1)
-
-
-def rotational_positions(n_tokens: int) -> np.ndarray:
-    """Vectors (-sin a, cos a) for angles from 0 to 180 degrees, both ends included.
-
-    Parameters
-    ----------
-    n_tokens : int
-
-    Returns
-    -------
-    ndarray, (L, 2)
-        ``custom-rotational-1d`` before its projection.
-
-    Examples
-    --------
-    >>> rotational_positions(3).round(3) + 0.0
-    array([[ 0.,  1.],
-           [-1.,  0.],
-           [ 0., -1.]])
-    """
-    angle = np.deg2rad(np.linspace(0.0, 180.0, check_int(n_tokens, where="CTM", name="n_tokens")))
-    return np.stack((-np.sin(angle), np.cos(angle)), axis=-1)
 
 
 def key_values(tokens: Array, parameters: Parameters) -> Array:
@@ -684,7 +675,7 @@ def attention_read(
     >>> read
     array([[0.5, 0.5]])
     """
-    xp = _namespace(query)
+    xp = namespace(query)
     batch, e = query.shape
     q = linear(query, parameters["in_proj_weight"][:e], parameters["in_proj_bias"][:e])
     q = q.reshape((batch, heads, 1, e // heads))

@@ -25,13 +25,13 @@ from arcuate.ctm.dynamics import (
     pair_list,
     pair_products,
     project_keys_values,
-    rotational_positions,
     step_synchrony,
     synapse,
     synchrony,
     update_trace,
     windowed_synchrony,
 )
+from arcuate.ctm.positions import positional_code
 from arcuate.errors import CapabilityError, NonFiniteError, SpecError, check_choice, check_int
 
 __all__ = ["Thought", "WindowThought", "forward", "forward_window"]
@@ -334,23 +334,16 @@ def _given(x: np.ndarray, w: Arrays, precision: str) -> np.ndarray:
         if x.ndim != 2 or not np.isin(x, (-1, 0, 1)).all():
             raise SpecError.of(where="CTM", name="x", value=x, bound="must be +1 and -1, (trial, token)")
         tokens = w["backbone.embedding.weight"][(x == 1).astype(int)]
+        grid: tuple[int, ...] = x.shape[1:]
     elif any(name.startswith("backbone.") for name in w):
-        raise CapabilityError.of(
-            where="CTM", bound="has a backbone of layers", fix="pass its features to arcuate.nn"
-        )
+        fix = "pass its features to arcuate.nn"
+        raise CapabilityError.of(where="CTM", bound="has a backbone of layers", fix=fix)
     else:
         tokens = x.reshape((*x.shape[:2], -1)).swapaxes(1, 2)
+        grid = x.shape[2:]
     _check_last(tokens, w["kv_proj.0.weight"].shape[1], "x")
-    if any(name.startswith("positional_embedding.") for name in w):
-        weight = w.get("positional_embedding.projection.weight")
-        if weight is None or weight.shape[1] != 2:
-            bound = "of these parameters are not rotational in one dimension"
-            raise CapabilityError.of(
-                where="CTM", name="positions", bound=bound, fix="add them to the features"
-            )
-        angles = rotational_positions(tokens.shape[1]).astype(precision)
-        tokens = tokens + linear(angles, weight, w["positional_embedding.projection.bias"])
-    return tokens
+    code = below(w, "positional_embedding.")
+    return tokens + positional_code(grid, code) if code else tokens
 
 
 def _check_last(x: np.ndarray, width: int, name: str) -> None:

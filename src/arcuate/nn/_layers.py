@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from arcuate.ctm.dynamics import rotational_positions
+from arcuate.ctm import rotational_positions
 from arcuate.rng import stream
 
 __all__ = ["NeuronModels", "ParityBackbone", "RotationalPositions", "SynapseUNet", "initialize", "synapses"]
