@@ -169,6 +169,20 @@ def test_the_first_parameter_that_does_not_fit_is_named(name: str) -> None:
         assert name in refusal(lambda: ctm.forward(X, other, ticks=1), SpecError)
 
 
+@pytest.mark.parametrize("parameters", [None, [1.0], "weights", {}, {"start_trace": "text"}])
+def test_what_is_no_set_of_parameters(parameters: Any) -> None:
+    refusal(lambda: ctm.forward(X, parameters, ticks=1), SpecError)
+
+
+def test_a_parameter_that_numpy_cannot_read() -> None:
+    class Elsewhere:
+        def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+            raise RuntimeError("not here")
+
+    text = refusal(lambda: ctm.forward(X, weights() | {"q_proj.bias": Elsewhere()}, ticks=1), SpecError)
+    assert "q_proj.bias" in text
+
+
 @pytest.mark.parametrize("heads", [0, 3, 5, 1.0])
 def test_heads(heads: Any) -> None:
     assert "heads" in refusal(lambda: ctm.forward(X, weights(), ticks=1, heads=heads), SpecError)

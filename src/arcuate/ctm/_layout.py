@@ -53,7 +53,11 @@ class Ticks:
 def checked(parameters: Mapping[str, Any], precision: str) -> Arrays:
     """Take parameters in one precision; the first that is missing, misshapen or not finite is named."""
     check_choice(precision, PRECISIONS, where="CTM", name="precision")
-    w: Arrays = {name: np.asarray(value) for name, value in parameters.items()}
+    given: object = parameters
+    if not isinstance(given, Mapping):
+        bound = f"must be a mapping of names to arrays, not {type(given).__name__}"
+        raise SpecError.of(where="CTM", name="parameters", bound=bound, fix="pass the state dict of a model")
+    w: Arrays = {str(name): _array(str(name), value) for name, value in given.items()}
     for name, shape in layout(w).items():
         if name not in w:
             raise SpecError.of(where="CTM parameters", name=name, bound="is missing")
@@ -70,6 +74,14 @@ def checked(parameters: Mapping[str, Any], precision: str) -> Arrays:
             raise NonFiniteError.of(where="CTM parameters", name=name, bound="must be finite")
         w[name] = w[name].astype(precision, copy=False)
     return w
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor with a gradient, or elsewhere
+        fix = "take the state dict, on the CPU"
+        raise SpecError.of(where="CTM parameters", name=name, bound="is no array", fix=fix) from error
 
 
 def layout(w: Arrays) -> Shapes:

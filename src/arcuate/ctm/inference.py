@@ -400,7 +400,8 @@ def _histories(w: Arrays, previous: WindowThought | None, batch: int) -> tuple[n
         if shape != wanted:
             bound = f"of the step before must have shape {wanted}, not {shape}"
             raise SpecError.of(where="CTM", name=name, bound=bound)
-    return previous.trace, previous.activated_trace
+    kind = w["start_trace"].dtype
+    return previous.trace.astype(kind, copy=False), previous.activated_trace.astype(kind, copy=False)
 
 
 def _check_activity(post: np.ndarray) -> None:
