@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-import arcuate.study.study as study_module
+import arcuate.study.runner as runner_module
 from arcuate.cli import study as cli_module
 from arcuate.cli.app import app
 from arcuate.study.results import Results
@@ -152,27 +152,25 @@ class TestRun:
         run("rates.toml", "--n-jobs", "1", "--set", "populations.exc.n=3")
         assert Results.open("out/rates").recording(0).n_neurons("exc") == 3
 
-    def test_options_of_the_file_may_be_overruled(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_options_of_the_file_count_until_they_are_overruled(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         asked: list[dict[str, Any]] = []
 
-        def fake(self: Any, folder: Path, **options: Any) -> pd.DataFrame:
-            asked.append({"folder": folder, **options})
-            return pd.DataFrame({"status": ["done"] * 8})
+        def noted(study: Any, store: Any, **options: Any) -> None:
+            asked.append({name: options[name] for name in ("n_jobs", "time_limit", "retries")})
 
-        monkeypatch.setattr(study_module.Study, "run", fake)
+        monkeypatch.setattr(runner_module, "run_points", noted)
         Path("squares.toml").write_text(
             SQUARES + '[run]\ntime_limit = "9 s"\nretries = 1\n', encoding="utf-8"
         )
-        run("squares.toml", "--retries", "5", "--n-jobs", "3", "--changed", "keep")
-        options = asked[0]
-        assert callable(options.pop("progress"))  # no terminal: a line every ten seconds
-        assert options == {
-            "folder": Path("out/squares"),
-            "time_limit": "9 s",
-            "retries": 5,
-            "n_jobs": 3,
-            "changed": "keep",
-        }
+        for words in (["squares.toml"], ["resume", "out/squares"]):
+            run(*words, code=1)  # nothing is run
+            assert asked.pop() == {"n_jobs": None, "time_limit": 9.0, "retries": 1}
+            run(*words, "--retries", "5", "--n-jobs", "3", "--changed", "keep", code=1)
+            assert asked.pop() == {"n_jobs": 3, "time_limit": 9.0, "retries": 5}
+            run(*words, "--time-limit", "120 s", code=1)
+            assert asked.pop() == {"n_jobs": None, "time_limit": 120.0, "retries": 1}
 
     def test_a_dry_run_leaves_nothing(self, run: Run) -> None:
         result = run("squares.toml", "--dry-run", "--n-jobs", "2")

@@ -87,10 +87,10 @@ def run(
     point is done.
     """
     from arcuate.cli.settings import parse_settings
-    from arcuate.study.files import load_study, run_options
+    from arcuate.study.files import load_study
 
     study = load_study(source, changes=parse_settings(settings or ()))
-    options = {**run_options(source), **_options(n_jobs, time_limit, retries)}
+    options = _options(n_jobs, time_limit, retries)
     folder = _check_folder(out if out is not None else _usual_folder(study.name))
     if dry_run:
         say(str(_forecast(study, folder, options.get("n_jobs"))))

@@ -156,9 +156,34 @@ def at_point(error: SpecError, point: Point) -> SpecError:
     return named
 
 
-def run_options(n_jobs: object, time_limit: Any, retries: object, progress: Any) -> dict[str, Any]:
-    """What the runner needs, checked."""
+RUN = ("n_jobs", "time_limit", "retries")
+"""Options of a run that a study may bring along."""
+
+
+def check_defaults(given: Any) -> dict[str, Any]:
+    """Options of a run that a study brings along."""
+    if not isinstance(given, Mapping):
+        raise SpecError.of(
+            where="Study",
+            name="defaults",
+            value=given,
+            bound="must be a mapping",
+            fix='write for example {"time_limit": "60 s"}',
+        )
+    for name in given:
+        if name not in RUN:
+            raise unknown("Study, defaults", name, RUN, kind="option")
+    run_options(given, {})
+    return dict(given)
+
+
+def run_options(
+    defaults: Mapping[str, Any], given: Mapping[str, Any], progress: Any = None
+) -> dict[str, Any]:
+    """What the runner needs, checked: what is given, else what the study brings along."""
     where = "Study.run"
+    told = {name: value for name, value in given.items() if value is not None}
+    n_jobs, time_limit, retries = (told.get(name, defaults.get(name)) for name in RUN)
     if n_jobs is not None:
         low = "must be a whole number >= 1"
         if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
@@ -171,6 +196,6 @@ def run_options(n_jobs: object, time_limit: Any, retries: object, progress: Any)
     return {
         "n_jobs": n_jobs,
         "time_limit": time_limit,
-        "retries": check_int(retries, where=where, name="retries", low=0, high=100),
+        "retries": check_int(2 if retries is None else retries, where=where, name="retries", low=0, high=100),
         "progress": progress,
     }

@@ -272,6 +272,7 @@ def _with_points(study: Study, points: list[dict[str, Any]]) -> Study:
         engine=study.engine,
         order=study.order,
         precision=study.precision,
+        defaults=study.defaults,
     )
 
 

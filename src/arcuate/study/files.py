@@ -16,7 +16,7 @@ A study file says what is run, at which points, and what is measured::
     "populations.exc.noise.sigma" = [0.2, 1.0]
     seed = [0, 1, 2]
 
-    [run]                                 # how `arcuate study` runs it
+    [run]                                 # how it is run where one does not say otherwise
     time_limit = "60 s"
 """
 
@@ -35,17 +35,17 @@ from arcuate.spec.distributions import value_from
 from arcuate.spec.files import read_toml
 from arcuate.spec.part import freeze
 from arcuate.study._file_function import FileFunction, public_function
+from arcuate.study._given import RUN
 from arcuate.study.design import Design
 from arcuate.study.reproduction import parse_seeds
 from arcuate.study.study import Study
 
-__all__ = ["load_study", "run_options"]
+__all__ = ["load_study"]
 
 _TEXTS = ("name", "duration", "engine", "order", "precision")
 _OPTIONS = (*_TEXTS, "seed", "keep")
 _TABLES = ("set", "record", "design", "run")
 _KEYS = ("description", "model", "measure", *_OPTIONS, *_TABLES)
-_RUN_KEYS = ("n_jobs", "time_limit", "retries")
 _DESIGN_KEYS = {
     "grid": ("values",),
     "points": ("points",),
@@ -105,35 +105,8 @@ def load_study(source: str | os.PathLike[str], *, changes: Mapping[str, Any] | N
         _design(table, where),
         None if measure is None else _function(measure, path.parent, where=where, name="measure"),
         **{"name": path.stem, **options},
+        defaults=table.get("run"),
     )
-
-
-def run_options(source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read how a study file wants to be run: the keywords of `Study.run` in its table ``[run]``.
-
-    Parameters
-    ----------
-    source : str or path
-        As for `load_study`.
-
-    Returns
-    -------
-    dict
-        Any of ``n_jobs``, ``time_limit`` and ``retries``; `Study.run` checks them.
-
-    Raises
-    ------
-    FileFormatError
-        If the file cannot be read.
-    UnknownNameError
-        If the table has another key.
-
-    Examples
-    --------
-    >>> run_options("what_when_reservoir/learning_rate_latency")
-    {'time_limit': '300 s'}
-    """
-    return dict(_read(_find(source)).get("run", {}))
 
 
 def _where(path: Path) -> str:
@@ -176,7 +149,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     for name in ("description", *_TEXTS):
         if name in table and not isinstance(table[name], str):
             raise FileFormatError.of(where=where, name=name, value=table[name], bound="must be text")
-    _only(table.get("run", {}), _RUN_KEYS, f"{where}, run")
+    _only(table.get("run", {}), RUN, f"{where}, run")
     return dict(table)
 
 

@@ -17,9 +17,11 @@ from arcuate.simulate import usable_processors
 from arcuate.spec import Network, Record
 from arcuate.spec.checks import check_flag
 from arcuate.spec.part import plain
+from arcuate.study._axes import plain_value
 from arcuate.study._given import (
     at_point,
     check_call,
+    check_defaults,
     check_target,
     default_measure,
     describe_function,
@@ -89,10 +91,12 @@ class Study:
         Whether the Recording of every point is stored as a file.
     engine, order, precision : str
         As in `simulate`.
+    defaults : mapping, optional
+        What `run` uses of ``n_jobs``, ``time_limit`` and ``retries`` where it is not told; a store keeps it.
 
     Attributes
     ----------
-    spec, design, measure, name, duration, seed, record, keep, engine, order, precision
+    spec, design, measure, name, duration, seed, record, keep, engine, order, precision, defaults
         As given; the duration in s.
 
     Raises
@@ -125,6 +129,7 @@ class Study:
         engine: str = "numba",
         order: str = "strict",
         precision: str = "float64",
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         check_target(spec, measure)
         if seed is None:
@@ -138,6 +143,7 @@ class Study:
         self.duration = duration
         if duration is not None:
             self.duration = to_si(duration, "s", where="Study", name="duration", low=0.0, low_open=True)
+        self.defaults = check_defaults({} if defaults is None else defaults)
         self.folder: Path | None = None
         self._made: list[str] | None = None
         if isinstance(spec, Network):
@@ -368,6 +374,7 @@ class Study:
                 "order": self.order,
                 "precision": self.precision,
             },
+            "run": plain_value(self.defaults),
             "fingerprint": self.fingerprint,
         }
 
@@ -377,7 +384,7 @@ class Study:
         *,
         n_jobs: int | None = None,
         time_limit: str | float | None = None,
-        retries: int = 2,
+        retries: int | None = None,
         changed: str = "refuse",
         progress: ProgressOption = None,
     ) -> pd.DataFrame:
@@ -394,9 +401,9 @@ class Study:
             Processes; all processors that may be used by default, 1 for none but this one. Inside
             ``joblib.parallel_config("dask")`` the points run on a cluster.
         time_limit : str or quantity, optional
-            Time that one point may take; none by default. A point that takes longer is recorded as failed.
-        retries : int
-            How often a point is tried again whose worker died or was stopped.
+            Time that one point may take; no limit by default. One that takes longer is recorded as failed.
+        retries : int, optional
+            How often a point is tried again whose worker died or was stopped; 2 by default.
         changed : {"refuse", "keep", "recompute"}
             What to do with results that another model, measure, option or version of this package made.
         progress : bool or callable, optional
@@ -414,7 +421,8 @@ class Study:
         FileFormatError
             If the folder holds something else.
         """
-        options = run_options(n_jobs, time_limit, retries, progress)
+        given = {"n_jobs": n_jobs, "time_limit": time_limit, "retries": retries}
+        options = run_options(self.defaults, given, progress)
         check_choice(changed, ("refuse", "keep", "recompute"), where="Study.run", name="changed")
         from arcuate.study._changes import outdated, recover
         from arcuate.study.results import Results
@@ -460,7 +468,7 @@ class Study:
         """
         from arcuate.study.forecast import forecast
 
-        n_jobs = run_options(n_jobs, None, 0, None)["n_jobs"]
+        n_jobs = run_options(self.defaults, {"n_jobs": n_jobs})["n_jobs"]
         return forecast(self, folder, n_jobs=n_jobs or usable_processors(), probe=probe)
 
     def results(self, folder: str | os.PathLike[str] | None = None) -> Results:
@@ -625,6 +633,7 @@ def study_from_description(table: Mapping[str, Any]) -> Study:
             Design.from_description(table["design"]),
             None if measure is None else described_function(measure, what="measure"),
             name=table["name"],
+            defaults=table.get("run"),
             **options,
         )
     except ArcuateError:

@@ -15,7 +15,7 @@ from arcuate.errors import ArcuateError, FileFormatError, SpecError, UnknownName
 from arcuate.models import list_studies
 from arcuate.study import study_from_description
 from arcuate.study._file_function import FileFunction
-from arcuate.study.files import load_study, run_options
+from arcuate.study.files import load_study
 
 NETWORK = """
 name = "five"
@@ -93,7 +93,7 @@ def test_a_file_gives_the_study_that_one_would_write(folder: Path) -> None:
     assert study.keys() == by_hand.keys()
     assert study.fingerprint == by_hand.fingerprint
     assert (study.name, study.seed, study.duration) == ("small", 3, 0.1)
-    assert run_options(str(folder / "study.toml")) == {"n_jobs": 1, "time_limit": "10 s"}
+    assert study.defaults == {"n_jobs": 1, "time_limit": "10 s"}
 
 
 def test_a_study_without_a_name_has_that_of_its_file(folder: Path) -> None:
@@ -177,6 +177,7 @@ class TestFunctions:
         study = load_study(folder / "study.toml")
         again = study_from_description(json.loads(json.dumps(study.describe())))
         assert again.keys() == study.keys() and again.fingerprint == study.fingerprint
+        assert again.defaults == study.defaults != {}
         description = study.describe()
         (folder / "measure.py").unlink()
         with pytest.raises(SpecError, match=r"measure\.py any more.*Run the file"):
@@ -216,7 +217,7 @@ def test_a_published_study_loads_and_says_what_it_is(name: str) -> None:
     study = load_study(name)
     assert study.name == name.partition("/")[2]
     assert 50 <= len(study.keys()) <= 100
-    assert run_options(name) == {"time_limit": "300 s"}
+    assert study.defaults == {"time_limit": "300 s"}
     assert study.dry_run(probe=False).points == len(study.design)
 
 
@@ -248,6 +249,8 @@ REFUSED = {
     "unknown key": ("seed = 3", "sed = 3", "seed"),
     "unknown table": ("[run]", "[runs]", "run"),
     "unknown key of run": ("n_jobs = 1", "n_job = 1", "n_jobs"),
+    "a time without a unit": ('time_limit = "10 s"', "time_limit = 10", "unit"),
+    "no process": ("n_jobs = 1", "n_jobs = 0", ">= 1"),
     "unknown key of design": ('repeat = "0-2"', 'repat = "0-2"', "repeat"),
     "unknown kind": ("[design]\n", '[design]\nkind = "gird"\n', "grid"),
     "unknown model": ("net.toml", "what_when_resevoir", "what_when_reservoir"),

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arcuate as arc
-from arcuate.errors import ArcuateWarning, FileFormatError, SpecError, UnknownNameError
+from arcuate.errors import ArcuateError, ArcuateWarning, FileFormatError, SpecError, UnknownNameError
 from arcuate.study import Design, Results, Study, study_from_description
 from arcuate.study._identity import code_sha256, find, importable
 from arcuate.units import format_si
@@ -344,6 +344,22 @@ def test_a_description_goes_through_json_and_makes_the_study_again(name: str) ->
     assert again.fingerprint == study.fingerprint
     assert repr(again) == repr(study)
     assert json.loads(json.dumps(again.describe())) == table
+
+
+def test_what_a_study_brings_along_is_kept_and_checked() -> None:
+    study = Study(format_si, {"value": [1.5], "unit": ["s"]}, defaults={"time_limit": "9 s", "n_jobs": 2})
+    table = json.loads(json.dumps(study.describe(), allow_nan=False))
+    assert study_from_description(table).defaults == {"time_limit": "9 s", "n_jobs": 2}
+    del table["run"]  # as stores of before have it
+    assert study_from_description(table).defaults == {}
+    for defaults, word in (
+        ({"retry": 1}, "retries"),
+        ({"time_limit": 9}, "unit"),
+        ({"n_jobs": 0}, ">= 1"),
+        (["n_jobs"], "mapping"),
+    ):
+        with pytest.raises(ArcuateError, match=word):
+            Study(format_si, {"value": [1.5], "unit": ["s"]}, defaults=defaults)  # type: ignore[arg-type]
 
 
 def test_a_study_of_a_script_says_that_the_script_must_be_run() -> None:
