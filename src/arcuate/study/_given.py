@@ -36,6 +36,27 @@ def check_target(spec: object, measure: object) -> None:
             bound="must be a function of a Recording",
             fix="use for example arcuate.analysis.summary",
         )
+    for name, function in (("spec", spec), ("measure", measure)):
+        if _is_unfinished(function):
+            raise SpecError.of(
+                where="Study",
+                name=name,
+                value=name_of(function),
+                bound="must return its result, not yield or await it",
+                fix="wrap it in a function that runs it to its end",
+            )
+
+
+def _is_unfinished(function: Any) -> bool:
+    """Whether a call only begins: of a generator or a coroutine function."""
+    if not callable(function):
+        return False
+    code = function.__wrapped__ if isinstance(function, FileFunction) else function
+    return any(
+        check(item)
+        for check in (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        for item in (code, type(code).__call__)
+    )
 
 
 def default_measure() -> Callable[[Any], Any]:
@@ -70,6 +91,15 @@ def parameters_of(function: Callable[..., Any]) -> tuple[list[str], list[str], b
         [p.name for p in named if p.default is p.empty],
         any(p.kind is p.VAR_KEYWORD for p in parameters),
     )
+
+
+def _nameless(function: Callable[..., Any]) -> dict[str, bool]:
+    """Parameters that have no name for a caller, and whether each must be given."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a function of C tells nothing
+        return {}
+    return {p.name: p.default is p.empty for p in parameters if p.kind is p.POSITIONAL_ONLY}
 
 
 def describe_function(function: Callable[..., Any]) -> dict[str, Any]:
@@ -118,6 +148,15 @@ def check_call(function: Callable[..., Any], design: Design, options: Mapping[st
     """Refuse values that a function has no parameter for, parameters that get none, options of a network."""
     known, needed, takes_any = parameters_of(function)
     where = f"Study of {name_of(function)!r}"
+    nameless = _nameless(function)
+    unnamed = next((n for n, free in nameless.items() if free or (n in design.names and not takes_any)), None)
+    if unnamed is not None:
+        raise SpecError.of(
+            where=where,
+            name=unnamed,
+            bound="must be a parameter that can be given by name",
+            fix="leave the / out of its parameters, or wrap it in a function of your own",
+        )
     for name in design.names:
         if name in COLUMNS and name != SEED:
             raise SpecError.of(

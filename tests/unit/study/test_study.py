@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
+import math
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +210,51 @@ def test_a_parameter_or_a_metric_has_no_name_of_the_tables(name: str, tmp_path: 
     with pytest.warns(ArcuateWarning, match="1 of 1 points failed") as warned:
         table = Study(lambda x: {name: x}, {"x": [1]}).run(tmp_path, n_jobs=1)
     assert table["status"].tolist() == ["failed"] and warned[0].filename == __file__
+
+
+def test_what_only_begins_when_it_is_called_is_no_target_and_no_measure() -> None:
+    def yields(x: int) -> Iterator[int]:
+        yield x
+
+    async def waits(x: int) -> int:
+        return x
+
+    async def both(x: int) -> AsyncIterator[int]:
+        yield x
+
+    class Called:
+        def __call__(self, x: int) -> Iterator[int]:
+            yield x
+
+    @functools.wraps(waits)
+    def finished(x: int) -> int:
+        return asyncio.run(waits(x))
+
+    for function in (yields, waits, both, Called(), functools.partial(yields)):
+        with pytest.raises(SpecError, match=r"spec = .*must return its result"):
+            Study(function, {"x": [1, 2]})
+        with pytest.raises(SpecError, match=r"measure = .*must return its result"):
+            Study(lambda x: x, {"x": [1, 2]}, function)
+    study = Study(finished, {"x": [1, 2]})
+    assert study.metrics(finished(**study.arguments(study.design[1]))) == {"waits": 2}
+
+
+def test_a_parameter_that_has_no_name_for_a_caller_is_refused() -> None:
+    def placed(x: int, /) -> int:
+        return x
+
+    def with_more(x: int, /, **more: int) -> int:
+        return x + sum(more.values())
+
+    def optional(x: int = 1, /, **more: int) -> int:
+        return x + sum(more.values())
+
+    for function in (placed, with_more, math.sqrt):
+        with pytest.raises(SpecError, match=r"x: must be a parameter that can be given by name"):
+            Study(function, {"x": [1, 2]})
+    assert len(Study(optional, {"x": [1, 2]}).design) == 2
+    bound = functools.partial(with_more, 1)
+    assert len(Study(bound, {"y": [1, 2]}).design) == 2
 
 
 def test_a_metric_does_not_replace_the_seed(tmp_path: Path) -> None:
