@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from arcuate.ctm import rotational_positions
+from arcuate.nn._product import Product
 from arcuate.rng import stream
 
 __all__ = ["NeuronModels", "ParityBackbone", "RotationalPositions", "SynapseUNet", "initialize", "synapses"]
@@ -26,9 +27,23 @@ def synapses(n_in: int, n_neurons: int, *, depth: int, dropout: float) -> nn.Mod
     """One gated layer for depth 1, else a U-Net; both end in a layer norm."""
     if depth > 1:
         return SynapseUNet(n_in, n_neurons, depth=depth, dropout=dropout)
-    return nn.Sequential(
-        nn.Dropout(dropout), nn.Linear(n_in, 2 * n_neurons), nn.GLU(), nn.LayerNorm(n_neurons)
-    )
+    return GatedSynapse(n_in, n_neurons, dropout=dropout)
+
+
+class GatedSynapse(nn.Sequential):  # type: ignore[misc]
+    """Synapses as one affine map, a gate and a layer norm."""
+
+    def __init__(self, n_in: int, n_neurons: int, *, dropout: float) -> None:
+        affine = nn.Linear(n_in, 2 * n_neurons)
+        super().__init__(nn.Dropout(dropout), affine, nn.GLU(), nn.LayerNorm(n_neurons))
+
+    def ready(self) -> list[Product]:
+        """Return the products of a pass, in the order in which they are used."""
+        return [affine_product(self[1])]
+
+    def forward(self, x: torch.Tensor, ready: list[Product]) -> torch.Tensor:
+        """Return the pre-activations (B, D) of inputs (B, E + D)."""
+        return self[3](self[2](ready[0](self[0](x))))
 
 
 class SynapseUNet(nn.Module):  # type: ignore[misc]
@@ -43,17 +58,32 @@ class SynapseUNet(nn.Module):  # type: ignore[misc]
         self.up_projections = nn.ModuleList(_step(narrow, wide, dropout) for wide, narrow in pairs)
         self.skip_lns = nn.ModuleList(nn.LayerNorm(wide) for wide, _ in pairs)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def ready(self) -> list[Product]:
+        """Return the products of a pass, in the order in which they are used."""
+        steps = [*self.down_projections, *reversed(self.up_projections)]
+        return [affine_product(self.first_projection[0]), *(affine_product(step[1]) for step in steps)]
+
+    def forward(self, x: torch.Tensor, ready: list[Product]) -> torch.Tensor:
         """Return the pre-activations (B, D) of inputs (B, E + D)."""
-        levels = [self.first_projection(x)]
-        for down in self.down_projections:
-            levels.append(down(levels[-1]))
+        first, *products = ready
+        _, norm, gate = self.first_projection
+        levels = [gate(norm(first(x)))]
+        for step in self.down_projections:
+            levels.append(_run(step, products.pop(0), levels[-1]))
         y = levels.pop()
-        for up, norm, level in zip(
-            reversed(self.up_projections), reversed(self.skip_lns), reversed(levels), strict=True
-        ):
-            y = norm(up(y) + level)
+        for step, norm in zip(reversed(self.up_projections), reversed(self.skip_lns), strict=True):
+            y = norm(_run(step, products.pop(0), y) + levels.pop())
         return y
+
+
+def affine_product(affine: nn.Linear) -> Product:
+    """Return an affine map as the product of a pass."""
+    return Product(affine.weight.t(), affine.bias)
+
+
+def _run(step: nn.Sequential, product: Product, x: torch.Tensor) -> torch.Tensor:
+    drop, _, norm, gate = step
+    return gate(norm(product(drop(x))))
 
 
 def _step(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
@@ -73,7 +103,7 @@ class NeuronLayer(nn.Module):  # type: ignore[misc]
 
     def ready(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return weights (D, out, in) and bias (D, out, 1), both divided by the temperature."""
-        return self.w1.permute(2, 1, 0) / self.T, (self.b1[0] / self.T).unsqueeze(-1)
+        return self.w1.permute(2, 1, 0).contiguous() / self.T, (self.b1[0] / self.T).unsqueeze(-1)
 
     def forward(self, x: torch.Tensor, ready: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Return the gated output (D, out / 2, B) of inputs (D, in, B)."""

@@ -36,10 +36,12 @@ from arcuate.nn._layers import (
     ParityBackbone,
     RotationalPositions,
     TokenBackbone,
+    affine_product,
     initialize,
     pixel_backbone,
     synapses,
 )
+from arcuate.nn._product import Product
 from arcuate.rng import check_seed
 
 __all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
@@ -73,6 +75,9 @@ _OFFICIAL_POSITIONS = {"none": "none", "custom-rotational-1d": "rotational"}
 
 class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
     """A Continuous Thought Machine (Darlow et al. 2025, arXiv 2505.05522).
+
+    Weights that are used in every tick get their gradient in one product after the last; therefore there are
+    no gradients of gradients.
 
     Parameters
     ----------
@@ -282,7 +287,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         reader = _Reader(self, kv) if kv is not None else None
         batch, n_action = len(x), self.decay_params_action.numel() if self.heads else 0
         decay, scale = self._decays(ticks)
-        scales, ready = scale.unbind(0), self.trace_processor.ready()
+        scales, ready, affine = scale.unbind(0), self.trace_processor.ready(), self.synapses.ready()
         z = self.start_activated_state.expand(batch, -1)
         window = self.start_trace.unsqueeze(-1).expand(-1, -1, batch)
         total = self._products(z)
@@ -292,7 +297,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             if reader is not None:
                 asked.append(total[:, :n_action] * scales[tick][:n_action])
                 drive = reader.read(asked[-1])
-            before.append(self.synapses(torch.cat((drive, z), dim=1)))
+            before.append(self.synapses(torch.cat((drive, z), dim=1), affine))
             window = torch.cat((window[:, 1:], before[-1].t().unsqueeze(1)), dim=1)
             z = self.trace_processor(window, ready)
             after.append(z)
@@ -397,31 +402,31 @@ class _Reader:
 
     def __init__(self, model: ContinuousThoughtMachine, kv: torch.Tensor) -> None:
         attention, width = model.attention, model.width
-        self.heads, self.out = model.heads, attention.out_proj
+        self.heads, self.out = model.heads, affine_product(attention.out_proj)
         self.dropout = model.dropout if model.training else 0.0
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
         keys, values = F.linear(kv, weight[width:], bias[width:]).chunk(2, dim=-1)
-        self.keys = self._by_head(keys).transpose(1, 2).contiguous()
-        self.values = self._by_head(values).contiguous()
+        self.keys = Product(self._by_head(keys).transpose(1, 2))
+        self.values = Product(self._by_head(values))
         scale = 1 / math.sqrt(width // self.heads)
-        self.weight = weight[:width] @ model.q_proj.weight * scale
-        self.bias = (weight[:width] @ model.q_proj.bias + bias[:width]) * scale
+        folded = (weight[:width] @ model.q_proj.weight * scale).t()
+        self.query = Product(folded, (weight[:width] @ model.q_proj.bias + bias[:width]) * scale)
         self.weights: list[torch.Tensor] = []
         self.reads: list[torch.Tensor] = []
 
     def _by_head(self, x: torch.Tensor) -> torch.Tensor:
         """(B, L, E) -> (B heads, L, E / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2).flatten(0, 1)
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2).flatten(0, 1).contiguous()
 
     def read(self, synchrony: torch.Tensor) -> torch.Tensor:
         """Return what one query per trial reads (B, E)."""
         batch = len(synchrony)
-        query = F.linear(synchrony, self.weight, self.bias).view(batch * self.heads, 1, -1)
-        weights = torch.softmax(torch.bmm(query, self.keys), dim=-1)
+        query = self.query(synchrony).view(batch * self.heads, 1, -1)
+        weights = torch.softmax(self.keys(query), dim=-1)
         self.weights.append(weights.view(batch, self.heads, 1, -1))
         if self.dropout:
             weights = F.dropout(weights, self.dropout)
-        self.reads.append(self.out(torch.bmm(weights, self.values).view(batch, -1)))
+        self.reads.append(self.out(self.values(weights).view(batch, -1)))
         return self.reads[-1]
 
 
@@ -519,6 +524,8 @@ def load_official(
     for name, (value, choices) in named.items():
         arguments[name] = choices[check_choice(value, choices, where="load_official", name=name)]
     arguments["hidden"] = arguments.get("hidden", 4) if deep else None
+    if arguments.get("selection") in ("random", "first-last"):
+        arguments.pop("n_self", None)  # the official class takes it and does not look at it
     if n_features is None and "kv_proj.0.weight" in given:
         n_features = given["kv_proj.0.weight"].shape[1]
     missing = [
