@@ -16,7 +16,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from arcuate.errors import FileFormatError
+from arcuate.errors import FileFormatError, StoreError
 from arcuate.study.report import STYLE, render_facts, write_file
 from arcuate.units import format_si, parse_quantity
 
@@ -165,6 +165,8 @@ def write_page(
     ------
     FileFormatError
         If the folder holds no study, or the page exists and `overwrite` is false.
+    StoreError
+        If the page cannot be written; nothing partial stays.
 
     Examples
     --------
@@ -178,7 +180,7 @@ def write_page(
     from arcuate.study.results import Results
 
     target = Path(folder) / "report.html" if path is None else Path(path)
-    if target.exists() and (target.is_dir() or not overwrite):
+    if os.path.exists(target) and (os.path.isdir(target) or not overwrite):
         raise FileFormatError.of(
             where="Study report",
             name="path",
@@ -197,8 +199,17 @@ def write_page(
         planned=len(results.design),
         recordings=Path(os.path.relpath(folder, target.parent)).as_posix(),
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(target, page.encode("utf-8"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, page.encode("utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise StoreError.of(
+            where="Study report",
+            name="path",
+            value=str(target),
+            bound=f"cannot be written ({getattr(error, 'strerror', '') or error})",
+            fix="free space there, or name a file elsewhere that may be written",
+        ) from error
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -16,7 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from arcuate.study.html_report import render_page
+from arcuate.errors import StoreError
+from arcuate.study import Study
+from arcuate.study.html_report import render_page, write_page
 
 FACTS = {"model": "made up", "seed": "0", "measure <b>": "a & b"}
 GAIN, TAU, NOISE = "projections.loop.weight.gain", "populations.exc.neuron.tau_m", "populations.exc.noise"
@@ -139,6 +142,34 @@ def _or_skip(reason: str) -> None:
     if os.environ.get("ARCUATE_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+class TestWritten:
+    """A page that cannot be written says where and why, and leaves nothing."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Path:
+        """Return the folder of a small study."""
+        Study(lambda x: {"square": x * x}, {"x": [1, 2]}).run(tmp_path / "store", n_jobs=1)
+        return tmp_path / "store"
+
+    @pytest.mark.parametrize("place", ["file/page.html", "x" * 300 + ".html", "a\0b.html", "/proc/page.html"])
+    def test_where_no_file_can_be(self, store: Path, place: str) -> None:
+        (store.parent / "file").write_text("mine")
+        with pytest.raises(
+            StoreError, match=r"Study report: path = .* cannot be written \(.+\)\. Free space"
+        ):
+            write_page(store, store.parent / place)
+        assert sorted(path.name for path in store.parent.iterdir()) == ["file", "store"]
+
+    def test_on_a_full_disk(self, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(handle: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(StoreError, match="No space left"):
+            write_page(store)
+        assert not list(store.glob("*report*"))
 
 
 @pytest.fixture(scope="module")
