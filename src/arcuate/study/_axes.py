@@ -188,8 +188,10 @@ def _content(where: str, path: str, value: Any) -> Any:
         raise _no_content(where, name, value) from None
     if isinstance(value, float) and not math.isfinite(value):
         raise SpecError.of(where=where, name=name, value=value, bound="must be finite")
-    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise SpecError.of(where=where, name=name, value=value, bound="must be text that UTF-8 can hold")
+    if isinstance(value, str) and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
+        raise SpecError.of(
+            where=where, name=name, value=value, bound="must be text without NUL that UTF-8 can hold"
+        )
     if isinstance(value, str) and is_quantity_text(value):
         return parse_quantity(value)
     if isinstance(value, Quantity):

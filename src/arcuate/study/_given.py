@@ -13,7 +13,7 @@ from arcuate.models import models_folder
 from arcuate.spec import Network
 from arcuate.study._file_function import FileFunction
 from arcuate.study._identity import find, importable, is_installed, path_of
-from arcuate.study._metrics import COLUMNS, name_of
+from arcuate.study._metrics import check_name, name_of
 from arcuate.study.design import SEED, Design, Point
 from arcuate.units import to_si
 
@@ -158,13 +158,8 @@ def check_call(function: Callable[..., Any], design: Design, options: Mapping[st
             fix="leave the / out of its parameters, or wrap it in a function of your own",
         )
     for name in design.names:
-        if name in COLUMNS and name != SEED:
-            raise SpecError.of(
-                where=where,
-                name=name,
-                bound="is a column of the table already",
-                fix="give the parameter another name",
-            )
+        if name != SEED:
+            check_name(name, where=where, what="parameter")
         if name not in known and not takes_any:
             raise unknown(where, name, known or ["nothing"], kind="parameter")
     missing = next((name for name in needed if name not in (*design.names, SEED)), None)

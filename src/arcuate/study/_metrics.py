@@ -10,15 +10,15 @@ import numpy as np
 
 from arcuate.errors import SpecError
 
-__all__ = ["COLUMNS", "Metric", "measured", "name_of"]
+__all__ = ["Metric", "check_name", "measured", "name_of"]
 
 Metric = bool | int | float | str | None
 """A number, a truth, a text; None for what is missing."""
 
 COLUMNS = frozenset(
-    ("point", "index", "seed", "status", "wall_seconds", "recording", "reason", "tries", "traceback")
+    ("point", "index", "seed", "status", "wall_seconds", "recording", "reason", "tries", "traceback", "best")
 )
-"""Columns of the tables of a study, and of its page, that are no metric and no field but the seed."""
+"""Columns of the tables of a study, a search and a page that are no metric and no field but the seed."""
 
 MOST = 1000
 """Numbers that a measure may return (chosen: more belong into a recording)."""
@@ -64,10 +64,7 @@ def measured(
     where = f"measure {title!r}"
     flat: dict[str, Metric] = {}
     for key, item in _entries(value, title or "value", where).items():
-        if key in COLUMNS or key in taken:
-            raise SpecError.of(
-                where=where, name=key, bound="is a column of the table already", fix="give it another name"
-            )
+        check_name(key, where=where, taken=taken)
         flat[key] = _metric(where, key, item)
     if not flat:
         raise SpecError.of(where=where, bound="returned nothing", fix=_RETURN)
@@ -104,9 +101,28 @@ def name_of(function: Any) -> str:
     return "measure" if name == "<lambda>" else str(name)
 
 
+def check_name(name: str, *, where: str, taken: Collection[str] = (), what: str = "metric") -> None:
+    """Refuse a name that a table has already, or that the file of a dataset cannot have."""
+    if name in COLUMNS or name in taken:
+        raise SpecError.of(
+            where=where,
+            name=name,
+            bound="is a column of the table already",
+            fix=f"give the {what} another name",
+        )
+    if "/" in name or not name.isprintable() or not name.strip(" .") or name != name.strip():
+        raise SpecError.of(
+            where=where,
+            name=f"name of a {what}",
+            value=name,
+            bound="must be printable text of more than dots, without / or a space at an end",
+            fix="give it another name",
+        )
+
+
 def utf8(text: str) -> str:
-    """A text without halves of characters, as the name of a file may hold them that is not UTF-8."""
-    return text.encode(errors="backslashreplace").decode()
+    """A text without NUL and halves of characters, as the name of a file may hold them that is not UTF-8."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _entries(value: Any, title: str, where: str) -> dict[str, Any]:

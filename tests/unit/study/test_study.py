@@ -199,7 +199,7 @@ def test_ten_thousand_keys_build_few_networks(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "name", ["point", "index", "status", "wall_seconds", "recording", "reason", "tries", "traceback"]
+    "name", ["point", "index", "status", "wall_seconds", "recording", "reason", "tries", "traceback", "best"]
 )
 def test_a_parameter_or_a_metric_has_no_name_of_the_tables(name: str, tmp_path: Path) -> None:
     def any_name(**values: int) -> dict[str, int]:
@@ -263,9 +263,32 @@ def test_a_metric_does_not_replace_the_seed(tmp_path: Path) -> None:
     assert table["seed"].tolist() == [0]
 
 
+@pytest.mark.parametrize("name", ["a/b", "/", "a\0b", "a\nb", ".", "..", " a", "a ", " ", "\ud800"])
+def test_a_metric_or_a_parameter_has_a_name_that_files_can_hold(name: str, tmp_path: Path) -> None:
+    def any_name(**values: int) -> int:
+        return sum(values.values())
+
+    with pytest.raises(SpecError, match=r"name of a parameter = .*must be printable"):
+        Study(any_name, {name: [1, 2]})
+    study = Study(lambda x: {name: x} if x else {"other": x}, {"x": [0, 1]})
+    with pytest.warns(ArcuateWarning, match="1 of 2 points failed"):
+        study.run(tmp_path / "store", n_jobs=1)
+    assert "name of a metric" in study.results().failed()["reason"][1]
+    study.dataset().to_netcdf(tmp_path / "data.nc")
+
+
+def test_names_that_are_only_unusual_are_kept(tmp_path: Path) -> None:
+    names = ["rate.exc", "größe", "a b", "-1", "0.5", "log(x)", "best of all"]
+    study = Study(lambda x: dict.fromkeys(names, x), {"x": [1, 2]})
+    study.run(tmp_path / "store", n_jobs=1)
+    study.dataset().to_netcdf(tmp_path / "data.nc")
+    with xr.open_dataset(tmp_path / "data.nc") as data:
+        assert set(data.data_vars) == {*names, "status", "wall_seconds"}
+
+
 def test_odd_metrics_and_values_can_be_read_and_written(tmp_path: Path) -> None:
     def odd(x: int) -> dict[str, Any]:
-        return {"huge": 10**400, "half": "\ud800", "kinds": [1, "one", True][x % 3]}
+        return {"huge": 10**400, "half": "\ud800", "nul": "a\0b", "kinds": [1, "one", True][x % 3]}
 
     study = Study(odd, {"x": [2**70, 1, 2]})
     with pytest.warns(ArcuateWarning, match="'huge' at 3 of 3"):
@@ -275,7 +298,13 @@ def test_odd_metrics_and_values_can_be_read_and_written(tmp_path: Path) -> None:
     study.results().export(tmp_path / "table.parquet")
     study.dataset().to_netcdf(tmp_path / "data.nc")
     with xr.open_dataset(tmp_path / "data.nc") as data:
+        assert set(data["nul"].values.tolist()) == {"a\\x00b"}
         assert data["kinds"].values.tolist() == [str([1, "one", True][x % 3]) for x in (2**70, 1, 2)]
+
+
+def test_a_value_with_a_nul_is_refused() -> None:
+    with pytest.raises(SpecError, match="without NUL"):
+        Study(lambda word: len(word), {"word": ["a", "a\0b"]})
 
 
 def test_why_a_point_failed_can_be_read_whatever_it_says(tmp_path: Path) -> None:
