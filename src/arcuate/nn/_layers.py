@@ -13,11 +13,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from arcuate.ctm import rotational_positions
+from arcuate.ctm import positional_code
 from arcuate.nn._product import Product
 from arcuate.rng import stream
 
-__all__ = ["NeuronModels", "ParityBackbone", "RotationalPositions", "SynapseUNet", "initialize", "synapses"]
+__all__ = ["NeuronModels", "ParityBackbone", "Positions", "SynapseUNet", "initialize", "synapses"]
 
 NARROWEST = 16
 """Width of a U-Net at its bottom (official code)."""
@@ -187,18 +187,37 @@ def pixel_backbone(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class RotationalPositions(nn.Module):  # type: ignore[misc]
-    """Positions along a sequence as angles from 0 to 180 degrees, then an affine map."""
+class Positions(nn.Module):  # type: ignore[misc]
+    """Parameters of a code of position by their official names, for `positional_code`."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, kind: str, channels: int, *, gamma: float = 1 / 2.5) -> None:
         super().__init__()
-        self.projection = nn.Linear(2, width)
+        if kind == "rotational":
+            self.projection = nn.Linear(2, channels)
+        elif kind == "rotational-2d":
+            self.start_vector = nn.Parameter(torch.tensor([0.0, 1.0]))
+            self.projection = nn.Sequential(nn.Linear(4, channels))
+        elif kind == "fourier":
+            self.Wr = Directions(2, 128, bias=False)
+            self.Wr.spread = gamma**-2
+            self.mlp = nn.Sequential(
+                nn.Linear(256, 128), nn.GLU(), nn.Linear(64, channels), nn.LayerNorm(channels)
+            )
+        else:
+            gammas = np.linspace(1.0, 0.1, 10)
+            self.embedders = nn.ModuleList(Positions("fourier", channels, gamma=float(g)) for g in gammas)
+            self.combination = nn.Parameter(torch.ones(len(gammas)))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return what is added to features (B, C, L): (C, L)."""
-        weight = self.projection.weight
-        vectors = torch.as_tensor(rotational_positions(features.shape[-1])).to(weight)
-        return self.projection(vectors).t()
+        """Return what is added to features (B, C, ...): (C, ...)."""
+        grid = tuple(features.shape[2:])
+        return positional_code(grid, dict(self.named_parameters())).t().unflatten(1, grid)
+
+
+class Directions(nn.Linear):  # type: ignore[misc]
+    """Directions of waves, normally distributed at the start."""
+
+    spread = 1.0
 
 
 def initialize(model: nn.Module, seed: int, *, skip: str = "") -> None:
@@ -206,7 +225,10 @@ def initialize(model: nn.Module, seed: int, *, skip: str = "") -> None:
     for name, module in model.named_modules():
         if skip and (name + ".").startswith(skip):
             continue
-        if isinstance(module, (nn.Linear, nn.Conv2d)):
+        if isinstance(module, Directions):
+            values = stream(seed, f"ctm/init/{name}.weight").standard_normal(module.weight.shape)
+            _set(module.weight, module.spread * values)
+        elif isinstance(module, (nn.Linear, nn.Conv2d)):
             bound = 1 / math.sqrt(module.weight[0].numel())
             _uniform(module.weight, bound, f"{name}.weight", seed)
             _uniform(module.bias, bound, f"{name}.bias", seed)

@@ -34,7 +34,7 @@ from arcuate.errors import (
 from arcuate.nn._layers import (
     NeuronModels,
     ParityBackbone,
-    RotationalPositions,
+    Positions,
     TokenBackbone,
     affine_product,
     initialize,
@@ -47,7 +47,7 @@ from arcuate.rng import check_seed
 __all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
 
 BACKBONES = ("features", "parity", "tokens", "pixels")
-POSITIONS = ("none", "rotational")
+POSITIONS = ("none", "rotational", "rotational-2d", "fourier", "fourier-mixture")
 
 OFFICIAL_ARGUMENTS: dict[str, str] = {
     "out_dims": "n_outputs",
@@ -70,7 +70,13 @@ OFFICIAL_ARGUMENTS: dict[str, str] = {
 """Arguments of the official class, and what they are called here; ``deep_nlms=False`` is ``hidden=None``."""
 
 _OFFICIAL_BACKBONES = {"none": "features", "parity_backbone": "parity"}
-_OFFICIAL_POSITIONS = {"none": "none", "custom-rotational-1d": "rotational"}
+_OFFICIAL_POSITIONS = {
+    "none": "none",
+    "custom-rotational-1d": "rotational",
+    "custom-rotational": "rotational-2d",
+    "learnable-fourier": "fourier",
+    "multi-learnable-fourier": "fourier-mixture",
+}
 
 
 class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
@@ -110,8 +116,9 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         blocks of convolution, or a module of your own.
     n_features : int or None
         C of ``"features"`` and of your own module, channels of ``"pixels"``, vocabulary of ``"tokens"``.
-    positions : {"none", "rotational"}
-        What is added to the features of a sequence.
+    positions : {"none", "rotational", "rotational-2d", "fourier", "fourier-mixture"}
+        What is added to the features: the first for a sequence, the others for an image
+        (`arcuate.ctm.positional_code`).
     shape : sequence of int
         How a prediction falls into positions and classes, for its certainty.
     dropout, neuron_dropout : float
@@ -243,7 +250,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         self._input = (backbone if isinstance(backbone, str) else "own", n)
         self._channels = channels
         check_choice(positions, POSITIONS, where="CTM", name="positions")
-        self.positional_embedding = RotationalPositions(channels) if positions == "rotational" else None
+        self.positional_embedding = None if positions == "none" else Positions(positions, channels)
         self.kv_proj = nn.Sequential(nn.Linear(channels, self.width), nn.LayerNorm(self.width))
         self.q_proj = nn.Linear(self.decay_params_action.numel(), self.width)
         self.attention = nn.MultiheadAttention(self.width, self.heads, self.dropout, batch_first=True)

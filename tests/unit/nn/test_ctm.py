@@ -141,6 +141,18 @@ class TestEquations:
         [
             ({"backbone": "tokens", "n_features": 7, "positions": "none"}, torch.tensor([[0, 6, 3]])),
             ({"backbone": "pixels", "n_features": 1, "positions": "none"}, torch.ones(1, 1, 8, 8)),
+            (
+                {"backbone": "pixels", "n_features": 1, "positions": "rotational-2d"},
+                torch.arange(256.0).view(1, 1, 16, 16) % 7,
+            ),
+            (
+                {"backbone": "features", "n_features": 3, "positions": "fourier"},
+                torch.ones(1, 3, 4, 5),
+            ),
+            (
+                {"backbone": "features", "n_features": 3, "positions": "fourier-mixture"},
+                torch.ones(1, 3, 4, 5),
+            ),
             ({"backbone": torch.nn.Conv1d(2, 3, 1), "n_features": 3}, torch.ones(1, 2, 6)),
             (
                 {"backbone": "features", "n_features": 3, "synapse_depth": 3, "layer_norm": True},
@@ -191,6 +203,12 @@ class TestStart:
         ):
             assert 0.9 * bound < value.abs().max() <= bound
         assert not model.attention.out_proj.bias.any() and not model.decay_params_out.any()
+
+    def test_waves_of_position_start_at_the_official_scales(self) -> None:
+        model = parity(backbone="features", n_features=3, positions="fourier-mixture")
+        parts = model.positional_embedding.embedders
+        for part, gamma in ((parts[0], 1.0), (parts[-1], 0.1)):
+            assert part.Wr.weight.std().item() == pytest.approx(gamma**-2, rel=0.15)
 
 
 class TestLosses:
@@ -304,6 +322,12 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         SpecError,
         "x",
         ("(trials, length)",),
+    ),
+    "a sequence where a code of images is added": (
+        lambda: parity(positions="fourier")(torch.ones(2, 5)),
+        SpecError,
+        "grid",
+        ("image", "(5,)"),
     ),
     "no trial": (lambda: plain()(torch.ones(0, 4)), SpecError, "x", ("(0, 4)",)),
     "a token that is not in the vocabulary": (
