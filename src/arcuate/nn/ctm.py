@@ -216,7 +216,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             decays = torch.zeros(n if one_by_one else n * (n + 1) // 2)
             self.register_parameter(f"decay_params_{kind}", nn.Parameter(decays))
         self.register_buffer("_pairs", torch.zeros(0, dtype=torch.long), persistent=False)
-        self.register_load_state_dict_post_hook(lambda module, _: module._list_pairs())
+        self.register_load_state_dict_post_hook(_after_load)
         self._list_pairs()
 
     def _list_pairs(self) -> None:
@@ -402,6 +402,11 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         for name, value in self.named_parameters(recurse=False):
             if name.startswith("decay_params_"):
                 value.data.clamp_(0, DECAY_MAX)
+
+
+def _after_load(model: ContinuousThoughtMachine, _: Any) -> None:
+    """Follow the pairs of weights that were loaded; a function with a name travels to other processes."""
+    model._list_pairs()
 
 
 class _Reader:

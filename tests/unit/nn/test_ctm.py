@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -209,6 +211,15 @@ class TestStart:
         parts = model.positional_embedding.embedders
         for part, gamma in ((parts[0], 1.0), (parts[-1], 0.1)):
             assert part.Wr.weight.std().item() == pytest.approx(gamma**-2, rel=0.15)
+
+
+def test_a_model_is_copied_and_travels_to_other_processes() -> None:
+    model, x = parity(), signs()
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(again(x).predictions, model(x).predictions)
+        again.load_state_dict(parity(seed=2).state_dict())
+        assert torch.equal(again(x).predictions, parity(seed=2)(x).predictions)
+        assert not torch.equal(again(x).predictions, model(x).predictions)
 
 
 class TestLosses:
