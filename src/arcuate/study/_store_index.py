@@ -127,8 +127,8 @@ def _alone(folder: Path) -> Iterator[bool]:
 def _reader(path: Path, *, alone: bool) -> Iterator[sqlite3.Connection]:
     """Open an index for reading, in a folder that cannot be written too."""
     copied = None
-    # where nobody writes and no log is left, SQLite need not put files of its own beside the index
-    quiet = alone and not _log(path).exists()
+    # where nobody writes and nothing is left in a log, SQLite need not put files of its own beside the index
+    quiet = alone and not _has_log(path)
     connection = _connect(path, "mode=ro&immutable=1" if quiet else "mode=ro")
     try:
         try:
@@ -137,10 +137,9 @@ def _reader(path: Path, *, alone: bool) -> Iterator[sqlite3.Connection]:
             if code_of(error) not in _CANNOT_WRITE:
                 raise
             connection.close()
-            log = _log(path)
-            if log.exists() and log.stat().st_size:
+            if _has_log(path):
                 copied = tempfile.TemporaryDirectory()
-                for file in (path, log):
+                for file in (path, _log(path)):
                     shutil.copy(file, copied.name)
                 connection = _connect(Path(copied.name) / NAME, "mode=ro")
             else:
@@ -154,6 +153,12 @@ def _reader(path: Path, *, alone: bool) -> Iterator[sqlite3.Connection]:
 
 def _log(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
+
+
+def _has_log(path: Path) -> bool:
+    """Say whether something stands in the log; a process that was killed may leave an empty one."""
+    log = _log(path)
+    return log.exists() and log.stat().st_size > 0
 
 
 def create(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:

@@ -80,6 +80,20 @@ def test_another_study_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "index.sqlite").read_bytes() == before
 
 
+def test_who_only_looks_leaves_nothing_beside_an_empty_log(tmp_path: Path) -> None:
+    with fresh(tmp_path) as store:
+        store.commit([row(1)])
+    (tmp_path / "index.sqlite-wal").touch()  # of a process that was killed
+    before = sorted(tmp_path.iterdir())
+    assert len(Store.read(tmp_path).rows()) == 1
+    with pytest.raises(SpecError, match="holds the study"):
+        Store.open(tmp_path, {"name": "noise"}, fingerprint={})
+    assert sorted(tmp_path.iterdir()) == before
+    with fresh(tmp_path) as store:
+        assert len(store.rows()) == 1
+    assert not (tmp_path / "index.sqlite-wal").exists()
+
+
 def another_program(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE birds (name TEXT)")
