@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from arcuate.errors import SpecError
 from arcuate.spec import Network
 from arcuate.study._axes import plain_value
+from arcuate.study._store_folder import has_store
 from arcuate.study._store_rows import Row
 
 if TYPE_CHECKING:
@@ -19,30 +20,7 @@ if TYPE_CHECKING:
     from arcuate.study.store import Store
     from arcuate.study.study import Study
 
-__all__ = ["has_store", "outdated", "recover"]
-
-
-def has_store(folder: str | os.PathLike[str]) -> bool:
-    """Whether there is a store in a folder, in whatever state.
-
-    Parameters
-    ----------
-    folder : path
-        Which may not be there.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> has_store("no/such/folder")
-    False
-    """
-    from arcuate.study._store_folder import as_folder
-    from arcuate.study._store_index import NAME
-
-    return os.path.lexists(as_folder(folder) / NAME)
+__all__ = ["outdated", "recover"]
 
 
 def outdated(study: Study, folder: str | os.PathLike[str], *, changed: str) -> set[str]:

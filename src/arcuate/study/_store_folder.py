@@ -39,6 +39,26 @@ def as_folder(folder: str | os.PathLike[str]) -> Path:
     return Path(folder).expanduser()
 
 
+def has_store(folder: str | os.PathLike[str]) -> bool:
+    """Whether there is a store in a folder, in whatever state.
+
+    Parameters
+    ----------
+    folder : path
+        Which may not be there.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> has_store("no/such/folder")
+    False
+    """
+    return os.path.lexists(as_folder(folder) / indexes.NAME)
+
+
 @contextmanager
 def guarded(folder: Path) -> Iterator[None]:
     """Turn what SQLite and the system say into an error that names the folder and the free space."""

@@ -17,9 +17,11 @@ from arcuate.study._axes import (
     LIMIT,
     SEED,
     Block,
+    Constraint,
     check_count,
     check_fields,
     draw_shares,
+    holds,
     make_block,
     no_doubles,
     plain_value,
@@ -27,7 +29,6 @@ from arcuate.study._axes import (
     revived,
     values_at,
 )
-from arcuate.study._where import Constraint, holds
 
 __all__ = ["LIMIT", "SEED", "Block", "Design", "Point"]
 

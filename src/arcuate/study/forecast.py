@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arcuate.recording import Recording
 from arcuate.spec import Network
-from arcuate.study._changes import has_store
+from arcuate.study._store_folder import has_store
 
 if TYPE_CHECKING:
     from arcuate.study.design import Point
