@@ -458,6 +458,19 @@ def _started(backend: str, folder: Path) -> subprocess.Popen[str]:
 
 
 class TestSignals:
+    @pytest.fixture(autouse=True)
+    def usual_handlers(self) -> Iterator[None]:
+        """Those of a fresh Python, whatever started the tests or was imported."""
+        usual = {
+            signal.SIGINT: signal.default_int_handler,
+            signal.SIGTERM: signal.SIG_DFL,
+            signal.SIGHUP: signal.SIG_DFL,
+        }
+        before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     @pytest.mark.parametrize(
         ("backend", "number", "code"),
         [
