@@ -9,6 +9,7 @@ from arcuate.errors import TaskError, unknown
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
+from arcuate.tasks.forms import Drive, Tokens
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.what_when import WhatWhen
 
@@ -18,11 +19,13 @@ __all__ = [
     "Condition",
     "Cue",
     "DelayedNonMatch",
+    "Drive",
     "EvidenceAccumulation",
     "EvidenceTrials",
     "Pulses",
     "StimulusTrials",
     "Task",
+    "Tokens",
     "Trials",
     "WhatWhen",
     "build",
