@@ -33,8 +33,9 @@ class Tokens:
 
     Examples
     --------
-    >>> Tokens(tokens=np.array([[0, 1, 2]]), targets=np.array([[-1, -1, 1]]), vocabulary=("a", "b", "?")).asked
-    array([[False, False,  True]])
+    >>> read = Tokens(tokens=np.array([[0, 1]]), targets=np.array([[-1, 1]]), vocabulary=("a", "b"))
+    >>> read.asked
+    array([[False,  True]])
     """
 
     tokens: np.ndarray
