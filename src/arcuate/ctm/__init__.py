@@ -6,6 +6,7 @@ the parameters of a trained model, without torch.
 
 from __future__ import annotations
 
+from arcuate.ctm.decoding import Decoded, decode
 from arcuate.ctm.dynamics import (
     SynchronyState,
     attention_read,
@@ -29,12 +30,14 @@ from arcuate.ctm.inference import Thought, WindowThought, forward, forward_windo
 from arcuate.ctm.positions import positional_code, rotational_positions
 
 __all__ = [
+    "Decoded",
     "SynchronyState",
     "Thought",
     "WindowThought",
     "attention_read",
     "certainty",
     "decay_factor",
+    "decode",
     "draw_neurons",
     "forward",
     "forward_window",

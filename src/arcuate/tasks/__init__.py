@@ -10,6 +10,8 @@ from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
+from arcuate.tasks.parity import Parity, ParityTrials
+from arcuate.tasks.sort import Sort, SortTrials
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.what_when import WhatWhen
 
@@ -22,7 +24,11 @@ __all__ = [
     "Drive",
     "EvidenceAccumulation",
     "EvidenceTrials",
+    "Parity",
+    "ParityTrials",
     "Pulses",
+    "Sort",
+    "SortTrials",
     "StimulusTrials",
     "Task",
     "Tokens",
