@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from arcuate.ctm.dynamics import (
 )
 from arcuate.ctm.positions import positional_code
 from arcuate.errors import CapabilityError, NonFiniteError, SpecError, check_choice, check_int
+
+if TYPE_CHECKING:
+    from arcuate.recording import Recording
 
 __all__ = ["Thought", "WindowThought", "forward", "forward_window"]
 
@@ -76,6 +79,67 @@ class Thought:
     reads: np.ndarray | None
     key_values: np.ndarray | None
     trace: np.ndarray
+
+    def recording(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        source: str,
+        stimulus: Any = None,
+        repeat: Any = None,
+        condition: Any = None,
+        sites: Sequence[str] | None = None,
+        seed: int | None = None,
+        spec_json: str | None = None,
+    ) -> Recording:
+        """Label a thought, so that it is saved, compared and analyzed as any other activity.
+
+        Parameters
+        ----------
+        parameters : mapping of str to array
+            Those that the thought came from; the pairs of neurons are read from them.
+        source : str
+            What made it, such as "numpy", "numba" or "torch:ContinuousThoughtMachine".
+        stimulus, repeat, condition : sequence of B, optional
+            Labels of the trials; a text alone goes for all of them.
+        sites : sequence of str, optional
+            Sites to keep; all by default.
+        seed, spec_json : optional
+            As in `Recording.build`.
+
+        Returns
+        -------
+        Recording
+            States over (``trial``, ``tick``, ``unit``), ticks from 1: ``z`` of ``ctm/post``, ``a`` of
+            ``ctm/pre``, ``S`` of ``ctm/sync_out`` and ``ctm/sync_action`` (units are pairs, with coordinates
+            ``pre``, ``post`` and ``decay``), ``weight`` of ``ctm/attention`` (``head``, ``token``), ``y`` of
+            ``ctm/prediction``, ``certainty`` and ``entropy`` of ``ctm/certainty``.
+
+        Raises
+        ------
+        SpecError
+            If labels are not one for each trial, a site does not exist, or the pairs are missing.
+
+        Examples
+        --------
+        >>> z = np.zeros((3, 2, 4))
+        >>> thought = Thought(
+        ...     predictions=np.zeros((2, 5, 3)), certainties=np.zeros((2, 2, 3)), pre_activations=z,
+        ...     post_activations=z, sync_out=np.zeros((3, 2, 1)), sync_action=None, attention=None,
+        ...     reads=None, key_values=None, trace=np.zeros((2, 4, 1)),
+        ... )
+        >>> pair = {"out_neuron_indices_left": [1], "out_neuron_indices_right": [3]}
+        >>> pair |= {"decay_params_out": [0.1]}
+        >>> recording = thought.recording(pair, source="numpy", stimulus=["a", "b"])
+        >>> recording.states("ctm/sync_out")["pre"].values.tolist(), dict(recording.states("ctm/post").sizes)
+        ([1], {'trial': 2, 'tick': 3, 'unit': 4})
+        """
+        from arcuate.ctm._recording import build
+
+        labels = {"stimulus": stimulus, "repeat": repeat, "condition": condition}
+        return build(
+            self, parameters, labels=labels, sites=sites, source=source, seed=seed, spec_json=spec_json
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

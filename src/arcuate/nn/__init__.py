@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "ContinuousThoughtMachine",
     "accuracy",
+    "capture",
     "ctc_loss",
     "fit",
     "load_official",
@@ -19,6 +20,7 @@ __all__ = [
 _NAMES = {
     "ContinuousThoughtMachine": "ctm",
     "accuracy": "losses",
+    "capture": "record",
     "ctc_loss": "losses",
     "fit": "train",
     "load_official": "ctm",
