@@ -26,6 +26,13 @@ from arcuate.ctm.dynamics import (
     update_trace,
     windowed_synchrony,
 )
+from arcuate.ctm.evaluation import (
+    accuracy_by_tick,
+    answers_by_tick,
+    calibration,
+    risk_coverage,
+    thinking_time,
+)
 from arcuate.ctm.inference import Thought, WindowThought, forward, forward_window
 from arcuate.ctm.positions import positional_code, rotational_positions
 
@@ -34,7 +41,10 @@ __all__ = [
     "SynchronyState",
     "Thought",
     "WindowThought",
+    "accuracy_by_tick",
+    "answers_by_tick",
     "attention_read",
+    "calibration",
     "certainty",
     "decay_factor",
     "decode",
@@ -49,10 +59,12 @@ __all__ = [
     "pair_products",
     "positional_code",
     "project_keys_values",
+    "risk_coverage",
     "rotational_positions",
     "step_synchrony",
     "synapse",
     "synchrony",
+    "thinking_time",
     "update_trace",
     "windowed_synchrony",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate.ctm._answers import classes_of
 from arcuate.ctm._layout import Arrays, Ticks, checked
 from arcuate.ctm.dynamics import (
     SynchronyState,
@@ -224,7 +225,7 @@ def forward(
     w = checked(parameters, precision)
     given = _given(np.asarray(x), w, precision)
     _check_widths(w, given, heads)
-    _check_shape(shape, len(w["output_projector.0.bias"]))
+    classes_of(len(w["output_projector.0.bias"]), shape)
     if engine == "numba":
         from arcuate.ctm._fused import think
     else:
@@ -429,18 +430,6 @@ def _check_widths(w: Arrays, direct: np.ndarray, heads: int) -> None:
     _check_last(direct, first.shape[1] - len(w["start_trace"]), "x")
     if direct.ndim != 2:
         raise SpecError.of(where="CTM", name="x", bound=f"must be (trial, feature), not {direct.shape}")
-
-
-def _check_shape(shape: Sequence[int], outputs: int) -> None:
-    """A prediction falls into positions of at least two classes."""
-    try:
-        classes = np.empty(outputs).reshape(tuple(shape)).shape[-1]
-    except (TypeError, ValueError, IndexError) as error:
-        bound = f"must multiply to the {outputs} outputs of the model"
-        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound) from error
-    if classes < 2:
-        bound = "must end in two classes or more; the certainty of one is not defined"
-        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound)
 
 
 def _pairs(w: Arrays, role: str) -> tuple[np.ndarray, np.ndarray]:
