@@ -47,6 +47,7 @@ from arcuate.rng import check_seed
 __all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
 
 BACKBONES = ("features", "parity", "tokens", "pixels")
+READOUTS = ("synchrony", "state")
 POSITIONS = ("none", "rotational", "rotational-2d", "fourier", "fourier-mixture")
 
 OFFICIAL_ARGUMENTS: dict[str, str] = {
@@ -121,6 +122,9 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         (`arcuate.ctm.positional_code`).
     shape : sequence of int
         How a prediction falls into positions and classes, for its certainty.
+    readout : {"synchrony", "state"}
+        What a prediction is a linear map of: the synchrony that answers, or, to compare, the post-activations
+        of the tick. The synchrony that asks is there in both; `arcuate.ctm.forward` knows the first alone.
     dropout, neuron_dropout : float
         Shares that are dropped while training in synapses and attention, and in neuron-level models
         (None: the same).
@@ -164,6 +168,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         n_features: int | None = None,
         positions: str = "none",
         shape: Sequence[int] = (-1,),
+        readout: str = "synchrony",
         dropout: float = 0.0,
         neuron_dropout: float | None = None,
         seed: int = 0,
@@ -181,6 +186,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         if heads and width % heads:
             raise SpecError.of(where="CTM", name="heads", value=heads, bound=f"must divide width = {width}")
         check_choice(selection, SELECTIONS, where="CTM", name="selection")
+        self.readout = check_choice(readout, READOUTS, where="CTM", name="readout")
         neuron_dropout = dropout if neuron_dropout is None else neuron_dropout
         for name, share in (("dropout", dropout), ("neuron_dropout", neuron_dropout)):
             check_real(share, where="CTM", name=name, low=0, high=1, high_open=True)
@@ -197,7 +203,8 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             self.trace_processor = NeuronModels(
                 n_neurons, history=history, hidden=hidden, layer_norm=layer_norm, dropout=neuron_dropout
             )
-            self.output_projector = nn.Sequential(nn.Linear(self.decay_params_out.numel(), n_outputs))
+            n_read = n_neurons if readout == "state" else self.decay_params_out.numel()
+            self.output_projector = nn.Sequential(nn.Linear(n_read, n_outputs))
         initialize(self, seed, skip="" if isinstance(backbone, str) else "backbone.")
 
     def _draw_pairs(self, selection: str, *, n_out: int, n_action: int, n_self: int, seed: int) -> None:
@@ -311,8 +318,8 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             total = torch.addcmul(self._products(z), total, decay)
             totals.append(total[:, n_action:])
         sync_out = torch.stack(totals) * scale[1:, None, n_action:]
-        predictions = self.output_projector(sync_out)
         post = torch.stack(after)
+        predictions = self.output_projector(post if self.readout == "state" else sync_out)
         _check_activity(predictions, post)
         certainties = certainty(predictions.flatten(0, 1), self.shape).unflatten(0, (ticks, batch))
         return Thought(
@@ -550,11 +557,11 @@ def load_official(
     model = ContinuousThoughtMachine(**arguments, n_features=n_features)
     if "start_trace" in given:
         model.to(given["start_trace"].dtype)
-    _load(model, given)
+    load_weights(model, given)
     return model
 
 
-def _load(model: ContinuousThoughtMachine, given: Mapping[str, torch.Tensor]) -> None:
+def load_weights(model: ContinuousThoughtMachine, given: Mapping[str, torch.Tensor]) -> None:
     """Copy weights into a model, or name the first that does not fit."""
     own = model.state_dict()
     fix = "use the configuration that the weights were trained with"

@@ -213,6 +213,20 @@ class TestStart:
             assert part.Wr.weight.std().item() == pytest.approx(gamma**-2, rel=0.15)
 
 
+def test_the_read_out_of_the_state_is_a_linear_map_of_it() -> None:
+    model = parity(readout="state").double()
+    thought = model(signs().double())
+    weight, bias = model.output_projector[0].weight, model.output_projector[0].bias
+    assert weight.shape == (10, 24)
+    torch.testing.assert_close(
+        thought.predictions, torch.einsum("tbd,od->bot", thought.post_activations, weight) + bias[:, None]
+    )
+    same = parity().double()
+    weights = {name: value for name, value in model.state_dict().items() if "output_" not in name}
+    same.load_state_dict(weights, strict=False)
+    torch.testing.assert_close(same(signs().double()).post_activations, thought.post_activations)
+
+
 def test_a_model_is_copied_and_travels_to_other_processes() -> None:
     model, x = parity(), signs()
     for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
@@ -292,6 +306,12 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         ("24", "first-last"),
     ),
     "nobody asks": (lambda: parity(n_action=0), SpecError, "n", (">= 1",)),
+    "a read-out of something else": (
+        lambda: parity(readout="both"),
+        SpecError,
+        "both",
+        ("readout", "synchrony"),
+    ),
     "more pairs with itself than pairs": (
         lambda: parity(selection="random-pairing", n_self=6),
         SpecError,
