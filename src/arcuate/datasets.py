@@ -24,7 +24,7 @@ import numpy as np
 
 from arcuate.errors import FileFormatError, check_int, unknown
 
-__all__ = ["DatasetInfo", "info", "load", "names", "path", "read"]
+__all__ = ["DatasetInfo", "attributes", "info", "load", "names", "path", "read"]
 
 MAX_BUNDLED = 5_000_000
 LIMIT = 2**30
@@ -105,8 +105,8 @@ def names(*, folder: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> names()
-    ('izhikevich_types',)
+    >>> "izhikevich_types" in names()
+    True
     """
     return tuple(_manifest(_folder(folder)))
 
@@ -209,13 +209,55 @@ def load(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
     return read(path(name, folder=folder))
 
 
+def attributes(name: str, *, folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """Return what a file of weights says of itself: settings of the model, and how it was trained.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`, whose file is a ``.safetensors`` with a table named ``arcuate`` in its metadata.
+    folder : path, optional
+        Another folder with a ``MANIFEST.toml``.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    FileFormatError
+        If the file is missing, altered, of another kind or says nothing of itself.
+
+    Examples
+    --------
+    >>> attributes("ctm_parity_8")["settings"]["n_ticks"]
+    10
+    """
+    file = path(name, folder=folder)
+    if file.suffix != ".safetensors":
+        raise _refuse("datasets.attributes", file, "must be a .safetensors file, which alone has attributes")
+    with _open_checked(file, where="datasets.attributes", limit=MAX_BUNDLED) as stream:
+        header, _ = _tensor_header(stream, file)
+    told = header.get("__metadata__", {})
+    text = told.get("arcuate") if isinstance(told, dict) else None
+    if not isinstance(text, str):
+        raise _refuse("datasets.attributes", file, "says nothing of itself, no metadata named 'arcuate'")
+    table = _parse_json(text, file)
+    if not isinstance(table, dict):
+        raise _refuse("datasets.attributes", file, "must have a table as its metadata named 'arcuate'")
+    return table
+
+
 def read(path: str | os.PathLike[str], *, limit: int = LIMIT) -> Any:
     """Read a file after checking what can be checked, by its suffix.
 
     Parameters
     ----------
     path : path
-        ``.npz`` (a dict of arrays), ``.npy``, ``.json``, ``.toml``, ``.txt`` or ``.nc`` (a Recording).
+        ``.npz`` or ``.safetensors`` (a dict of arrays), ``.npy``, ``.json``, ``.toml``, ``.txt`` or ``.nc``
+        (a Recording).
     limit : int
         Most bytes that the content may take in memory.
 
@@ -282,6 +324,10 @@ def _read_text(stream: IO[bytes], file: Path, limit: int) -> str:  # noqa: ARG00
 
 
 def _read_json(stream: IO[bytes], file: Path, limit: int) -> Any:  # noqa: ARG001
+    return _parse_json(_decode(stream, file), file)
+
+
+def _parse_json(text: str, file: Path) -> Any:
     def refuse_word(word: str) -> Any:
         raise ValueError(f"{word} is no JSON")
 
@@ -298,7 +344,6 @@ def _read_json(stream: IO[bytes], file: Path, limit: int) -> Any:  # noqa: ARG00
             raise ValueError(f"doubled key {next(k for k in keys if keys.count(k) > 1)!r}")
         return table
 
-    text = _decode(stream, file)
     try:
         return json.loads(text, parse_constant=refuse_word, parse_float=number, object_pairs_hook=unique)
     except RecursionError as error:
@@ -406,9 +451,74 @@ def _read_npz(stream: IO[bytes], file: Path, limit: int) -> dict[str, np.ndarray
     return arrays
 
 
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
+}  # fmt: skip
+"""Kinds of numbers in a ``.safetensors`` file that NumPy has too."""
+
+
+def _tensor_header(stream: IO[bytes], file: Path) -> tuple[dict[str, Any], int]:
+    """Header of a ``.safetensors`` file, and where its numbers begin: size (8 bytes), JSON, numbers."""
+    size = file.stat().st_size
+    length = int.from_bytes(stream.read(8), "little")
+    if size < 10 or length > size - 8:
+        raise _refuse("datasets.read", file, f"declares a header of {length} bytes in a file of {size}")
+    try:
+        text = stream.read(length).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refuse("datasets.read", file, f"has no UTF-8 header (byte {error.start})") from error
+    header = _parse_json(text, file)
+    if not isinstance(header, dict):
+        raise _refuse("datasets.read", file, "must have a table as its header")
+    return header, 8 + length
+
+
+def _naturals(numbers: Any) -> tuple[int, ...] | None:
+    """Numbers that count something, or None."""
+    good = isinstance(numbers, list) and all(type(n) is int and n >= 0 for n in numbers)
+    return tuple(numbers) if good else None
+
+
+def _tensor_place(entry: Any, file: Path, name: str) -> tuple[str, tuple[int, ...], int, int]:
+    """Kind, shape, first and last byte that a header declares of an array."""
+    told = entry if isinstance(entry, dict) else {}
+    kind, shape, place = told.get("dtype"), _naturals(told.get("shape")), _naturals(told.get("data_offsets"))
+    if not isinstance(kind, str) or shape is None or place is None or len(place) != 2:
+        raise _refuse("datasets.read", file, f"has no readable array at {name!r}")
+    if kind not in _DTYPES:
+        raise _refuse(
+            "datasets.read", file, f"has numbers of kind {kind!r} at {name!r}, which NumPy does not have"
+        )
+    return _DTYPES[kind], shape, place[0], place[1]
+
+
+def _read_safetensors(stream: IO[bytes], file: Path, limit: int) -> dict[str, np.ndarray]:
+    header, begin = _tensor_header(stream, file)
+    header.pop("__metadata__", None)
+    if not header:
+        raise _refuse("datasets.read", file, "holds no array")
+    places = {name: _tensor_place(entry, file, name) for name, entry in header.items()}
+    arrays: dict[str, np.ndarray] = {}
+    end = 0
+    for name, (kind, shape, first, last) in sorted(places.items(), key=lambda item: item[1][2:]):
+        declared = math.prod(shape) * np.dtype(kind).itemsize
+        _check_size(declared, last - first, limit=limit, file=file, name=name)
+        if first != end or begin + last > file.stat().st_size:
+            bound = f"has {name!r} at bytes {first} to {last}, which others take or the file does not have"
+            raise _refuse("datasets.read", file, bound)
+        end = last
+        stream.seek(begin + first)
+        arrays[name] = np.frombuffer(stream.read(declared), dtype=kind).reshape(shape).copy()
+    if begin + end != file.stat().st_size:
+        raise _refuse("datasets.read", file, "has bytes after its last array")
+    return arrays
+
+
 _READERS: dict[str, Callable[[IO[bytes], Path, int], Any]] = {
     ".npz": _read_npz,
     ".npy": _read_npy,
+    ".safetensors": _read_safetensors,
     ".json": _read_json,
     ".toml": _read_toml,
     ".txt": _read_text,

@@ -114,7 +114,7 @@ def refused(path: Path, **options: Any) -> str:
     return message
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".npy", ".json", ".toml", ".txt", ".nc"])
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".safetensors", ".json", ".toml", ".txt", ".nc"])
 def test_what_is_no_file(tmp_path: Path, suffix: str) -> None:
     assert "does not exist" in refused(tmp_path / f"missing{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
@@ -127,7 +127,7 @@ def test_what_is_no_file(tmp_path: Path, suffix: str) -> None:
     assert "no regular file" in refused(tmp_path / f"null{suffix}")
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".npy", ".json", ".toml", ".nc"])
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".safetensors", ".json", ".toml", ".nc"])
 @given(noise=st.binary(min_size=1, max_size=300))
 def test_noise_is_refused(tmp_path_factory: pytest.TempPathFactory, suffix: str, noise: bytes) -> None:
     file = tmp_path_factory.mktemp("noise") / f"noise{suffix}"
@@ -272,3 +272,99 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     for length in range(1, len(whole), 37):
         (tmp_path / "b.npz").write_bytes(whole[:length])
         refused(tmp_path / "b.npz")
+
+
+# ---- weights
+
+
+def tensors(path: Path, entries: Any, data: bytes = b"", length: int | None = None) -> Path:
+    """A file of weights whose header says anything."""
+    header = entries if isinstance(entries, bytes) else json.dumps(entries).encode()
+    size = (len(header) if length is None else length).to_bytes(8, "little")
+    path.write_bytes(size + header + data)
+    return path
+
+
+def one(**changes: Any) -> dict[str, Any]:
+    return {"x": {"dtype": "F64", "shape": [3], "data_offsets": [0, 24]} | changes}
+
+
+def test_weights_are_those_of_the_format_s_own_library(tmp_path: Path) -> None:
+    library = pytest.importorskip("safetensors.numpy")
+    draw = np.random.default_rng(0)
+    wanted = {
+        "a": draw.normal(size=(3, 4)).astype(np.float32),
+        "b": draw.integers(-9, 9, size=7),
+        "none": np.zeros((0, 2)),
+        "number": np.array(2.5),
+        "flags": np.array([True, False]),
+        "half": draw.normal(size=5).astype(np.float16),
+    }
+    library.save_file(wanted, tmp_path / "a.safetensors", {"arcuate": "{}"})
+    found = datasets.read(tmp_path / "a.safetensors")
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        assert found[name].dtype == array.dtype and found[name].shape == array.shape
+        assert found[name].tobytes() == array.tobytes()
+    found["a"][0, 0] = 1  # an array of one's own
+
+
+@pytest.mark.parametrize(
+    ("entries", "data", "why"),
+    [
+        (one(), b"\0" * 23, "does not have"),
+        (one(), b"\0" * 25, "bytes after its last array"),
+        (one(shape=[4]), b"\0" * 24, "declares 32 bytes"),
+        (one(shape=[10**12]), b"\0" * 24, "more than the limit"),
+        (one(data_offsets=[0, 10**15], shape=[125 * 10**12]), b"\0" * 24, "more than the limit"),
+        (one(data_offsets=[8, 32]), b"\0" * 32, "others take"),
+        (one() | {"y": one()["x"]}, b"\0" * 24, "others take"),
+        (one(dtype="BF16", data_offsets=[0, 6]), b"\0" * 6, "BF16"),
+        (one(shape=[-3]), b"\0" * 24, "no readable array at 'x'"),
+        (one(shape=[True]), b"\0" * 24, "no readable array at 'x'"),
+        (one(data_offsets=[0]), b"\0" * 24, "no readable array at 'x'"),
+        (one(data_offsets=None), b"\0" * 24, "no readable array at 'x'"),
+        ({"x": 5}, b"", "no readable array at 'x'"),
+        ({}, b"", "holds no array"),
+        ({"__metadata__": {}}, b"", "holds no array"),
+        ([], b"", "a table"),
+        (b'{"x": NaN}', b"", "NaN"),
+        (b'{"x": 1, "x": 1}', b"", "doubled key"),
+        (b"\xff\xff", b"", "UTF-8"),
+    ],
+    ids=str,
+)
+def test_weights_that_lie(tmp_path: Path, entries: Any, data: bytes, why: str) -> None:
+    assert why in refused(tensors(tmp_path / "a.safetensors", entries, data))
+
+
+def test_a_header_that_is_longer_than_its_file(tmp_path: Path) -> None:
+    for length in (10**4, 2**64 - 1):
+        assert f"header of {length}" in refused(tensors(tmp_path / "a.safetensors", one(), length=length))
+
+
+def weights(folder: Path, metadata: Any) -> Path:
+    """A folder with a file of weights, and its manifest."""
+    header = one() | ({} if metadata is None else {"__metadata__": metadata})
+    content = tensors(folder / "w.safetensors", header, b"\0" * 24).read_bytes()
+    changes = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return manifest(folder, file="w.safetensors", **changes)
+
+
+def test_weights_say_what_they_are(tmp_path: Path) -> None:
+    folder = weights(tmp_path, {"arcuate": '{"settings": {"heads": 2}}'})
+    assert datasets.attributes("small", folder=folder) == {"settings": {"heads": 2}}
+    assert datasets.load("small", folder=folder)["x"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "told", [None, {}, [], {"arcuate": 5}, {"arcuate": "[1]"}, {"arcuate": "{"}], ids=str
+)
+def test_weights_that_do_not_say_what_they_are(tmp_path: Path, told: Any) -> None:
+    with pytest.raises(FileFormatError):
+        datasets.attributes("small", folder=weights(tmp_path, told))
+
+
+def test_what_is_no_file_of_weights_has_no_attributes() -> None:
+    with pytest.raises(FileFormatError, match="safetensors"):
+        datasets.attributes("izhikevich_types")

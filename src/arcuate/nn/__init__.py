@@ -14,7 +14,9 @@ __all__ = [
     "ctc_loss",
     "fit",
     "load_official",
+    "shipped",
     "tick_loss",
+    "write_weights",
 ]
 
 _NAMES = {
@@ -24,7 +26,9 @@ _NAMES = {
     "ctc_loss": "losses",
     "fit": "train",
     "load_official": "ctm",
+    "shipped": "weights",
     "tick_loss": "losses",
+    "write_weights": "weights",
 }
 
 

@@ -1,0 +1,100 @@
+"""Trained models that come with the package, and how their files are written."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from arcuate import datasets
+from arcuate.errors import FileFormatError, SpecError, StoreError
+from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
+
+__all__ = ["shipped", "write_weights"]
+
+
+def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> ContinuousThoughtMachine:
+    """Return a trained Continuous Thought Machine that comes with the package, in evaluation mode.
+
+    Parameters
+    ----------
+    name : str
+        A data set of weights, such as ``"ctm_parity_8"``.
+    folder : path, optional
+        Another folder with a ``MANIFEST.toml``.
+
+    Returns
+    -------
+    ContinuousThoughtMachine
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name; the nearest is named.
+    FileFormatError
+        If the file is missing, altered, or does not hold the weights of the settings that it tells.
+
+    Examples
+    --------
+    >>> from arcuate.nn import accuracy
+    >>> from arcuate.tasks import Parity
+    >>> x, targets = (torch.from_numpy(part.copy()) for part in Parity(length=8).draw(50, seed=0).frames())
+    >>> accuracy(shipped("ctm_parity_8")(x), targets)["whole"]
+    1.0
+    """
+    weights, told = datasets.load(name, folder=folder), datasets.attributes(name, folder=folder)
+    settings, known = told.get("settings"), inspect.signature(ContinuousThoughtMachine).parameters
+    if not isinstance(settings, dict) or not settings.keys() <= known.keys():
+        bound = "must tell the settings of a ContinuousThoughtMachine"
+        raise FileFormatError.of(where="shipped", name="name", value=name, bound=bound)
+    try:
+        model = ContinuousThoughtMachine(**settings)
+        load_weights(model, {key: torch.from_numpy(value) for key, value in weights.items()})
+    except (SpecError, TypeError) as error:
+        bound = f"must hold the weights of the settings that it tells ({error})"
+        raise FileFormatError.of(where="shipped", name="name", value=name, bound=bound) from error
+    return model.eval()
+
+
+def write_weights(
+    model: ContinuousThoughtMachine, path: str | os.PathLike[str], *, told: Mapping[str, Any]
+) -> None:
+    """Write the weights of a model, and what is told of it, as `shipped` and `arcuate.datasets` read them.
+
+    Parameters
+    ----------
+    model : ContinuousThoughtMachine
+        A trained model.
+    path : path
+        File, ``.safetensors``.
+    told : mapping
+        Plain numbers and text; ``"settings"`` are the arguments that the model was built with.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> settings = {"n_outputs": 3, "n_ticks": 4, "n_neurons": 16, "width": 2, "heads": 0, "n_out": 4}
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     file = Path(place, "small.safetensors")
+    ...     write_weights(ContinuousThoughtMachine(**settings), file, told={"settings": settings})
+    ...     datasets.read(file)["start_activated_state"].shape
+    (16,)
+    """
+    from safetensors.torch import save
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    try:
+        Path(path).write_bytes(save(tensors, {"arcuate": json.dumps(dict(told), sort_keys=True)}))
+    except OSError as error:
+        bound = f"cannot be written ({error})"
+        raise StoreError.of(where="write_weights", name="path", value=os.fspath(path), bound=bound) from error

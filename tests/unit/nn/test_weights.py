@@ -1,0 +1,103 @@
+"""Trained models that come with the package: every row of signs, with torch and without, and bad files."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arcuate import ctm, datasets
+from arcuate.errors import FileFormatError, StoreError, UnknownNameError
+
+torch = pytest.importorskip("torch")
+
+from arcuate.nn import ContinuousThoughtMachine, shipped, write_weights  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+SETTINGS = {"n_outputs": 3, "n_ticks": 4, "n_neurons": 16, "width": 2, "heads": 0, "n_out": 4}
+ROWS = np.array(list(itertools.product((1.0, -1.0), repeat=8)))
+
+
+def answers(thought: ctm.Thought) -> np.ndarray:
+    """Of each place, at the most certain tick."""
+    tick = np.asarray(thought.certainties)[:, 1].argmax(axis=1)
+    y = np.asarray(thought.predictions)[np.arange(len(tick)), :, tick]
+    return y.reshape(len(y), -1, 2).argmax(axis=2)
+
+
+def test_all_rows_of_8_signs_are_answered_right_with_torch_and_without() -> None:
+    odd = np.cumprod(ROWS, axis=1) < 0
+    model, told = shipped("ctm_parity_8"), datasets.attributes("ctm_parity_8")["settings"]
+    assert not model.training
+    with torch.no_grad():
+        seen = model(torch.from_numpy(ROWS))
+    alone = ctm.forward(
+        ROWS,
+        datasets.load("ctm_parity_8"),
+        ticks=told["n_ticks"],
+        heads=told["heads"],
+        shape=told["shape"],
+        precision="float32",
+    )
+    assert (answers(seen) == odd).all()
+    assert (answers(alone) == odd).all()
+    np.testing.assert_allclose(np.asarray(seen.predictions), alone.predictions, rtol=1e-3, atol=1e-3)
+
+
+def folder(place: Path, told: Any, model: Any = None) -> Path:
+    """A folder with a file of weights, and its manifest."""
+    write_weights(model or ContinuousThoughtMachine(**SETTINGS), place / "w.safetensors", told=told)
+    content = (place / "w.safetensors").read_bytes()
+    table = {
+        "file": "w.safetensors", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(),
+        "license": "CC0-1.0", "origin": "here", "made_by": "this test", "description": "a small model",
+    }  # fmt: skip
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    (place / "MANIFEST.toml").write_text("[small]\n" + "\n".join(lines) + "\n")
+    return place
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    model = ContinuousThoughtMachine(**SETTINGS, seed=4)
+    again = shipped("small", folder=folder(tmp_path, {"settings": SETTINGS}, model))
+    x = torch.ones(2, 2)
+    assert torch.equal(again(x).predictions, model(x).predictions)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"settings": 5},
+        {"settings": SETTINGS | {"neurons": 3}},
+        {"settings": SETTINGS | {"n_neurons": 17}},
+        {"settings": SETTINGS | {"n_neurons": "many"}},
+        {"settings": {"n_outputs": 3}},
+    ],
+    ids=str,
+)
+def test_weights_of_other_settings_are_refused(tmp_path: Path, told: Any) -> None:
+    with pytest.raises(FileFormatError, match="settings"):
+        shipped("small", folder=folder(tmp_path, told))
+
+
+def test_damage_a_missing_file_and_a_misspelt_name_are_told(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"settings": SETTINGS})
+    content = bytearray((place / "w.safetensors").read_bytes())
+    content[-1] ^= 1
+    (place / "w.safetensors").write_bytes(content)
+    with pytest.raises(FileFormatError, match="not the file of the manifest"):
+        shipped("small", folder=place)
+    (place / "w.safetensors").unlink()
+    with pytest.raises(FileFormatError, match="does not exist"):
+        shipped("small", folder=place)
+    with pytest.raises(UnknownNameError, match="ctm_parity_8"):
+        shipped("ctm_parity_9")
+    with pytest.raises(StoreError, match="cannot be written"):
+        write_weights(ContinuousThoughtMachine(**SETTINGS), place / "no" / "a.safetensors", told={})
