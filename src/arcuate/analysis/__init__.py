@@ -1,4 +1,4 @@
-"""Analyses of recordings: spikes, subspaces, the time code, and how good a prediction is.
+"""Analyses of recordings: spikes, synchrony and waves, subspaces, the time code, how good a prediction is.
 
 They take a Recording or arrays, and cannot know whether the numbers came from an engine, a trained
 network or an animal.
@@ -7,6 +7,13 @@ network or an animal.
 from __future__ import annotations
 
 from arcuate.analysis.pareto import pareto_front
+from arcuate.analysis.phase import (
+    PhaseAmplitude,
+    analytic_signal,
+    golomb_chi,
+    order_parameter,
+    phase_amplitude_coupling,
+)
 from arcuate.analysis.prediction import (
     Interval,
     LineFit,
@@ -31,31 +38,39 @@ from arcuate.analysis.subspace import (
     principal_angles,
     signal_correlation,
 )
+from arcuate.analysis.synchronization import spike_traces, synchrony, synchrony_kernel, synchrony_matrix
 from arcuate.analysis.trajectory import gaussian_pulse, peak_times, signal_to_noise, time_decoding
 from arcuate.analysis.waveform import PeriodMatch, SineFit, period_match, sine_fit
+from arcuate.analysis.waves import dimensionality, surrogate, surrogate_test, travelling_wave
 
 __all__ = [
     "AngleReport",
     "Interval",
     "LineFit",
     "PeriodMatch",
+    "PhaseAmplitude",
     "SineFit",
     "SubspaceComparison",
     "amplitude_vs_probability",
+    "analytic_signal",
     "angle_history",
     "angle_null",
     "bootstrap_interval",
     "compare_subspaces",
     "covariance",
     "criterion_trial",
+    "dimensionality",
     "filtered_rates",
     "gaussian_pulse",
+    "golomb_chi",
     "isi_cv",
+    "order_parameter",
     "outcome_share",
     "pareto_front",
     "participation_ratio",
     "peak_times",
     "period_match",
+    "phase_amplitude_coupling",
     "predicted_outcomes",
     "prediction_amplitude",
     "principal_angles",
@@ -63,8 +78,15 @@ __all__ = [
     "signal_correlation",
     "signal_to_noise",
     "sine_fit",
+    "spike_traces",
     "summary",
+    "surrogate",
+    "surrogate_test",
+    "synchrony",
+    "synchrony_kernel",
+    "synchrony_matrix",
     "time_decoding",
     "timing_error",
+    "travelling_wave",
     "trials_to_criterion",
 ]

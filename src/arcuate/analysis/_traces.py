@@ -1,0 +1,80 @@
+"""What measures of synchrony share: traces as (trial, step, unit), with the labels of a DataArray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcuate.analysis._inputs import as_states
+from arcuate.errors import SpecError
+from arcuate.recording import AXES
+
+
+class Traces:
+    """Traces of several trials, and how their axes are called.
+
+    Parameters
+    ----------
+    value : array_like, (n_trials, n_steps, n_units) or (n_steps, n_units)
+        A DataArray keeps its labels; plain arrays get steps from 0.
+    where : str
+        Who asks.
+    complex_too : bool
+        Whether complex traces will do.
+    least : int
+        Fewest steps that will do.
+
+    Attributes
+    ----------
+    cube : ndarray, (n_trials, n_steps, n_units)
+    axis : str
+        Name of the steps: time, tick, token, layer, or step.
+    coords : dict
+        Coordinates of trials and steps.
+    """
+
+    def __init__(self, value: Any, where: str, *, complex_too: bool = False, least: int = 1) -> None:
+        array = np.asarray(value)
+        if complex_too and array.dtype.kind == "c":
+            real = as_states(array.real, where=where, name="traces")
+            self.cube: NDArray[Any] = real + 1j * as_states(array.imag, where=where, name="traces")
+        else:
+            self.cube = as_states(value, where=where, name="traces").astype(np.float64, copy=False)
+        if self.n_steps < least:
+            bound = f"must have at least {least} steps"
+            raise SpecError.of(where=where, name="traces", value=self.cube.shape, bound=bound)
+        self.axis, self.coords = "step", {}
+        dims = tuple(map(str, getattr(value, "dims", ())))
+        named = [dim for dim in dims if dim in AXES]
+        if named:
+            self.axis = named[0]
+            self.coords = {
+                name: coordinate
+                for name, coordinate in value.coords.items()
+                if set(coordinate.dims) <= {"trial", self.axis} and coordinate.dims
+            }
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials."""
+        return int(self.cube.shape[0])
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps in a trial."""
+        return int(self.cube.shape[1])
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return int(self.cube.shape[2])
+
+    def labeled(self, values: Any, dims: tuple[str, ...], **coords: Any) -> Any:
+        """Return a DataArray with the labels of the traces; ``AXIS`` stands for the name of the steps."""
+        import xarray as xr
+
+        names = tuple(self.axis if dim == "AXIS" else dim for dim in dims)
+        kept = {name: value for name, value in self.coords.items() if set(value.dims) <= set(names)}
+        return xr.DataArray(values, dims=names, coords=kept | coords)
