@@ -73,6 +73,7 @@ def test_batches_are_new_draws():
     generator = np.random.default_rng(0)
     (x, targets), (y, _) = batches(generator), batches(generator)
     assert (x != y).any()
+    assert x.flags.writeable and targets.flags.writeable  # torch warns of others
     assert [inserted(row) for row in x.tolist()] == targets.tolist()
 
 

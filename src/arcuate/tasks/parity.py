@@ -229,7 +229,8 @@ class Parity:
         2
         """
         n = check_int(n_trials, where="Parity.draw", name="n_trials", high=MAX_TRIALS // self.length)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/parity"), n)
+        signs, odd = self._drawn(rng.stream(rng.check_seed(seed), "task/parity"), n)
+        return ParityTrials(signs=signs, odd=odd)
 
     def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
         """Return what `arcuate.nn.fit` draws its batches from.
@@ -242,7 +243,7 @@ class Parity:
         Returns
         -------
         callable
-            Makes new ``frames()`` from a NumPy generator.
+            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
 
         Raises
         ------
@@ -256,8 +257,8 @@ class Parity:
         ((64, 8), (64, 8))
         """
         n = check_int(size, where="Parity.batches", name="size", high=MAX_TRIALS // self.length)
-        return lambda generator: self._drawn(generator, n).frames()
+        return lambda generator: self._drawn(generator, n)
 
-    def _drawn(self, generator: np.random.Generator, n: int) -> ParityTrials:
+    def _drawn(self, generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         minus = generator.integers(2, size=(n, self.length))
-        return ParityTrials(signs=(1 - 2 * minus).astype(np.float32), odd=minus.cumsum(axis=1) % 2)
+        return (1 - 2 * minus).astype(np.float32), minus.cumsum(axis=1) % 2

@@ -256,7 +256,8 @@ class Sort:
         2
         """
         n = check_int(n_trials, where="Sort.draw", name="n_trials", high=MAX_TRIALS // self.length)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/sort"), n)
+        values, order = self._drawn(rng.stream(rng.check_seed(seed), "task/sort"), n)
+        return SortTrials(values=values, order=order)
 
     def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
         """Return what `arcuate.nn.fit` draws its batches from.
@@ -269,7 +270,7 @@ class Sort:
         Returns
         -------
         callable
-            Makes new ``frames()`` from a NumPy generator.
+            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
 
         Raises
         ------
@@ -283,12 +284,12 @@ class Sort:
         ((64, 6), (64, 6))
         """
         n = check_int(size, where="Sort.batches", name="size", high=MAX_TRIALS // self.length)
-        return lambda generator: self._drawn(generator, n).frames()
+        return lambda generator: self._drawn(generator, n)
 
-    def _drawn(self, generator: np.random.Generator, n: int) -> SortTrials:
+    def _drawn(self, generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         values, doubled = np.zeros((n, self.length)), np.ones(n, dtype=bool)
         while doubled.any():
             drawn = generator.standard_normal((int(doubled.sum()), self.length))
             values[doubled] = np.clip(np.round(drawn, DECIMALS), -9.999, 9.999)
             doubled = (np.diff(np.sort(values, axis=1), axis=1) == 0).any(axis=1)
-        return SortTrials(values=values.astype(np.float32), order=values.argsort(axis=1))
+        return values.astype(np.float32), values.argsort(axis=1)
