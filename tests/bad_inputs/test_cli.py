@@ -113,6 +113,8 @@ def test_row_129_unknown_missing_and_surplus_words(
         (["bench", "spiking", "--python", "nest"], ["python", "nest", "peer=path"]),
         (["bench", "spiking", "--python", "nets=/x"], ["peer", "nets", "nest"]),
         (["bench", "spiking", "--python", "nest=/no/such/python"], ["python", "/no/such/python", "file"]),
+        (["reproduce", "tiny", "--full"], ["tiny", "published size"]),
+        (["reproduce", "tiny", "--full", "--quick"], ["--full", "quick"]),
         (["reproduce", "tiny", "--seeds", "one"], ["seeds", "one", "0-9"]),
         (["reproduce", "tiny", "--seeds", "9-0"], ["seeds", "9-0"]),
         (["reproduce", "tiny", "--seeds", "0-999999999"], ["seeds", "10000"]),

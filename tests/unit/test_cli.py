@@ -26,6 +26,7 @@ from arcuate.cli.doctor import Finding, examine
 from arcuate.cli.settings import parse_settings
 from arcuate.errors import SpecError
 from arcuate.recording import Recording
+from arcuate.study.reproduction import default_seeds
 
 SPECIFICATION = """
 name = "tiny"
@@ -196,6 +197,27 @@ class TestReproduce:
         assert result.exit_code == 0, result.output
         summary = json.loads(Path("out/tiny/figures.json").read_text(encoding="utf-8"))
         assert list(summary["figures"][0]["values"]) == ["4", "7", "8"]
+
+    def test_the_published_size_has_figures_and_seeds_of_its_own(
+        self, runner: CliRunner, published: Path
+    ) -> None:
+        folder = published / "tiny"
+        (folder / "full").mkdir()
+        (folder / "full" / "expected.toml").write_text(
+            EXPECTED.replace('low = 1\nseeds = "0-2"', 'low = 1\nseeds = "5-6"'), encoding="utf-8"
+        )
+        path = str(folder / "full" / "expected.toml")
+        larger = f"""
+def reproduce_full(seeds, quick, out, progress):
+    measured = {{name: dict.fromkeys(seeds, 3.0) for name in ("spikes", "rare")}}
+    return Reproduction(model="tiny", figures=judge({path!r}, measured, quick=quick))
+"""
+        (folder / "reproduce.py").write_text(REPRODUCE + larger, encoding="utf-8")
+        result = runner.invoke(app, ["reproduce", "tiny", "--full", "--seeds", "5"])
+        assert result.exit_code == 0, result.output
+        summary = json.loads(Path("out/tiny/figures.json").read_text(encoding="utf-8"))
+        assert [figure["verdict"] for figure in summary["figures"]] == ["holds", "holds"]
+        assert default_seeds("tiny", full=True) == (0, 5, 6)
 
     def test_nothing_is_overwritten_unless_forced(self, runner: CliRunner, published: Path) -> None:
         assert runner.invoke(app, ["reproduce", "tiny", "--quick"]).exit_code == 0

@@ -112,6 +112,9 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer seeds; what needs them all is not judged.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The published size, of a model that is shown at a smaller one.")
+    ] = False,
     seeds: Annotated[
         str | None, typer.Option(metavar="0-9", help="Seeds; default those of expected.toml.")
     ] = None,
@@ -122,14 +125,17 @@ def reproduce(
 
     Prints each figure with what was expected; exits with 0 only if all hold.
     """
+    from arcuate.errors import SpecError
     from arcuate.models import model_folder
     from arcuate.study.report import check_output, write_report
     from arcuate.study.reproduction import default_seeds, load_reproduce, parse_seeds
 
     name = model_folder(model).name
-    chosen = parse_seeds(seeds) if seeds is not None else default_seeds(name, quick=quick)
+    if full and quick:
+        raise SpecError.of(where="reproduce", name="--full", bound="cannot be quick", fix="leave out --quick")
+    function = load_reproduce(name, full=full)
+    chosen = parse_seeds(seeds) if seeds is not None else default_seeds(name, quick=quick, full=full)
     folder = check_output(out if out is not None else Path("out") / name, force=force)
-    function = load_reproduce(name)
     os.environ.setdefault("MPLBACKEND", "agg")
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()

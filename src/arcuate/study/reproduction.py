@@ -18,6 +18,9 @@ and ``reproduce.py`` of the same folder measures it::
         measured = {"timing_error_L700": {seed: run(seed) for seed in seeds}}
         return Reproduction(model=NAME, figures=judge(NAME, measured, quick=quick), plots={"timing": figure})
 
+A model that is shown at a reduced size may have a function of the same form, ``reproduce_full``, for the published
+one, with an ``expected.toml`` of its own in the folder ``full``.
+
 No verdict is written by hand: `Figure.verdict` compares the two.
 """
 
@@ -33,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from arcuate.errors import FileFormatError, SpecError, check_choice, check_real, unknown
+from arcuate.errors import CapabilityError, FileFormatError, SpecError, check_choice, check_real, unknown
 from arcuate.models import model_folder
 
 STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = {
@@ -304,7 +307,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def default_seeds(model: str, *, quick: bool = False) -> tuple[int, ...]:
+def default_seeds(model: str, *, quick: bool = False, full: bool = False) -> tuple[int, ...]:
     """Return the seeds that a model's figures were set for.
 
     Parameters
@@ -313,6 +316,8 @@ def default_seeds(model: str, *, quick: bool = False) -> tuple[int, ...]:
         Name of a published model.
     quick : bool, optional
         Only the first of them.
+    full : bool, optional
+        Those of the published size, of a model that is shown at a smaller one.
 
     Returns
     -------
@@ -331,23 +336,26 @@ def default_seeds(model: str, *, quick: bool = False) -> tuple[int, ...]:
     >>> len(default_seeds("what_when_reservoir", quick=True))
     1
     """
-    figures = read_expected(model_folder(model) / "expected.toml")
+    folder = model_folder(model)
+    figures = read_expected((folder / "full" if full else folder) / "expected.toml")
     seeds = sorted({seed for figure in figures for seed in figure.expected_seeds})
     return tuple(seeds[:1] if quick else seeds)
 
 
-def load_reproduce(model: str) -> Callable[..., Reproduction]:
+def load_reproduce(model: str, *, full: bool = False) -> Callable[..., Reproduction]:
     """Load the ``reproduce`` function of a published model.
 
     Parameters
     ----------
     model : str
         Name of a published model; only the files that came with the package are ever run.
+    full : bool, optional
+        The published size, of a model that is shown at a smaller one.
 
     Returns
     -------
     callable
-        ``reproduce(seeds, quick, out, progress)``.
+        ``reproduce(seeds, quick, out, progress)``, or ``reproduce_full`` of the same form.
 
     Raises
     ------
@@ -355,6 +363,8 @@ def load_reproduce(model: str) -> Callable[..., Reproduction]:
         If there is no such model.
     FileFormatError
         If the model has no ``reproduce.py``, or that defines no ``reproduce``.
+    CapabilityError
+        If it is shown at its published size anyway.
 
     Examples
     --------
@@ -378,7 +388,10 @@ def load_reproduce(model: str) -> Callable[..., Reproduction]:
         )
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    function = getattr(module, "reproduce", None)
+    function = getattr(module, "reproduce_full" if full else "reproduce", None)
+    if full and function is None:
+        bound = "is shown at its published size anyway"
+        raise CapabilityError.of(where=f"model {folder.name!r}", bound=bound, fix="leave out --full")
     if not callable(function):
         raise FileFormatError.of(
             where=f"model {folder.name!r}",
