@@ -260,5 +260,5 @@ class Parity:
         return lambda generator: self._drawn(generator, n)
 
     def _drawn(self, generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-        minus = generator.integers(2, size=(n, self.length))
-        return (1 - 2 * minus).astype(np.float32), minus.cumsum(axis=1) % 2
+        plus = generator.integers(2, size=(n, self.length))
+        return (2 * plus - 1).astype(np.float32), (1 - plus).cumsum(axis=1) % 2
