@@ -18,8 +18,8 @@ and ``reproduce.py`` of the same folder measures it::
         measured = {"timing_error_L700": {seed: run(seed) for seed in seeds}}
         return Reproduction(model=NAME, figures=judge(NAME, measured, quick=quick), plots={"timing": figure})
 
-A model that is shown at a reduced size may have a function of the same form, ``reproduce_full``, for the published
-one, with an ``expected.toml`` of its own in the folder ``full``.
+A model that is shown at a reduced size may have a function of the same form, ``reproduce_full``, for the
+published one, with an ``expected.toml`` of its own in the folder ``full``.
 
 No verdict is written by hand: `Figure.verdict` compares the two.
 """
