@@ -8,24 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "AgentStep",
     "ContinuousThoughtMachine",
+    "ThoughtAgent",
+    "WindowedThoughtMachine",
     "accuracy",
     "capture",
     "ctc_loss",
     "fit",
     "load_official",
+    "load_official_window",
     "shipped",
     "tick_loss",
     "write_weights",
 ]
 
 _NAMES = {
+    "AgentStep": "agent",
     "ContinuousThoughtMachine": "ctm",
+    "ThoughtAgent": "agent",
+    "WindowedThoughtMachine": "agent",
     "accuracy": "losses",
     "capture": "record",
     "ctc_loss": "losses",
     "fit": "train",
     "load_official": "ctm",
+    "load_official_window": "agent",
     "shipped": "weights",
     "tick_loss": "losses",
     "write_weights": "weights",

@@ -1,4 +1,4 @@
-"""Parts of the torch models: synapses, neuron-level models, backbones, positions, seeded start values.
+"""Parts of the torch models: synapses, neuron-level models, positions, seeded start values.
 
 Submodules and parameters have the names of the official implementation, so that its weights fit.
 """
@@ -17,7 +17,7 @@ from arcuate.ctm import positional_code
 from arcuate.nn._product import Product
 from arcuate.rng import stream
 
-__all__ = ["NeuronModels", "ParityBackbone", "Positions", "SynapseUNet", "initialize", "synapses"]
+__all__ = ["NeuronModels", "Positions", "SynapseUNet", "initialize", "synapses"]
 
 NARROWEST = 16
 """Width of a U-Net at its bottom (official code)."""
@@ -150,43 +150,6 @@ class NeuronModels(nn.Sequential):  # type: ignore[misc]
         return x[:, 0].t()
 
 
-class ParityBackbone(nn.Module):  # type: ignore[misc]
-    """A sequence of +1 and -1 as embedded tokens."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(2, width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features (B, E, L) of a sequence (B, L)."""
-        return self.embedding((x == 1).long()).transpose(1, 2)
-
-
-class TokenBackbone(nn.Module):  # type: ignore[misc]
-    """Whole numbers as embedded tokens."""
-
-    def __init__(self, vocabulary: int, width: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return features (B, E, L) of tokens (B, L)."""
-        return self.embedding(x.long()).transpose(1, 2)
-
-
-def pixel_backbone(channels: int, width: int) -> nn.Sequential:
-    """Two blocks of convolution, batch norm, rectifier and pooling: (B, C, h, w) -> (B, E, h / 4, w / 4)."""
-    layers: list[nn.Module] = []
-    for n_in in (channels, width):
-        layers += [
-            nn.Conv2d(n_in, width, kernel_size=3, padding=1),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        ]
-    return nn.Sequential(*layers)
-
-
 class Positions(nn.Module):  # type: ignore[misc]
     """Parameters of a code of position by their official names, for `positional_code`."""
 
@@ -231,7 +194,8 @@ def initialize(model: nn.Module, seed: int, *, skip: str = "") -> None:
         elif isinstance(module, (nn.Linear, nn.Conv2d)):
             bound = 1 / math.sqrt(module.weight[0].numel())
             _uniform(module.weight, bound, f"{name}.weight", seed)
-            _uniform(module.bias, bound, f"{name}.bias", seed)
+            if module.bias is not None:
+                _uniform(module.bias, bound, f"{name}.bias", seed)
         elif isinstance(module, NeuronLayer):
             n_in, n_out, _ = module.w1.shape
             _uniform(module.w1, 1 / math.sqrt(n_in + n_out), f"{name}.w1", seed)

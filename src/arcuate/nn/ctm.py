@@ -33,20 +33,17 @@ from arcuate.errors import (
 )
 from arcuate.nn._layers import (
     NeuronModels,
-    ParityBackbone,
     Positions,
-    TokenBackbone,
     affine_product,
     initialize,
-    pixel_backbone,
     synapses,
 )
 from arcuate.nn._product import Product
+from arcuate.nn.backbones import BACKBONES, Backbone, backbone_of
 from arcuate.rng import check_seed
 
 __all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
 
-BACKBONES = ("features", "parity", "tokens", "pixels")
 READOUTS = ("synchrony", "state")
 POSITIONS = ("none", "rotational", "rotational-2d", "fourier", "fourier-mixture")
 
@@ -70,7 +67,9 @@ OFFICIAL_ARGUMENTS: dict[str, str] = {
 }
 """Arguments of the official class, and what they are called here; ``deep_nlms=False`` is ``hidden=None``."""
 
-_OFFICIAL_BACKBONES = {"none": "features", "parity_backbone": "parity"}
+_OFFICIAL_BACKBONES = {"none": "features", "parity_backbone": "parity"} | {
+    name: name for name in BACKBONES if name.startswith(("resnet", "shallow"))
+}
 _OFFICIAL_POSITIONS = {
     "none": "none",
     "custom-rotational-1d": "rotational",
@@ -112,11 +111,13 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         H, hidden width of a neuron-level model; None: one layer.
     layer_norm : bool
         Layer norm before each layer of the neuron-level models.
-    backbone : {"features", "parity", "tokens", "pixels"} or torch.nn.Module
-        What makes features (B, C, ...) of the input: nothing, embedded +1 and -1, embedded whole numbers, two
-        blocks of convolution, or a module of your own.
+    backbone : str or torch.nn.Module
+        What makes features (B, C, ...) of the input: ``"features"``, nothing; ``"parity"``, embedded +1 and
+        -1; ``"tokens"``, embedded whole numbers; of images ``"pixels"``, two blocks of convolution,
+        ``"shallow-wide"``, or ``"resnet18-2"`` and its like, a residual network of 18, 34, 50, 101 or 152 up
+        to stage 1 to 4 (`arcuate.nn.backbones`); or a module of your own.
     n_features : int or None
-        C of ``"features"`` and of your own module, channels of ``"pixels"``, vocabulary of ``"tokens"``.
+        C of ``"features"`` and of your own module, channels of an image, vocabulary of ``"tokens"``.
     positions : {"none", "rotational", "rotational-2d", "fourier", "fourier-mixture"}
         What is added to the features: the first for a sequence, the others for an image
         (`arcuate.ctm.positional_code`).
@@ -241,21 +242,13 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
     def _build_attention(self, backbone: str | nn.Module, n_features: int | None, positions: str) -> None:
         """Make what turns the input into keys and values, and what asks them."""
         if isinstance(backbone, str):
-            check_choice(backbone, BACKBONES, where="CTM", name="backbone")
-        n = 0 if backbone == "parity" else check_int(n_features, where="CTM", name="n_features")
-        channels = self.width
-        made: nn.Module
-        if backbone == "parity":
-            made = ParityBackbone(self.width)
-        elif backbone == "tokens":
-            made = TokenBackbone(n, self.width)
-        elif backbone == "pixels":
-            made = pixel_backbone(n, self.width)
+            made = backbone_of(backbone, n_features, width=self.width)
         else:
-            made, channels = (nn.Identity() if isinstance(backbone, str) else backbone), n
-        self.backbone = made
-        self._input = (backbone if isinstance(backbone, str) else "own", n)
+            own = check_int(n_features, where="CTM", name="n_features")
+            made = Backbone(backbone, nn.Identity(), own)
+        self.backbone, self.initial_rgb, channels = made
         self._channels = channels
+        self._input = (backbone if isinstance(backbone, str) else "own", n_features or 0)
         check_choice(positions, POSITIONS, where="CTM", name="positions")
         self.positional_embedding = None if positions == "none" else Positions(positions, channels)
         self.kv_proj = nn.Sequential(nn.Linear(channels, self.width), nn.LayerNorm(self.width))
@@ -355,7 +348,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         return torch.exp(-decay), torch.exp(-torch.outer(steps, decay)).cumsum(0).rsqrt()
 
     def _key_values(self, x: torch.Tensor) -> torch.Tensor:
-        features = self.backbone(x)
+        features = self.backbone(self.initial_rgb(x))
         if features.ndim < 3 or features.shape[1] != self._channels:
             bound = f"must give (trials, {self._channels}, ...), not {tuple(features.shape)}"
             raise SpecError.of(where="CTM", name="backbone", bound=bound, fix="look at n_features=")
@@ -379,12 +372,15 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             "parity": ((2,), None, "(trials, length)"),
             "tokens": ((2,), None, "(trials, length)"),
         }
-        if kind in wanted:
-            axes, second, words = wanted[kind]
+        if kind != "own":
+            axes, second, words = wanted.get(kind, wanted["pixels"])
             if x.ndim not in axes or (second is not None and x.shape[1] != second) or not x.numel():
                 raise SpecError.of(
                     where="CTM", name="x", bound=f"must have shape {words}, not {tuple(x.shape)}"
                 )
+        if kind == "pixels" and min(x.shape[2:]) < 4:
+            bound = f"must be an image of at least 4 by 4, not {tuple(x.shape[2:])}"
+            raise SpecError.of(where="CTM", name="x", bound=bound)
         if not torch.isfinite(x).all():
             place = torch.nonzero(~torch.isfinite(x))[0].tolist()
             bound = f"must be finite; x{place} is {x[tuple(place)].item()}, and tick 1 would read it"
@@ -489,8 +485,8 @@ def load_official(
     """Build a model of the official implementation and give it the official weights.
 
     Weights have the same names here as there: ``start_activated_state``, ``start_trace``,
-    ``decay_params_{action,out}``, ``{action,out}_neuron_indices_{left,right}``, ``backbone.*``,
-    ``positional_embedding.*``, ``kv_proj.*``, ``q_proj.*``, ``attention.*``, ``synapses.*``,
+    ``decay_params_{action,out}``, ``{action,out}_neuron_indices_{left,right}``, ``initial_rgb.*``,
+    ``backbone.*``, ``positional_embedding.*``, ``kv_proj.*``, ``q_proj.*``, ``attention.*``, ``synapses.*``,
     ``trace_processor.*`` and ``output_projector.*``. Arguments are renamed as `OFFICIAL_ARGUMENTS` says.
 
     Parameters
@@ -529,7 +525,7 @@ def load_official(
     >>> torch.equal(again(torch.ones(1, 2)).predictions, model(torch.ones(1, 2)).predictions)
     True
     """
-    given = _read_weights(weights)
+    given = read_weights(weights)
     options = dict(configuration)
     deep = options.pop("deep_nlms", True)
     named = {
@@ -545,8 +541,9 @@ def load_official(
     arguments["hidden"] = arguments.get("hidden", 4) if deep else None
     if arguments.get("selection") in ("random", "first-last"):
         arguments.pop("n_self", None)  # the official class takes it and does not look at it
-    if n_features is None and "kv_proj.0.weight" in given:
-        n_features = given["kv_proj.0.weight"].shape[1]
+    if n_features is None:
+        sources = ("initial_rgb.weight", "backbone.layers.0.weight", "kv_proj.0.weight")
+        n_features = next((given[name].shape[1] for name in sources if name in given), None)
     missing = [
         name
         for name in ("out_dims", "iterations", "d_model", "d_input", "heads", "n_synch_out")
@@ -561,7 +558,7 @@ def load_official(
     return model
 
 
-def load_weights(model: ContinuousThoughtMachine, given: Mapping[str, torch.Tensor]) -> None:
+def load_weights(model: nn.Module, given: Mapping[str, torch.Tensor]) -> None:
     """Copy weights into a model, or name the first that does not fit."""
     own = model.state_dict()
     fix = "use the configuration that the weights were trained with"
@@ -582,7 +579,7 @@ def load_weights(model: ContinuousThoughtMachine, given: Mapping[str, torch.Tens
     model.load_state_dict(dict(given))
 
 
-def _read_weights(weights: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+def read_weights(weights: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     """Return tensors by name, from a mapping or a safetensors file."""
     if isinstance(weights, Mapping):
         return {name: torch.as_tensor(value) for name, value in weights.items()}
