@@ -294,6 +294,13 @@ class AgentStep:
         Reward that is expected from here on.
     thought : WindowThought
         Of the last step; the next one goes on from it.
+
+    Examples
+    --------
+    >>> machine = WindowedThoughtMachine(n_ticks=2, n_neurons=16, width=4, n_out=5, n_observations=2)
+    >>> step: AgentStep = ThoughtAgent(machine, n_actions=3)(torch.zeros(4, 2))
+    >>> step.logits.argmax(-1).shape
+    torch.Size([4])
     """
 
     logits: torch.Tensor
@@ -328,7 +335,8 @@ class ThoughtAgent(nn.Module):  # type: ignore[misc]
 
     def __init__(self, machine: WindowedThoughtMachine, *, n_actions: int, seed: int = 0) -> None:
         super().__init__()
-        if not isinstance(machine, WindowedThoughtMachine):
+        given: object = machine
+        if not isinstance(given, WindowedThoughtMachine):
             bound = f"must be a WindowedThoughtMachine, not {type(machine).__name__}"
             raise SpecError.of(where="ThoughtAgent", name="machine", bound=bound)
         n_actions, seed = check_int(n_actions, where="ThoughtAgent", name="n_actions"), check_seed(seed)
@@ -430,9 +438,7 @@ class ThoughtAgent(nn.Module):  # type: ignore[misc]
 
 
 def _head(n_in: int, n_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(n_in, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, n_out)
-    )
+    return nn.Sequential(nn.Linear(n_in, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, n_out))
 
 
 def load_official_window(
@@ -480,7 +486,9 @@ def load_official_window(
     given = read_weights(weights)
     options = dict(configuration)
     options.pop("prediction_reshaper", None)  # there is no prediction
-    check_choice(options.pop("neuron_select_type", "first-last"), ("first-last",), where=where, name="selection")
+    check_choice(
+        options.pop("neuron_select_type", "first-last"), ("first-last",), where=where, name="selection"
+    )
     deep = options.pop("deep_nlms", True)
     kind = options.pop("backbone_type", "classic-control-backbone")
     arguments: dict[str, Any] = {
