@@ -18,6 +18,7 @@ from arcuate.analysis import amplitude_vs_probability as fit_line
 from arcuate.analysis import bootstrap_interval, trials_to_criterion
 from arcuate.errors import ArcuateError, SpecError, UnknownNameError
 from arcuate.recording import Recording
+from arcuate.tasks import Maze
 
 TIMES = np.linspace(0.0, 1.2, 121)
 
@@ -62,6 +63,8 @@ STUDY = {
     "spikes": [50.0, 40.0, 30.0, 20.0, 60.0],
 }
 """Columns of a study: two fields, a repeat, a missing value."""
+
+MAZES = Maze().draw(4, seed=0)
 
 
 def texts(ax: Any) -> str:
@@ -145,6 +148,11 @@ PROPER: dict[str, tuple[Any, str, str]] = {
         "spikes (minimize)",
         "error (minimize)",
     ),
+    "maze": (
+        lambda ax: plot.maze(MAZES, MAZES.targets, trial=1, attention=np.ones((4, 4)), ax=ax),
+        "column",
+        "row",
+    ),
 }
 
 EMPTY: dict[str, Any] = {
@@ -195,6 +203,7 @@ ONE: dict[str, Any] = {
     "study_map": lambda: plot.study_map({"x": [1], "y": ["a"], "m": [2.0]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [1], "m": [2.0]}, "x", metric="m"),
     "pareto": lambda: plot.pareto({"a": [1.0], "b": [1.0]}, {"a": "minimize", "b": "maximize"}),
+    "maze": lambda: plot.maze(Maze(size=5, route=1).draw(1, seed=0)),
 }
 
 
@@ -508,3 +517,17 @@ def test_without_a_display_an_interactive_backend_does_no_harm() -> None:
         check=False,
     )
     assert (answer.returncode, answer.stdout) == (0, "trial\n"), answer.stderr
+
+
+def test_a_maze_shows_the_routes_where_they_go_and_the_goal() -> None:
+    answers = MAZES.targets
+    answers[2, 1:] = 0
+    ax = plot.maze(MAZES, answers, trial=2)
+    lines = {line.get_label(): line.get_xydata()[:, ::-1] for line in ax.lines}
+    assert labels(ax) == ["true", "given", "start", "goal"]
+    assert (lines["true"] == MAZES.follow(MAZES.targets)[2]).all()
+    assert (lines["given"] == MAZES.follow(answers)[2]).all()
+    assert (lines["start"] == MAZES.start[2]).all() and (lines["goal"] == MAZES.goal[2]).all()
+    assert ax.get_ylim() == (8.5, -0.5)  # the first row on top
+    shown = np.ma.getmaskarray(ax.images[0].get_array())
+    assert (~shown == MAZES.walls[2]).all()

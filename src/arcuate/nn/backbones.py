@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from arcuate.errors import SpecError, check_choice, check_int
+from arcuate.rng import check_seed, stream
 
 __all__ = [
     "BACKBONES",
@@ -25,6 +26,7 @@ __all__ = [
     "TokenBackbone",
     "backbone_of",
     "pixel_backbone",
+    "residual_backbone",
 ]
 
 RESNETS: dict[int, tuple[int, int, int, int]] = {
@@ -168,9 +170,10 @@ class _Residual(nn.Module):  # type: ignore[misc]
         for k, (before, after, size, step) in enumerate(kernels, start=1):
             self.add_module(f"conv{k}", _convolution(before, after, size=size, stride=step))
             self.add_module(f"bn{k}", nn.BatchNorm2d(after))
-        changed = stride != 1 or n_in != n_out
-        past = (_convolution(n_in, n_out, size=1, stride=stride), nn.BatchNorm2d(n_out))
-        self.downsample = nn.Sequential(*past) if changed else nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or n_in != n_out:
+            past = _convolution(n_in, n_out, size=1, stride=stride)
+            self.downsample = nn.Sequential(past, nn.BatchNorm2d(n_out))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         past = self.downsample(x)
@@ -226,6 +229,62 @@ class ResNet(nn.Module):  # type: ignore[misc]
         for stage in range(1, self.stages + 1):
             x = getattr(self, f"layer{stage}")(x)
         return x
+
+
+def residual_backbone(
+    n_inputs: int, channels: int, *, blocks: int, stride: int = 1, seed: int = 0
+) -> nn.Sequential:
+    """Build a small residual network over a grid: 3 x 3 convolutions with batch norm.
+
+    The first one may halve the grid; after it come residual blocks (He et al. 2016, arXiv 1512.03385): two
+    convolutions each, and their input added to what they give. Serves as ``backbone=`` of
+    `ContinuousThoughtMachine` with ``n_features=channels``.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Channels of the input.
+    channels : int
+        Channels of the features.
+    blocks : int
+        Residual blocks, which keep the grid.
+    stride : int
+        1: a feature per cell, with zeros around the grid; 2: a feature per cell of odd row and column (a room
+        of a maze), made of the 3 x 3 cells around it.
+    seed : int
+        Start values come from the stream ``backbone`` of this seed.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        (trials, n_inputs, h, w) -> (trials, channels, h, w), or half of h and w, rounded down.
+
+    Raises
+    ------
+    SpecError
+        If a number is out of bounds.
+
+    Examples
+    --------
+    >>> features = residual_backbone(4, 64, blocks=2, stride=2)
+    >>> features(torch.zeros(1, 4, 9, 9)).shape
+    torch.Size([1, 64, 4, 4])
+    """
+    where = "residual_backbone"
+    check_int(n_inputs, where=where, name="n_inputs")
+    check_int(channels, where=where, name="channels")
+    check_int(blocks, where=where, name="blocks", low=0)
+    check_int(stride, where=where, name="stride", high=2)
+    start = int(stream(check_seed(seed), "backbone").integers(2**63))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start)
+        first = nn.Conv2d(n_inputs, channels, 3, stride=stride, padding=2 - stride, bias=False)
+        return nn.Sequential(
+            first,
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            *(_Residual(channels, channels, deep=False, stride=1) for _ in range(blocks)),
+        )
 
 
 class GridBackbone(nn.Module):  # type: ignore[misc]

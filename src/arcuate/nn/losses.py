@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from arcuate.ctm import Thought
-from arcuate.errors import SpecError
+from arcuate.errors import SpecError, check_int
 
-__all__ = ["accuracy", "ctc_loss", "errors_per_tick", "tick_loss"]
+__all__ = ["accuracy", "ctc_loss", "errors_per_tick", "route_loss", "tick_loss"]
 
 
 def _classes(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
@@ -50,11 +50,25 @@ def errors_per_tick(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
     >>> errors_per_tick(model(torch.zeros(5, 2)), torch.tensor([0, 1, 2, 0, 1])).shape
     torch.Size([5, 4])
     """
-    logits = _classes(thought, targets)
-    ticks = logits.shape[-1]
-    wanted = targets.long().unsqueeze(-1).expand(*targets.shape, ticks)
-    errors = F.cross_entropy(logits, wanted, reduction="none")
+    errors = _errors(_classes(thought, targets), targets)
     return errors if targets.ndim == 1 else errors.mean(1)
+
+
+def _errors(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of logits (B, classes, ..., T) for targets (B, ...), in nats (B, ..., T)."""
+    wanted = targets.long().unsqueeze(-1).expand(*targets.shape, logits.shape[-1])
+    return F.cross_entropy(logits, wanted, reduction="none")
+
+
+def _half_best(errors: torch.Tensor, thought: Thought, *, most_certain: bool) -> torch.Tensor:
+    """Half the error (B, T) at each trial's best tick, half at its most certain or last; mean over trials."""
+    best = errors.detach().argmin(1, keepdim=True)
+    certainties: torch.Tensor = thought.certainties
+    if most_certain:
+        chosen = certainties[:, 1].detach().argmax(1, keepdim=True)
+    else:
+        chosen = torch.full_like(best, errors.shape[1] - 1)
+    return (errors.gather(1, best) + errors.gather(1, chosen)).mean() / 2
 
 
 def tick_loss(thought: Thought, targets: torch.Tensor, *, most_certain: bool = True) -> torch.Tensor:
@@ -87,14 +101,56 @@ def tick_loss(thought: Thought, targets: torch.Tensor, *, most_certain: bool = T
     >>> bool(tick_loss(thought, targets) == errors_per_tick(thought, targets).mean())
     True
     """
-    errors = errors_per_tick(thought, targets)
-    best = errors.detach().argmin(1, keepdim=True)
-    certainties: torch.Tensor = thought.certainties
-    if most_certain:
-        chosen = certainties[:, 1].detach().argmax(1, keepdim=True)
-    else:
-        chosen = torch.full_like(best, errors.shape[1] - 1)
-    return (errors.gather(1, best) + errors.gather(1, chosen)).mean() / 2
+    return _half_best(errors_per_tick(thought, targets), thought, most_certain=most_certain)
+
+
+def route_loss(
+    thought: Thought, targets: torch.Tensor, *, lookahead: int = 5, most_certain: bool = True
+) -> torch.Tensor:
+    """`tick_loss` of a route, of which only the moves up to a few after the first mistake count (spec 2.3).
+
+    The curriculum of Darlow et al. (2025) for mazes: at the tick at which a trial's first moves are right for
+    longest, with a the index of the last of them (0 if there is none), moves 0 to a + lookahead - 1 count.
+
+    Parameters
+    ----------
+    thought : Thought
+        What a model gave.
+    targets : tensor of int, (B, R)
+        Move of each step of the route.
+    lookahead : int
+        How far the counted moves reach beyond the last right one.
+    most_certain : bool
+        False: the last tick instead of the most certain one.
+
+    Returns
+    -------
+    tensor, ()
+        Mean over trials.
+
+    Raises
+    ------
+    SpecError
+        If the targets do not fit the predictions, or ``lookahead`` is below 1.
+
+    Examples
+    --------
+    >>> from arcuate.nn import ContinuousThoughtMachine
+    >>> model = ContinuousThoughtMachine(n_outputs=50, n_ticks=4, n_neurons=16, width=2, heads=0, n_out=4)
+    >>> thought, targets = model(torch.zeros(5, 2)), torch.zeros(5, 10, dtype=torch.long)
+    >>> bool(route_loss(thought, targets, lookahead=10) == tick_loss(thought, targets))
+    True
+    """
+    check_int(lookahead, where="route_loss", name="lookahead")
+    if targets.ndim != 2:
+        bound = "must be a row of moves per trial"
+        raise SpecError.of(where="route_loss", name="targets", value=tuple(targets.shape), bound=bound)
+    logits = _classes(thought, targets)
+    right = (logits.argmax(1) == targets.unsqueeze(-1)).long().cumprod(1).sum(1).amax(1)
+    asked = (right - 1).clamp(min=0) + lookahead
+    counts = torch.arange(targets.shape[1], device=targets.device) < asked.unsqueeze(1)
+    errors = (_errors(logits, targets) * counts.unsqueeze(-1)).sum(1) / counts.sum(1, keepdim=True)
+    return _half_best(errors, thought, most_certain=most_certain)
 
 
 def ctc_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:

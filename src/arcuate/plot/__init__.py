@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
+from arcuate.plot.maze import maze
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 from arcuate.plot.study import pareto, study_map, study_marginal
@@ -19,6 +20,7 @@ __all__ = [
     "ablations",
     "amplitude_vs_probability",
     "angle",
+    "maze",
     "modulators",
     "omission",
     "panels",

@@ -10,6 +10,7 @@ from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
+from arcuate.tasks.maze import Maze, MazeTrials
 from arcuate.tasks.parity import Parity, ParityTrials
 from arcuate.tasks.sort import Sort, SortTrials
 from arcuate.tasks.trials import Pulses, Trials
@@ -24,6 +25,8 @@ __all__ = [
     "Drive",
     "EvidenceAccumulation",
     "EvidenceTrials",
+    "Maze",
+    "MazeTrials",
     "Parity",
     "ParityTrials",
     "Pulses",
