@@ -88,15 +88,28 @@ def test_start_and_goal_are_two_rooms_each_as_often_as_any():
         assert len(counts) == 16 and all(abs(count - 1000) < 5 * 31 for count in counts.values())
 
 
-def test_mazes_are_carved_depth_first():
-    """All 4 mazes of 2 x 2 rooms are as likely; of 3 x 3 rooms the long corridors of the walk are many."""
-    kinds = Counter(walls.tobytes() for walls in drawn(5, n=4000).walls)
-    assert len(kinds) == 4 and all(abs(count - 1000) < 5 * 28 for count in kinds.values())
-    ends = [
-        sum(len(list(neighbors(walls, (r, c)))) == 1 for r in (1, 3, 5) for c in (1, 3, 5))
-        for walls in drawn(7, n=400).walls.tolist()
-    ]
-    assert np.mean(ends) < 3  # the mean over all 192 trees of 3 x 3 rooms is 3.44 dead ends
+def trees(side):
+    """Number of spanning trees of a grid of rooms (Kirchhoff 1847)."""
+    rooms = list(np.ndindex(side, side))
+    laplacian = np.zeros((side**2, side**2))
+    for i, (r, c) in enumerate(rooms):
+        for j, (other_r, other_c) in enumerate(rooms):
+            if abs(r - other_r) + abs(c - other_c) == 1:
+                laplacian[i, j], laplacian[i, i] = -1, laplacian[i, i] + 1
+    return round(np.linalg.det(laplacian[1:, 1:]))
+
+
+@pytest.mark.parametrize(("side", "n"), [(2, 4000), (3, 19_200)])
+def test_every_tree_of_passages_is_as_likely_as_any_other(side, n):
+    counts = np.array(list(Counter(walls.tobytes() for walls in drawn(2 * side + 1, n=n).walls).values()))
+    assert len(counts) == trees(side) == {2: 4, 3: 192}[side]
+    square = ((counts - n / len(counts)) ** 2).sum() / (n / len(counts))
+    assert abs(square - (len(counts) - 1)) < 4 * np.sqrt(2 * (len(counts) - 1))
+
+
+def test_mazes_of_4_x_4_rooms_are_many():
+    assert trees(4) == 100_352
+    assert len({walls.tobytes() for walls in drawn(9, n=1000).walls}) > 980
 
 
 def test_a_seed_gives_its_trials_and_the_generator_those_of_a_batch():
