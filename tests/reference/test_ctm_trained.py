@@ -1,0 +1,47 @@
+"""Machines that were trained: what the shipped ones can, and a training from the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arcuate.errors import CapabilityError
+from arcuate.study.reproduction import load_reproduce
+
+torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.torch
+
+
+def silent(*_: object) -> None:
+    """Take progress and say nothing."""
+
+
+def test_the_shipped_machines_count_signs(tmp_path: Path) -> None:
+    result = load_reproduce("ctm_parity")((1,), True, tmp_path, silent)
+    verdicts = {figure.name: figure.verdict for figure in result.figures}
+    assert verdicts["shipped_8"] == verdicts["shipped_16"] == "holds"
+    assert verdicts["parity_8"] == "not judged"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and it would train for hours")
+def test_the_published_size_is_refused_without_a_gpu(tmp_path: Path) -> None:
+    with pytest.raises(CapabilityError, match="GPU"):
+        load_reproduce("ctm_parity", full=True)((1,), False, tmp_path, silent)
+
+
+@pytest.mark.slow
+def test_a_machine_learns_to_count_8_signs_within_1500_steps() -> None:
+    from arcuate import nn
+    from arcuate.models import load_training
+    from arcuate.tasks import Parity
+
+    table = load_training("ctm_parity")
+    rule = table["training"]
+    task, batch = Parity(length=rule.pop("length")), rule.pop("batch")
+    model = nn.ContinuousThoughtMachine(**table["parameters"], seed=4)
+    nn.fit(model, task.batches(batch), nn.tick_loss, **rule, seed=4, progress=False)
+    x, targets = (torch.tensor(part) for part in task.draw(2048, seed=0).frames())
+    with torch.no_grad():
+        assert nn.accuracy(model.eval()(x), targets)["whole"] >= 0.99
