@@ -13,6 +13,7 @@ import torch
 
 from arcuate import datasets
 from arcuate.errors import FileFormatError, SpecError, StoreError
+from arcuate.nn.backbones import residual_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
 
 __all__ = ["shipped", "write_weights"]
@@ -53,6 +54,8 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Conti
         bound = "must tell the settings of a ContinuousThoughtMachine"
         raise FileFormatError.of(where="shipped", name="name", value=name, bound=bound)
     try:
+        if isinstance(settings.get("backbone"), dict):
+            settings = settings | {"backbone": residual_backbone(**settings["backbone"])}
         model = ContinuousThoughtMachine(**settings)
         load_weights(model, {key: torch.from_numpy(value) for key, value in weights.items()})
     except (SpecError, TypeError) as error:
@@ -73,7 +76,8 @@ def write_weights(
     path : path
         File, ``.safetensors``.
     told : mapping
-        Plain numbers and text; ``"settings"`` are the arguments that the model was built with.
+        Plain numbers and text; ``"settings"`` are the arguments that the model was built with. A backbone by
+        `residual_backbone` stands there as a table of its arguments.
 
     Raises
     ------

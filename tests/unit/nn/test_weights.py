@@ -16,10 +16,12 @@ from arcuate.errors import FileFormatError, StoreError, UnknownNameError
 
 torch = pytest.importorskip("torch")
 
-from arcuate.nn import ContinuousThoughtMachine, shipped, write_weights  # noqa: E402
+from arcuate.nn import ContinuousThoughtMachine, residual_backbone, shipped, write_weights  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
+ATTENDING = {"n_outputs": 3, "n_ticks": 2, "n_neurons": 16, "width": 4, "heads": 2, "n_out": 4, "n_action": 4}
+BACKBONE = {"n_inputs": 4, "channels": 6, "blocks": 1, "stride": 2}
 SETTINGS = {"n_outputs": 3, "n_ticks": 4, "n_neurons": 16, "width": 2, "heads": 0, "n_out": 4}
 ROWS = np.array(list(itertools.product((1.0, -1.0), repeat=8)))
 
@@ -70,6 +72,15 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert torch.equal(again(x).predictions, model(x).predictions)
 
 
+def test_a_residual_backbone_is_built_from_its_table(tmp_path: Path) -> None:
+    settings = ATTENDING | {"n_features": 6}
+    model = ContinuousThoughtMachine(**settings, backbone=residual_backbone(**BACKBONE, seed=3))
+    x = torch.rand(5, 4, 9, 9)
+    model(x)  # moves the running means of the batch norms
+    again = shipped("small", folder=folder(tmp_path, {"settings": settings | {"backbone": BACKBONE}}, model))
+    assert torch.equal(again(x).predictions, model.eval()(x).predictions)
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -79,6 +90,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         {"settings": SETTINGS | {"n_neurons": 17}},
         {"settings": SETTINGS | {"n_neurons": "many"}},
         {"settings": {"n_outputs": 3}},
+        {"settings": SETTINGS | {"backbone": {"depth": 3}}},
     ],
     ids=str,
 )
