@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arcuate.errors import SpecError, check_choice, check_int
-from arcuate.rng import stream
+from arcuate.ctm._checks import check_classes, check_heads, check_widths, part
+from arcuate.ctm.pairs import SELECTIONS, draw_neurons, pair_list
+from arcuate.errors import NonFiniteError, SpecError, check_real
 
 __all__ = [
     "DECAY_MAX",
@@ -61,9 +62,6 @@ DECAY_MAX = 15.0
 WINDOW_DECAY_MAX = 4.0
 """The same for synchrony over a sliding window."""
 
-SELECTIONS = ("first-last", "random", "random-pairing")
-"""Ways to choose the neurons whose synchrony is read."""
-
 LAYER_NORM_EPS = 1e-5
 
 
@@ -83,7 +81,11 @@ def namespace(x: Array) -> Any:
     >>> namespace(np.ones(1)) is np
     True
     """
-    return sys.modules[type(x).__module__.partition(".")[0]]
+    package = type(x).__module__.partition(".")[0]
+    if not hasattr(x, "shape") or package not in ("numpy", "torch"):
+        bound = f"must be a NumPy array or a torch tensor, not {type(x).__name__}"
+        raise SpecError.of(where="CTM", name="x", bound=bound)
+    return np if package == "numpy" else sys.modules[package]
 
 
 def _same(x: Array) -> Array:
@@ -145,7 +147,9 @@ def glu(x: Array) -> Array:
     >>> glu(np.array([1.0, 2.0, 0.0, 0.0]))
     array([0.5, 1. ])
     """
-    n = x.shape[-1] // 2
+    n, odd = divmod(x.shape[-1], 2)
+    if odd or not n:
+        raise SpecError.of(where="CTM", name="x", value=tuple(x.shape), bound="must end in an even axis")
     return x[..., :n] * sigmoid(x[..., n:])
 
 
@@ -167,6 +171,8 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     array([11.5])
     """
+    check_widths(x.shape, weight.shape[-1:], "x")
+    check_widths(bias.shape, weight.shape[:1], "bias")
     return x @ weight.T + bias
 
 
@@ -188,17 +194,26 @@ def layer_norm(x: Array, scale: Array, shift: Array) -> Array:
     array([-1.,  1.])
     """
     xp = namespace(x)
+    check_widths(scale.shape, x.shape[-1:], "scale")
+    check_widths(shift.shape, x.shape[-1:], "shift")
     centered = x - xp.mean(x, axis=-1, keepdims=True)
     variance = xp.mean(centered * centered, axis=-1, keepdims=True)
     return centered / xp.sqrt(variance + LAYER_NORM_EPS) * scale + shift
 
 
+def _map(x: Array, parameters: Parameters, name: str) -> Array:
+    return linear(x, part(parameters, f"{name}.weight"), part(parameters, f"{name}.bias"))
+
+
+def _norm(x: Array, parameters: Parameters, name: str) -> Array:
+    return layer_norm(x, part(parameters, f"{name}.weight"), part(parameters, f"{name}.bias"))
+
+
 def _silu_block(x: Array, parameters: Parameters, name: tuple[str, int]) -> Array:
     """Linear, layer norm, SiLU; the name is a stem and the number of the linear map, the norm's is next."""
     stem, first = name
-    y = linear(x, parameters[f"{stem}{first}.weight"], parameters[f"{stem}{first}.bias"])
-    norm = f"{stem}{first + 1}"
-    y = layer_norm(y, parameters[f"{norm}.weight"], parameters[f"{norm}.bias"])
+    y = _map(x, parameters, f"{stem}{first}")
+    y = _norm(y, parameters, f"{stem}{first + 1}")
     return y * sigmoid(y)
 
 
@@ -231,14 +246,9 @@ def synapse(x: Array, parameters: Parameters, *, drop: Callable[[Array], Array] 
     """
     if "first_projection.0.weight" in parameters:
         return _unet(x, parameters, drop)
-    first = 1
-    while f"{first}.weight" in parameters:
-        # the dropout of a first block has number 0; a second block follows without one
-        x = drop(x) if first == 1 else x
-        x = glu(linear(x, parameters[f"{first}.weight"], parameters[f"{first}.bias"]))
-        x = layer_norm(x, parameters[f"{first + 2}.weight"], parameters[f"{first + 2}.bias"])
-        first += 3
-    return x
+    x = _norm(glu(_map(drop(x), parameters, "1")), parameters, "3")
+    # the dropout of the first block has number 0; a second block follows without one
+    return _norm(glu(_map(x, parameters, "4")), parameters, "6") if "4.weight" in parameters else x
 
 
 def _unet(x: Array, parameters: Parameters, drop: Callable[[Array], Array]) -> Array:
@@ -249,7 +259,7 @@ def _unet(x: Array, parameters: Parameters, drop: Callable[[Array], Array]) -> A
     up = levels.pop()
     for level in reversed(range(depth)):
         up = _silu_block(drop(up), parameters, (f"up_projections.{level}.", 1)) + levels[level]
-        up = layer_norm(up, parameters[f"skip_lns.{level}.weight"], parameters[f"skip_lns.{level}.bias"])
+        up = _norm(up, parameters, f"skip_lns.{level}")
     return up
 
 
@@ -279,21 +289,20 @@ def neuron_models(trace: Array, parameters: Parameters, *, drop: Callable[[Array
     >>> neuron_models(np.array([[[0.5, 0.5]]]), one).round(4)
     array([[0.7311]])
     """
-    x = trace
-    for layer in ("0.0.", "0.2."):
-        if f"{layer}w1" in parameters:
-            x = glu(_neuron_layer(drop(x), parameters, layer))
+    x = glu(_neuron_layer(drop(trace), parameters, "0.0."))
+    if "0.2.w1" in parameters:
+        x = glu(_neuron_layer(drop(x), parameters, "0.2."))
     return x[..., 0]
 
 
 def _neuron_layer(x: Array, parameters: Parameters, layer: str) -> Array:
     xp = namespace(x)
-    scale = parameters.get(f"{layer}layernorm.weight")
-    if scale is not None:
-        x = layer_norm(x, scale, parameters[f"{layer}layernorm.bias"])
-    weight = xp.moveaxis(parameters[f"{layer}w1"], -1, 0)  # (D, in, out): one product per neuron
+    weight = xp.moveaxis(part(parameters, f"{layer}w1"), -1, 0)  # (D, in, out): one product per neuron
+    check_widths(x.shape, weight.shape[:2], "trace")
+    if f"{layer}layernorm.weight" in parameters:
+        x = _norm(x, parameters, f"{layer}layernorm")
     y = (x.swapaxes(0, 1) @ weight).swapaxes(0, 1)
-    return (y + parameters[f"{layer}b1"]) / parameters[f"{layer}T"]
+    return (y + part(parameters, f"{layer}b1")) / part(parameters, f"{layer}T")
 
 
 def update_trace(trace: Array, activation: Array) -> Array:
@@ -313,102 +322,8 @@ def update_trace(trace: Array, activation: Array) -> Array:
     >>> update_trace(np.array([[[1.0, 2.0]]]), np.array([[3.0]]))
     array([[[2., 3.]]])
     """
+    check_widths(activation.shape, trace.shape[:-1], "activation")
     return namespace(trace).concatenate((trace[..., 1:], activation[..., None]), axis=-1)
-
-
-def draw_neurons(
-    selection: str, n: int, *, n_neurons: int, action: bool = False, n_self: int = 0, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the left and the right neurons of one synchrony vector.
-
-    ``first-last`` takes the first n neurons, or, for the action, the last n. ``random`` draws n on the left
-    and, independently, n on the right. ``random-pairing`` draws n pairs, of which the first ``n_self`` pair a
-    neuron with itself. Draws are with replacement, as in the official code.
-
-    Parameters
-    ----------
-    selection : {"first-last", "random", "random-pairing"}
-    n : int
-        Neurons on each side; pairs for ``random-pairing``.
-    n_neurons : int
-        D.
-    action : bool
-        Whether it is the synchrony that asks, or the one that answers.
-    n_self : int
-        Pairs of a neuron with itself, for ``random-pairing`` alone.
-    seed : int
-        Address of the draws: ``ctm/pairs/out`` or ``ctm/pairs/action``.
-
-    Returns
-    -------
-    tuple of ndarray
-        Left and right, (n,) each.
-
-    Raises
-    ------
-    SpecError
-        If more pairs are asked for than exist, or more pairs with itself than pairs.
-
-    Examples
-    --------
-    >>> draw_neurons("first-last", 2, n_neurons=5, action=True)
-    (array([3, 4]), array([3, 4]))
-    """
-    where = "CTM action synchrony" if action else "CTM output synchrony"
-    check_choice(selection, SELECTIONS, where=where, name="selection")
-    d = check_int(n_neurons, where=where, name="n_neurons")
-    check_int(n, where=where, name="n")
-    pairwise = selection == "random-pairing"
-    pairs, exist = n if pairwise else n * (n + 1) // 2, d * (d + 1) // 2
-    if pairs > exist:
-        largest = exist if pairwise else d
-        bound = f"asks for {pairs} pairs, but {d} neurons have {exist}"
-        raise SpecError.of(where=where, name="n", value=n, bound=bound, fix=f"use n <= {largest}")
-    check_int(n_self, where=where, name="n_self", low=0, high=n - 1 if pairwise else 0)
-    if selection == "first-last":
-        chosen = np.arange(d - n, d) if action else np.arange(n)
-        return chosen, chosen.copy()
-    rng = stream(seed, "ctm/pairs/action" if action else "ctm/pairs/out")
-    left, right = rng.integers(d, size=n), rng.integers(d, size=n)
-    right[:n_self] = left[:n_self]
-    return left, right
-
-
-def pair_list(left: Array, right: Array, n_pairs: int) -> tuple[Array, Array]:
-    """Neurons i and j of every entry of a synchrony vector.
-
-    As many pairs as neurons on a side: left and right are paired one by one (``random-pairing``). Otherwise
-    the upper triangle of all left with all right, row by row, diagonal included.
-
-    Parameters
-    ----------
-    left, right : array of int, (n,)
-    n_pairs : int
-        n, or n (n + 1) / 2: the length of the decays.
-
-    Returns
-    -------
-    tuple of array
-        i and j, (n_pairs,) each.
-
-    Raises
-    ------
-    SpecError
-        If n neurons cannot give that many pairs.
-
-    Examples
-    --------
-    >>> pair_list(np.array([4, 5]), np.array([4, 5]), 3)
-    (array([4, 4, 5]), array([4, 5, 5]))
-    """
-    n = len(left)
-    if n_pairs == n and len(right) == n:
-        return left, right
-    if n_pairs != n * (n + 1) // 2 or len(right) != n:
-        bound = f"must be {n} or {n * (n + 1) // 2} for {n} left and {len(right)} right neurons"
-        raise SpecError.of(where="CTM synchrony", name="decays", value=n_pairs, bound=bound)
-    rows, columns = np.triu_indices(n)
-    return left[rows], right[columns]
 
 
 def pair_products(z: Array, pairs: tuple[Array, Array]) -> Array:
@@ -429,7 +344,11 @@ def pair_products(z: Array, pairs: tuple[Array, Array]) -> Array:
     >>> pair_products(np.array([2.0, 3.0]), (np.array([0, 1]), np.array([1, 1])))
     array([6., 9.])
     """
-    return z[..., pairs[0]] * z[..., pairs[1]]
+    try:
+        return z[..., pairs[0]] * z[..., pairs[1]]
+    except IndexError as error:
+        bound = f"must be numbers of the {z.shape[-1]} neurons ({error})"
+        raise SpecError.of(where="CTM", name="pairs", bound=bound) from error
 
 
 def decay_factor(decay: Array, *, maximum: float = DECAY_MAX) -> Array:
@@ -455,6 +374,9 @@ def decay_factor(decay: Array, *, maximum: float = DECAY_MAX) -> Array:
     array([1. , 1. , 0.5])
     """
     xp = namespace(decay)
+    check_real(maximum, where="CTM", name="maximum", low=0)
+    if xp.isnan(decay).any():
+        raise NonFiniteError.of(where="CTM", name="decay", bound="must be numbers, not nan")
     return xp.exp(-xp.clip(decay, 0.0, maximum))
 
 
@@ -504,8 +426,11 @@ def step_synchrony(state: SynchronyState | None, products: Array, r: Array) -> S
     >>> step_synchrony(state, np.array([[1.0]]), half)
     SynchronyState(alpha=array([[3.]]), beta=array([1.5]))
     """
+    if r.shape:
+        check_widths(r.shape, products.shape[-1:], "r")
     if state is None:
         return SynchronyState(products, namespace(r).ones_like(r))
+    check_widths(products.shape, state.alpha.shape, "products")
     return SynchronyState(r * state.alpha + products, r * state.beta + 1.0)
 
 
@@ -579,6 +504,7 @@ def certainty(prediction: Array, shape: Sequence[int] = (-1,)) -> Array:
     array([[1., 0.]])
     """
     xp = namespace(prediction)
+    check_classes(shape, prediction.shape[-1])
     x = prediction.reshape((prediction.shape[0], *shape))
     x = x - xp.amax(x, axis=-1, keepdims=True)
     log_p = x - xp.log(xp.sum(xp.exp(x), axis=-1, keepdims=True))
@@ -607,8 +533,7 @@ def key_values(tokens: Array, parameters: Parameters) -> Array:
     >>> key_values(np.array([[[1.0, 3.0]]]), part).round(4)
     array([[[-1.,  1.]]])
     """
-    mapped = linear(tokens, parameters["0.weight"], parameters["0.bias"])
-    return layer_norm(mapped, parameters["1.weight"], parameters["1.bias"])
+    return _norm(_map(tokens, parameters, "0"), parameters, "1")
 
 
 def project_keys_values(kv: Array, parameters: Parameters) -> tuple[Array, Array]:
@@ -634,7 +559,8 @@ def project_keys_values(kv: Array, parameters: Parameters) -> tuple[Array, Array
     (1, 3, 2)
     """
     e = kv.shape[-1]
-    weight, bias = parameters["in_proj_weight"], parameters["in_proj_bias"]
+    weight, bias = part(parameters, "in_proj_weight"), part(parameters, "in_proj_bias")
+    check_widths(weight.shape, (3 * e, e), "in_proj_weight")
     return linear(kv, weight[e : 2 * e], bias[e : 2 * e]), linear(kv, weight[2 * e :], bias[2 * e :])
 
 
@@ -677,11 +603,14 @@ def attention_read(
     """
     xp = namespace(query)
     batch, e = query.shape
-    q = linear(query, parameters["in_proj_weight"][:e], parameters["in_proj_bias"][:e])
+    check_heads(heads, e)
+    for x, name in zip(keys_values, ("keys", "values"), strict=True):
+        check_widths((len(x), x.shape[-1]), (batch, e), name)
+    q = linear(query, part(parameters, "in_proj_weight")[:e], part(parameters, "in_proj_bias")[:e])
     q = q.reshape((batch, heads, 1, e // heads))
     k, v = (x.reshape((batch, -1, heads, e // heads)).swapaxes(1, 2) for x in keys_values)
     scores = q @ k.swapaxes(-1, -2) / math.sqrt(e // heads)
     scores = xp.exp(scores - xp.amax(scores, axis=-1, keepdims=True))
     weights = scores / xp.sum(scores, axis=-1, keepdims=True)
     read = (drop(weights) @ v).reshape((batch, e))
-    return linear(read, parameters["out_proj.weight"], parameters["out_proj.bias"]), weights
+    return _map(read, parameters, "out_proj"), weights
