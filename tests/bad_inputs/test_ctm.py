@@ -202,3 +202,86 @@ def test_what_is_for_torch_alone() -> None:
     assert "+1 and -1" in refusal(lambda: ctm.forward(np.full((1, 5), 3), w, ticks=1), SpecError)
     assert "float64" in refusal(lambda: ctm.forward(X, weights(), ticks=1, precision="float16"), SpecError)
     assert "numba" in refusal(lambda: ctm.forward(X, weights(), ticks=1, engine="torch"), SpecError)
+
+
+ONE = np.ones(1)
+PAIR = np.zeros(1, int), np.zeros(1, int)
+MODELS = {"0.0.w1": np.ones((3, 2, 6)), "0.0.b1": np.ones((1, 6, 2)), "0.0.T": ONE}
+BLOCK = {"1.weight": np.ones((4, 5)), "1.bias": np.ones(4), "3.weight": np.ones(2), "3.bias": np.ones(2)}
+READ = {
+    "in_proj_weight": np.ones((12, 4)),
+    "in_proj_bias": np.ones(12),
+    "out_proj.weight": np.ones((4, 4)),
+    "out_proj.bias": np.ones(4),
+}
+TOKENS = np.ones((2, 3, 4)), np.ones((2, 3, 4))
+EQUATIONS: dict[str, tuple[Callable[[], Any], str]] = {
+    "a list for an array": (lambda: ctm.certainty([[1.0, 2.0]]), "list"),
+    "a gate without a half": (lambda: ctm.glu(np.ones(3)), "even"),
+    "a scale of another width": (lambda: ctm.layer_norm(np.ones(3), np.ones(2), np.ones(3)), "scale"),
+    "synapses of another width": (lambda: ctm.synapse(np.ones((2, 4)), BLOCK), "(5,)"),
+    "synapses without parameters": (lambda: ctm.synapse(np.ones((2, 5)), {}), "1.weight"),
+    "synapses without a norm": (
+        lambda: ctm.synapse(np.ones((2, 5)), {k: v for k, v in BLOCK.items() if k[0] == "1"}),
+        "3.weight",
+    ),
+    "a history that is too short": (lambda: ctm.neuron_models(np.ones((1, 6, 2)), MODELS), "(6, 3)"),
+    "a history that is too long": (lambda: ctm.neuron_models(np.ones((1, 6, 4)), MODELS), "(6, 3)"),
+    "models of other neurons": (lambda: ctm.neuron_models(np.ones((1, 5, 3)), MODELS), "(6, 3)"),
+    "no models": (lambda: ctm.neuron_models(np.ones((1, 5, 3)), {}), "0.0.w1"),
+    "models without a temperature": (
+        lambda: ctm.neuron_models(np.ones((1, 6, 3)), {k: v for k, v in MODELS.items() if k != "0.0.T"}),
+        "0.0.T",
+    ),
+    "an activation of other neurons": (
+        lambda: ctm.update_trace(np.ones((1, 6, 3)), np.ones((1, 5))),
+        "(1, 6)",
+    ),
+    "a pair of a neuron that is not there": (
+        lambda: ctm.pair_products(np.ones((1, 3)), (np.array([0]), np.array([3]))),
+        "3 neurons",
+    ),
+    "a decay that is no number": (lambda: ctm.decay_factor(np.array([0.1, np.nan])), "nan"),
+    "a largest decay below zero": (lambda: ctm.decay_factor(ONE, maximum=-1.0), "maximum"),
+    "decays of another number of pairs": (
+        lambda: ctm.step_synchrony(None, np.ones((1, 2)), np.ones(3)),
+        "(2,)",
+    ),
+    "products of another number of trials": (
+        lambda: ctm.step_synchrony(ctm.SynchronyState(np.ones((2, 1)), ONE), np.ones((3, 1)), ONE),
+        "(2, 1)",
+    ),
+    "a window with decays of other pairs": (
+        lambda: ctm.windowed_synchrony(np.ones((1, 2, 3)), np.ones(2), PAIR),
+        "(1,)",
+    ),
+    "one class": (lambda: ctm.certainty(np.ones((2, 4)), (4, 1)), "two classes"),
+    "a shape of other outputs": (lambda: ctm.certainty(np.ones((2, 4)), (3, 2)), "4 outputs"),
+    "tokens of another width": (
+        lambda: ctm.key_values(np.ones((2, 3, 4)), {"0.weight": np.ones((4, 5)), "0.bias": np.ones(4)}),
+        "(5,)",
+    ),
+    "keys of another width": (lambda: ctm.project_keys_values(np.ones((2, 3, 5)), READ), "(15, 5)"),
+    "heads that do not divide": (
+        lambda: ctm.attention_read(np.ones((2, 4)), TOKENS, READ, heads=3),
+        "divide the width 4",
+    ),
+    "keys of other trials": (
+        lambda: ctm.attention_read(np.ones((3, 4)), TOKENS, READ, heads=2),
+        "keys",
+    ),
+    "no tokens": (lambda: ctm.rotational_positions(0), "n_tokens"),
+    "a row where an image is coded": (
+        lambda: ctm.positional_code((4,), {"projection.0.weight": np.ones((2, 4)), "start_vector": ONE}),
+        "square image",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_equations_refuse_what_does_not_fit(name: str) -> None:
+    call, word = EQUATIONS[name]
+    with pytest.raises(ArcuateError) as caught:
+        call()
+    text = str(caught.value)
+    assert word in text and text.count("\n") < 4

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from arcuate.errors import SpecError, check_int
 
-__all__ = ["check_classes", "check_heads", "check_widths", "part"]
+__all__ = ["check_heads", "check_widths", "part"]
 
 
 def part(parameters: Mapping[str, Any], name: str) -> Any:
@@ -32,15 +30,3 @@ def check_heads(heads: int, width: int) -> None:
     check_int(heads, where="CTM", name="heads", high=width)
     if width % heads:
         raise SpecError.of(where="CTM", name="heads", value=heads, bound=f"must divide the width {width}")
-
-
-def check_classes(shape: Sequence[int], outputs: int) -> None:
-    """A prediction falls into positions of at least two classes."""
-    try:
-        classes = np.empty(outputs).reshape(tuple(shape)).shape[-1]
-    except (TypeError, ValueError, IndexError) as error:
-        bound = f"must multiply to the {outputs} outputs of the model"
-        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound) from error
-    if classes < 2:
-        bound = "must end in two classes or more; the certainty of one is not defined"
-        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound)

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arcuate.ctm._checks import check_classes, check_heads, check_widths, part
+from arcuate.ctm._answers import classes_of
+from arcuate.ctm._checks import check_heads, check_widths, part
 from arcuate.ctm.pairs import SELECTIONS, draw_neurons, pair_list
 from arcuate.errors import NonFiniteError, SpecError, check_real
 
@@ -504,7 +505,7 @@ def certainty(prediction: Array, shape: Sequence[int] = (-1,)) -> Array:
     array([[1., 0.]])
     """
     xp = namespace(prediction)
-    check_classes(shape, prediction.shape[-1])
+    classes_of(prediction.shape[-1], shape)
     x = prediction.reshape((prediction.shape[0], *shape))
     x = x - xp.amax(x, axis=-1, keepdims=True)
     log_p = x - xp.log(xp.sum(xp.exp(x), axis=-1, keepdims=True))

@@ -142,8 +142,8 @@ def test_it_learns_to_remember_over_steps(seed: int) -> None:
     """A cue at the first of four steps tells the action that is right at the last: only a memory can know."""
     agent = ThoughtAgent(machine(history=10, n_ticks=2, seed=seed), n_actions=2, seed=seed)
     optimizer = torch.optim.Adam(agent.parameters(), lr=5e-3)
-    cue = torch.tensor([0, 1]).repeat(8)
-    x = torch.zeros(4, 16, 3)
+    cue = torch.tensor([0, 1])
+    x = torch.zeros(4, 2, 3)
     x[0, :, 0] = 2.0 * cue - 1
     x[3, :, 1] = 1.0
     for _ in range(60):
