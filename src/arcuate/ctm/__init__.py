@@ -33,13 +33,37 @@ from arcuate.ctm.evaluation import (
     risk_coverage,
     thinking_time,
 )
+from arcuate.ctm.halting import (
+    CertaintyOrAbstain,
+    CertaintyThreshold,
+    Decision,
+    FirstFinish,
+    FixedTicks,
+    Halted,
+    NormChange,
+    Patience,
+    Policy,
+    TickState,
+    forward_halting,
+    halt,
+)
 from arcuate.ctm.inference import Thought, WindowThought, forward, forward_window
 from arcuate.ctm.positions import positional_code, rotational_positions
 
 __all__ = [
+    "CertaintyOrAbstain",
+    "CertaintyThreshold",
+    "Decision",
     "Decoded",
+    "FirstFinish",
+    "FixedTicks",
+    "Halted",
+    "NormChange",
+    "Patience",
+    "Policy",
     "SynchronyState",
     "Thought",
+    "TickState",
     "WindowThought",
     "accuracy_by_tick",
     "answers_by_tick",
@@ -50,8 +74,10 @@ __all__ = [
     "decode",
     "draw_neurons",
     "forward",
+    "forward_halting",
     "forward_window",
     "glu",
+    "halt",
     "key_values",
     "layer_norm",
     "neuron_models",

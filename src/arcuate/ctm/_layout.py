@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from arcuate.errors import NonFiniteError, SpecError, check_choice
 
-__all__ = ["PRECISIONS", "Arrays", "Ticks", "checked", "layout"]
+__all__ = ["PRECISIONS", "Arrays", "Tick", "Ticks", "Walk", "checked", "layout"]
 
 PRECISIONS = ("float64", "float32")
 
@@ -48,6 +48,33 @@ class Ticks:
     attention: np.ndarray | None
     key_values: np.ndarray | None
     trace: np.ndarray
+
+
+class Tick(NamedTuple):
+    """What one tick gave: post-activations (B, D) and output synchrony (B, P)."""
+
+    post: np.ndarray
+    out: np.ndarray
+
+
+class Walk(Protocol):
+    """A thought under way, as each engine has it."""
+
+    def step(self) -> Tick:
+        """Take one tick."""
+        ...
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Go on with some trials alone, of a walk without record."""
+        ...
+
+    def look(self, x: np.ndarray | None) -> None:
+        """Go on with another input, checked like the first; None: with none."""
+        ...
+
+    def ticks(self) -> Ticks:
+        """Return what all ticks gave, of a walk with record."""
+        ...
 
 
 def checked(parameters: Mapping[str, Any], precision: str) -> Arrays:

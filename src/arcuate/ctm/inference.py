@@ -12,23 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate.ctm import _plain
 from arcuate.ctm._answers import classes_of
-from arcuate.ctm._layout import Arrays, Ticks, checked
+from arcuate.ctm._layout import Arrays, Walk, checked
 from arcuate.ctm.dynamics import (
-    SynchronyState,
-    attention_read,
     below,
     certainty,
-    decay_factor,
-    key_values,
     linear,
     neuron_models,
     pair_list,
-    pair_products,
-    project_keys_values,
-    step_synchrony,
     synapse,
-    synchrony,
     update_trace,
     windowed_synchrony,
 )
@@ -221,17 +214,12 @@ def forward(
     ((1, 2, 3), (3, 1, 1))
     """
     check_int(ticks, where="CTM", name="ticks")
-    check_choice(engine, ENGINES, where="CTM", name="engine")
-    w = checked(parameters, precision)
-    given = _given(np.asarray(x), w, precision)
-    _check_widths(w, given, heads)
-    classes_of(len(w["output_projector.0.bias"]), shape)
-    if engine == "numba":
-        from arcuate.ctm._fused import think
-    else:
-        think = _think
+    w, given = prepare(x, parameters, heads=heads, shape=shape, precision=precision)
+    walk = start(w, given, ticks=ticks, heads=heads, engine=engine)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
-        seen = think(w, given, ticks=ticks, heads=heads)
+        for _ in range(ticks):
+            walk.step()
+    seen = walk.ticks()
     _check_activity(seen.post)
     y = linear(seen.out, w["output_projector.0.weight"], w["output_projector.0.bias"])
     certainties = certainty(y.reshape((-1, y.shape[-1])), shape).reshape((*y.shape[:2], 2))
@@ -249,33 +237,57 @@ def forward(
     )
 
 
-def _think(w: Arrays, x: np.ndarray, *, ticks: int, heads: int) -> Ticks:
-    """Run all ticks on tokens (B, L, C), or on features (B, E) for a model without attention."""
-    reader = _Reader(x, w, heads) if "kv_proj.0.weight" in w else None
-    pairs, r = _pairs(w, "out"), decay_factor(w["decay_params_out"])
-    z = np.repeat(w["start_activated_state"][None], len(x), axis=0)
-    trace = np.repeat(w["start_trace"][None], len(x), axis=0)
-    state = step_synchrony(None, pair_products(z, pairs), r)
-    synapses, models = below(w, "synapses."), below(w, "trace_processor.")
-    pre, post, out = [], [], []
-    for _ in range(ticks):
-        read = x if reader is None else reader.read(z)
-        pre.append(synapse(np.concatenate((read, z), axis=-1), synapses))
-        trace = update_trace(trace, pre[-1])
-        z = neuron_models(trace, models)
-        post.append(z)
-        state = step_synchrony(state, pair_products(z, pairs), r)
-        out.append(synchrony(state))
-    return Ticks(
-        pre=np.stack(pre),
-        post=np.stack(post),
-        out=np.stack(out),
-        action=None if reader is None else np.stack(reader.synchrony),
-        reads=None if reader is None else np.stack(reader.reads),
-        attention=None if reader is None else np.stack(reader.weights),
-        key_values=None if reader is None else reader.key_values,
-        trace=trace,
-    )
+def prepare(
+    x: np.ndarray, parameters: Mapping[str, Any], *, heads: int, shape: Sequence[int], precision: str
+) -> tuple[Arrays, np.ndarray]:
+    """Check what a thought starts from.
+
+    Parameters
+    ----------
+    x, parameters, heads, shape, precision
+        As `forward` takes them.
+
+    Returns
+    -------
+    tuple
+        Parameters in one precision, and tokens with their positions (B, L, C) or plain features (B, E).
+
+    Raises
+    ------
+    SpecError, NonFiniteError
+        As `forward`.
+    """
+    w = checked(parameters, precision)
+    given = _given(np.asarray(x), w, precision)
+    _check_widths(w, given, heads)
+    classes_of(len(w["output_projector.0.bias"]), shape)
+    return w, given
+
+
+def start(w: Arrays, given: np.ndarray, *, ticks: int, heads: int, engine: str, record: bool = True) -> Walk:
+    """Begin a thought.
+
+    Parameters
+    ----------
+    w, given
+        As `prepare` gives them.
+    ticks : int
+        At most so many.
+    heads : int
+    engine : {"numpy", "numba"}
+    record : bool
+        Whether all ticks are asked for afterwards; without, trials may leave.
+
+    Returns
+    -------
+    Walk
+    """
+    check_choice(engine, ENGINES, where="CTM", name="engine")
+    if engine == "numba":
+        from arcuate.ctm import _fused
+
+        return _fused.Walk(w, given, ticks=ticks, heads=heads, record=record)
+    return _plain.Walk(w, given, heads=heads)
 
 
 def forward_window(
@@ -356,29 +368,6 @@ def forward_window(
     )
 
 
-class _Reader:
-    """The way from the neurons to the input and back: action synchrony, query, attention."""
-
-    def __init__(self, tokens: np.ndarray, w: Arrays, heads: int) -> None:
-        self._w, self._heads, self._part = w, heads, below(w, "attention.")
-        self._pairs, self._r = _pairs(w, "action"), decay_factor(w["decay_params_action"])
-        self._state: SynchronyState | None = None
-        self.key_values = key_values(tokens, below(w, "kv_proj."))
-        self._projected = project_keys_values(self.key_values, self._part)
-        self.synchrony: list[np.ndarray] = []
-        self.weights: list[np.ndarray] = []
-        self.reads: list[np.ndarray] = []
-
-    def read(self, z: np.ndarray) -> np.ndarray:
-        self._state = step_synchrony(self._state, pair_products(z, self._pairs), self._r)
-        self.synchrony.append(synchrony(self._state))
-        query = linear(self.synchrony[-1], self._w["q_proj.weight"], self._w["q_proj.bias"])
-        read, weights = attention_read(query, self._projected, self._part, heads=self._heads)
-        self.weights.append(weights)
-        self.reads.append(read)
-        return read
-
-
 def _input(x: np.ndarray, precision: str) -> np.ndarray:
     if x.dtype.kind not in "fiu" or x.ndim < 2 or not x.size:
         bound = f"must be numbers, one row per trial, not {x.dtype} of shape {x.shape}"
@@ -430,11 +419,6 @@ def _check_widths(w: Arrays, direct: np.ndarray, heads: int) -> None:
     _check_last(direct, first.shape[1] - len(w["start_trace"]), "x")
     if direct.ndim != 2:
         raise SpecError.of(where="CTM", name="x", bound=f"must be (trial, feature), not {direct.shape}")
-
-
-def _pairs(w: Arrays, role: str) -> tuple[np.ndarray, np.ndarray]:
-    left, right = (w[f"{role}_neuron_indices_{side}"] for side in ("left", "right"))
-    return pair_list(left, right, len(w[f"decay_params_{role}"]))
 
 
 def _last_pairs(w: Arrays) -> tuple[np.ndarray, np.ndarray]:
