@@ -8,6 +8,7 @@ import importlib
 import io
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs" / "howto").glob("*.md")) if page.name not in ELSEWHERE),
 ]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _close() -> Iterator[None]:
+    """Leave no figure open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES, ids=lambda module: module.name)

@@ -177,11 +177,12 @@ def travelling_wave(
 ) -> xr.Dataset:
     """Fit an order of the units to half of the trials, and measure on the other half what travels along it.
 
-    The first complex principal component of the analytic signals (Barnett 1983) gives every unit a phase: its
-    place on the wave. On trials that it was not fitted to, each sample is read by the component and by the
-    component run backward. In one dimension the phase gradient points either forward or backward, so that
-    the length of its mean direction, |mean exp(i angle(gradient))|, is the share forward less the share
-    backward; here samples count by their power.
+    Each unit is taken over its standard deviation. The first complex principal component of the analytic
+    signals (Barnett 1983) gives every unit a phase: its place on the wave. On trials that it was not fitted
+    to, each sample is read by the component and by the component run backward. In one dimension the phase
+    gradient points either forward or backward, so that the length of its mean direction,
+    |mean exp(i angle(gradient))|, is the share forward less the share backward; here samples count by their
+    power.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ def travelling_wave(
         on the held-out trials; ``directionality``, on them, from 0 (standing, or none) to 1 (all one way);
         ``frequency``, at which it turns there, cycles per unit of `dt`; ``share_surrogate`` and
         ``directionality_surrogate``; ``share_p``, ``directionality_p``, and z of both; ``activity``
-        (AXIS, unit), mean of the held-out trials, each unit over its standard deviation.
+        (AXIS, unit), mean of the held-out trials, in standard deviations of each unit.
 
     Raises
     ------
@@ -234,22 +235,21 @@ def travelling_wave(
         raise SpecError.of(where=where, name="traces", value=given.cube.shape, bound=bound)
     if not np.ptp(given.cube, axis=1).any():
         raise SpecError.of(where=where, name="traces", bound="must vary over the steps")
+    spread = given.cube.std(axis=(0, 1))
+    cube = np.divide(given.cube, spread, out=np.zeros_like(given.cube), where=spread > 0)
     order = stream(seed, "analysis/travelling_wave/halves").permutation(given.n_trials)
     halves = np.sort(order[::2]), np.sort(order[1::2])
-    component, scores = _wave(analytic_signal(given.cube, band=band, dt=dt).values, halves, dt)
+    component, scores = _wave(analytic_signal(cube, band=band, dt=dt).values, halves, dt)
     nulls = np.empty((count, 2))
     with progress_bar(progress, count, title=where, unit="surrogate") as step:
         for k in range(count):
             rng = stream(seed, f"analysis/travelling_wave/{k}")
-            signal = analytic_signal(_phases_at_random(given.cube, rng), band=band, dt=dt).values
+            signal = analytic_signal(_phases_at_random(cube, rng), band=band, dt=dt).values
             nulls[k] = _wave(signal, halves, dt)[1][:2]
             if step is not None:
                 step(1)
-    activity = given.cube[halves[1]].mean(axis=0)
-    spread = activity.std(axis=0)
-    activity = np.divide(
-        activity - activity.mean(axis=0), spread, out=np.zeros_like(activity), where=spread > 0
-    )
+    activity = cube[halves[1]].mean(axis=0)
+    activity -= activity.mean(axis=0)
     result = xr.Dataset(
         {
             "phase": ("unit", np.angle(component), {"units": "rad"}),
@@ -272,7 +272,7 @@ def _wave(
 ) -> tuple[NDArray[np.complex128], tuple[float, float, float]]:
     """Return the component of one half, and share, directionality and frequency on the other."""
     fitted = signal[halves[0]].reshape(-1, signal.shape[2])
-    component = np.linalg.svd(fitted, full_matrices=False)[2][0].conj()  # x ~ score * conj(component)
+    component = np.linalg.eigh(fitted.conj().T @ fitted)[1][:, -1]  # a sample is a score times its conjugate
     held = signal[halves[1]]
     forward, backward = held @ component, held @ component.conj()
     power = float(np.sum(np.abs(held) ** 2))

@@ -76,7 +76,8 @@ def capture(
         bound = f"must be a ContinuousThoughtMachine, not {type(model).__name__}"
         raise SpecError.of(where="capture", name="model", bound=bound)
     size = check_int(chunk, where="capture", name="chunk")
-    given = torch.as_tensor(batch[0] if isinstance(batch, tuple) else batch)
+    x = batch[0] if isinstance(batch, tuple) else batch
+    given = x if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x))  # trials are read-only
     if given.ndim < 2 or not len(given):
         bound = f"must have one row per trial, not shape {tuple(given.shape)}"
         raise SpecError.of(where="capture", name="batch", bound=bound)

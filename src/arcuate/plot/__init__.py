@@ -10,26 +10,47 @@ Matplotlib is imported when the first picture is drawn.
 from __future__ import annotations
 
 from arcuate.plot.activity import modulators, raster, state_map
+from arcuate.plot.animation import animate_thought
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.maze import maze
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 from arcuate.plot.study import pareto, study_map, study_marginal
+from arcuate.plot.thought import (
+    attention_path,
+    dimensionality,
+    neuron_traces,
+    phase_map,
+    synchrony_matrices,
+    wave_map,
+)
+from arcuate.plot.ticks import accuracy_by_tick, calibration, calibration_by_tick, risk_coverage
 
 __all__ = [
     "ablations",
+    "accuracy_by_tick",
     "amplitude_vs_probability",
     "angle",
+    "animate_thought",
+    "attention_path",
+    "calibration",
+    "calibration_by_tick",
+    "dimensionality",
     "maze",
     "modulators",
+    "neuron_traces",
     "omission",
     "panels",
     "pareto",
+    "phase_map",
     "prediction_by_block",
     "raster",
+    "risk_coverage",
     "state_map",
     "study_map",
     "study_marginal",
+    "synchrony_matrices",
     "timing_error",
     "trials_to_criterion",
+    "wave_map",
 ]

@@ -91,6 +91,37 @@ def part(result: Any, name: str, *, where: str) -> Any:
     raise unknown(where, name, known, kind="part")
 
 
+def states_of(result: Any, site: str | None, variable: str, where: str) -> Any:
+    """Return the array of a Recording, a Dataset or itself."""
+    if hasattr(result, "states") and hasattr(result, "sites"):
+        known = list(result.sites)
+        if site is None and len(known) != 1:
+            raise SpecError.of(
+                where=where,
+                name="site",
+                value=site,
+                bound=f"must be one of {', '.join(known) or 'none recorded'}",
+            )
+        chosen = known[0] if site is None else site
+        if chosen not in known:
+            raise unknown(where, chosen, known, kind="site")
+        result = result.states(chosen)
+    if isinstance(result, Mapping) or hasattr(result, "data_vars"):
+        return part(result, variable, where=where)
+    return result
+
+
+def steps_of(data: Any, count: int) -> tuple[np.ndarray, str]:
+    """Return the horizontal positions and their label."""
+    coordinates = getattr(data, "coords", {})
+    if "time" in coordinates:
+        return np.asarray(coordinates["time"], dtype=float) * 1e3, "time (ms)"
+    for word in ("tick", "token", "layer"):
+        if word in coordinates:
+            return np.asarray(coordinates[word], dtype=float), word
+    return np.arange(count, dtype=float), "sample"
+
+
 def has_part(result: Any, name: str) -> bool:
     """Tell whether a result has a named part."""
     if isinstance(result, Mapping) or hasattr(result, "data_vars"):

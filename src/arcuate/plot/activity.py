@@ -19,6 +19,8 @@ from arcuate.plot._axes import (
     part,
     percentiles,
     say,
+    states_of,
+    steps_of,
     tidy,
 )
 from arcuate.units import to_si
@@ -165,11 +167,11 @@ def state_map(
     """
     where = "plot.state_map"
     ax = axes(ax)
-    data = _states(result, site, variable, where)
+    data = states_of(result, site, variable, where)
     values = numbers(data, where=where, name=variable, ndim=(2, 3))
     cube = values if values.ndim == 3 else values[None]
     ax.set_ylabel("unit, by time of its peak")
-    times, label = _times(data, cube.shape[1])
+    times, label = steps_of(data, cube.shape[1])
     ax.set_xlabel(label)
     if cube.size == 0:
         return say(ax, "no states in this recording")
@@ -195,37 +197,6 @@ def state_map(
     if cube.shape[0] > 1:
         ax.set_title("mean of odd trials, sorted by even trials", fontsize="medium")
     return ax
-
-
-def _states(result: Any, site: str | None, variable: str, where: str) -> Any:
-    """Return the array of a Recording, a Dataset or itself."""
-    if hasattr(result, "states") and hasattr(result, "sites"):
-        known = list(result.sites)
-        if site is None and len(known) != 1:
-            raise SpecError.of(
-                where=where,
-                name="site",
-                value=site,
-                bound=f"must be one of {', '.join(known) or 'none recorded'}",
-            )
-        chosen = known[0] if site is None else site
-        if chosen not in known:
-            raise unknown(where, chosen, known, kind="site")
-        result = result.states(chosen)
-    if isinstance(result, Mapping) or hasattr(result, "data_vars"):
-        return part(result, variable, where=where)
-    return result
-
-
-def _times(data: Any, count: int) -> tuple[np.ndarray, str]:
-    """Return the horizontal positions and their label."""
-    coordinates = getattr(data, "coords", {})
-    if "time" in coordinates:
-        return np.asarray(coordinates["time"], dtype=float) * 1e3, "time (ms)"
-    for word in ("tick", "token", "layer"):
-        if word in coordinates:
-            return np.asarray(coordinates[word], dtype=float), word
-    return np.arange(count, dtype=float), "sample"
 
 
 def _trial_mean(cube: np.ndarray) -> np.ndarray:

@@ -60,6 +60,12 @@ def test_chunks_change_no_number_and_the_model_is_left_in_training() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_trials_of_a_task_are_taken_as_they_are() -> None:
+    trials = arc.tasks.Parity(length=6).draw(4, seed=1)
+    rec = arc.nn.capture(machine(), trials.frames(), sites=["ctm/post"])
+    assert rec.states("ctm/post").sizes["trial"] == 4
+
+
 def test_the_function_stays_a_function() -> None:
     assert callable(arc.nn.capture) and callable(arc.nn.capture)
 
