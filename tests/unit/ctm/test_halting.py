@@ -280,10 +280,13 @@ def test_what_policies_refuse() -> None:
 
 def test_activity_that_blows_up_is_told_with_its_tick() -> None:
     weights, x, options = model("ctm_sort_noheads")
-    sums = np.abs(ctm.forward(x, weights, ticks=9, **options).sync_out.sum(2)).max(1)  # by tick
-    first = int(sums.argmax())
-    assert first > 0
-    large = float(np.finfo(np.float32).max) / math.sqrt(sums[first] * sums[:first].max())
-    weights["output_projector.0.weight"] = np.full(weights["output_projector.0.weight"].shape, large)
+    largest = ctm.forward(x, weights, ticks=9, **options).sync_out.max(1)  # (T, P)
+    pair = int(np.flatnonzero(largest.argmax(0) > 0)[0])  # one that grows
+    first = int(largest[:, pair].argmax())
+    between = (largest[first, pair] + largest[:first, pair].max()) / 2
+    limit = float(np.finfo(np.float32).max)
+    weight, bias = (weights[f"output_projector.0.{name}"] for name in ("weight", "bias"))
+    weight[:] = np.where(np.arange(weight.shape[1]) == pair, limit / 4, 0.0)
+    bias[:] = limit * (1 - between / 4)
     with pytest.raises(NonFiniteError, match=f"tick {first + 1}"):
         forward_halting(x, weights, FixedTicks(n=9), ticks=9, precision="float32", **options)
