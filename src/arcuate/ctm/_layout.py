@@ -142,19 +142,20 @@ def layout(w: Arrays) -> Shapes:
     return shapes
 
 
-def _shape(w: Arrays, name: str, axes: int) -> tuple[int, ...]:
+def _shape(w: Arrays, name: str, axes: int, *, empty: bool = False) -> tuple[int, ...]:
     if name not in w:
         raise SpecError.of(where="CTM parameters", name=name, bound="is missing")
     shape = w[name].shape
-    if len(shape) != axes or 0 in shape:
+    if len(shape) != axes or (0 in shape and not empty):
         bound = f"must have {axes} axes, none of length 0, not shape {shape}"
         raise SpecError.of(where="CTM parameters", name=name, bound=bound)
     return shape
 
 
 def _pairs(w: Arrays, role: str) -> Shapes:
-    (n,) = _shape(w, f"{role}_neuron_indices_left", 1)
-    (p,) = _shape(w, f"decay_params_{role}", 1)
+    empty = role == "action"  # where nobody asks, the query is the bias
+    (n,) = _shape(w, f"{role}_neuron_indices_left", 1, empty=empty)
+    (p,) = _shape(w, f"decay_params_{role}", 1, empty=empty)
     p = p if p in (n, n * (n + 1) // 2) else n
     return {
         f"decay_params_{role}": (p,),

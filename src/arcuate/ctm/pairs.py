@@ -31,7 +31,7 @@ def draw_neurons(
     ----------
     selection : {"first-last", "random", "random-pairing"}
     n : int
-        Neurons on each side; pairs for ``random-pairing``.
+        Neurons on each side; pairs for ``random-pairing``. An action may have 0.
     n_neurons : int
         D.
     action : bool
@@ -59,14 +59,15 @@ def draw_neurons(
     where = "CTM action synchrony" if action else "CTM output synchrony"
     check_choice(selection, SELECTIONS, where=where, name="selection")
     d = check_int(n_neurons, where=where, name="n_neurons")
-    check_int(n, where=where, name="n")
+    check_int(n, where=where, name="n", low=0 if action else 1)
     pairwise = selection == "random-pairing"
     pairs, exist = n if pairwise else n * (n + 1) // 2, d * (d + 1) // 2
     if pairs > exist:
         largest = exist if pairwise else d
         bound = f"asks for {pairs} pairs, but {d} neurons have {exist}"
         raise SpecError.of(where=where, name="n", value=n, bound=bound, fix=f"use n <= {largest}")
-    check_int(n_self, where=where, name="n_self", low=0, high=n - 1 if pairwise else 0)
+    if n:
+        check_int(n_self, where=where, name="n_self", low=0, high=n - 1 if pairwise else 0)
     if selection == "first-last":
         chosen = np.arange(d - n, d) if action else np.arange(n)
         return chosen, chosen.copy()

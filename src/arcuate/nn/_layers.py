@@ -192,7 +192,7 @@ def initialize(model: nn.Module, seed: int, *, skip: str = "") -> None:
             values = stream(seed, f"ctm/init/{name}.weight").standard_normal(module.weight.shape)
             _set(module.weight, module.spread * values)
         elif isinstance(module, (nn.Linear, nn.Conv2d)):
-            bound = 1 / math.sqrt(module.weight[0].numel())
+            bound = module.weight[0].numel() ** -0.5 if module.weight.numel() else 0.0
             _uniform(module.weight, bound, f"{name}.weight", seed)
             if module.bias is not None:
                 _uniform(module.bias, bound, f"{name}.bias", seed)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -98,7 +99,8 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
     heads : int
         Heads of the attention; must divide ``width``. 0: no attention, the input goes to the synapses.
     n_out, n_action : int
-        Neurons chosen for the synchrony that answers and the one that asks.
+        Neurons chosen for the synchrony that answers and the one that asks; with an ``n_action`` of 0 the
+        query is the same in every tick, and learned.
     selection : {"random-pairing", "random", "first-last"}
         How they are chosen, once, at construction (`arcuate.ctm.draw_neurons`).
     n_self : int
@@ -252,7 +254,9 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         check_choice(positions, POSITIONS, where="CTM", name="positions")
         self.positional_embedding = None if positions == "none" else Positions(positions, channels)
         self.kv_proj = nn.Sequential(nn.Linear(channels, self.width), nn.LayerNorm(self.width))
-        self.q_proj = nn.Linear(self.decay_params_action.numel(), self.width)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")  # where nobody asks
+            self.q_proj = nn.Linear(self.decay_params_action.numel(), self.width)
         self.attention = nn.MultiheadAttention(self.width, self.heads, self.dropout, batch_first=True)
 
     # ------------------------------------------------------------------ a pass

@@ -120,6 +120,61 @@ class TestEquations:
         tick_loss(model(signs()), torch.zeros(4, 5, dtype=torch.long)).backward()
         assert (model.decay_params_action.grad != 0).any() and (model.decay_params_out.grad != 0).any()
 
+    @pytest.mark.parametrize("selection", ["random", "random-pairing", "first-last"])
+    def test_where_nobody_asks_every_tick_reads_the_same(self, selection: str) -> None:
+        model, x = parity(n_action=0, selection=selection).double(), signs().double()
+        with torch.no_grad():
+            model.q_proj.bias += torch.linspace(-1, 1, 8)
+        thought = model(x)
+        assert thought.sync_action.shape == (6, 4, 0)
+        assert torch.allclose(thought.attention, thought.attention[:1].expand(6, -1, -1, -1, -1))
+        assert thought.attention.std() > 0.01
+        thought.predictions.square().sum().backward()
+        assert model.q_proj.bias.grad.any() and model.decay_params_out.grad.any()
+        for engine in ("numpy", "numba"):
+            told = arc.ctm.forward(
+                x.numpy(), model.state_dict(), ticks=6, heads=2, shape=(5, 2), engine=engine
+            )
+            expected = thought.predictions.detach().numpy()
+            np.testing.assert_allclose(told.predictions, expected, rtol=0, atol=1e-10)
+
+    @pytest.mark.parametrize(
+        ("d", "e", "m", "h", "pairs_asked", "pairs_read", "o"),
+        [(24, 8, 4, 3, 10, 15, 10), (17, 6, 1, 1, 3, 6, 4), (40, 32, 9, 8, 1, 21, 6)],
+    )
+    def test_the_number_of_parameters_by_its_formula(
+        self, d: int, e: int, m: int, h: int, pairs_asked: int, pairs_read: int, o: int
+    ) -> None:
+        n_action, n_out = (round(((8 * pairs + 1) ** 0.5 - 1) / 2) for pairs in (pairs_asked, pairs_read))
+        model = parity(
+            n_neurons=d, width=e, history=m, hidden=h, n_action=n_action, n_out=n_out, n_outputs=o,
+            shape=(-1, 2),
+        )  # fmt: skip
+        expected = (
+            2 * e + 3 * e + (e * e + e + 2 * e) + (pairs_asked * e + e) + (4 * e * e + 4 * e)
+            + ((e + d) * 2 * d + 2 * d + 2 * d) + (2 * m * h * d + 2 * h * d + 1) + (2 * h * d + 2 * d + 1)
+            + (d + d * m) + (pairs_asked + pairs_read) + (pairs_read * o + o)
+        )  # fmt: skip
+        assert sum(value.numel() for value in model.parameters()) == expected
+
+    def test_quirks_that_are_not_kept(self, capfd: pytest.CaptureFixture[str]) -> None:
+        """Nothing is printed, no generator is moved, weights need no first pass, precision stays."""
+        torch.manual_seed(1)
+        np.random.seed(1)  # noqa: NPY002 - the official code draws its pairs from it
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        model = parity(seed=3)
+        fresh = parity(seed=4)
+        fresh.load_state_dict(model.state_dict())
+        x = signs()
+        assert torch.equal(fresh(x).predictions, model(x).predictions)
+        thought = model.double()(x.double())
+        assert thought.predictions.dtype == thought.certainties.dtype == torch.float64
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+        assert capfd.readouterr() == ("", "")
+        kept = [value for value in vars(model).values() if isinstance(value, torch.Tensor)]
+        assert not any(value.requires_grad for value in kept)  # no graph is kept alive by the model
+
     def test_the_published_number_of_parameters(self) -> None:
         model = ContinuousThoughtMachine(
             n_outputs=128,
@@ -305,7 +360,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         "n_out",
         ("24", "first-last"),
     ),
-    "nobody asks": (lambda: parity(n_action=0), SpecError, "n", (">= 1",)),
+    "fewer than nobody asks": (lambda: parity(n_action=-1), SpecError, "n", (">= 0",)),
     "a read-out of something else": (
         lambda: parity(readout="both"),
         SpecError,
