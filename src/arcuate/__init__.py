@@ -25,6 +25,7 @@ _MODULES: tuple[str, ...] = (
     "engines",
     "errors",
     "learning",
+    "memory",
     "nn",
     "plot",
     "readout",

@@ -1,0 +1,331 @@
+"""What an associative memory can hold: closed forms for random unit keys, and measurements of the same.
+
+Errors are mean squared errors relative to the power of the values. The closed forms are derived for keys
+drawn evenly from the sphere; that of the delta rule is for large widths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arcuate.errors import SpecError, check_array, check_choice, check_int, check_real
+from arcuate.memory.associative import AssociativeMemory
+from arcuate.rng import check_seed, stream
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "capacity_exponent",
+    "delta_error",
+    "delta_error_by_age",
+    "error_free_capacity",
+    "hebb_error",
+    "mean_capacity",
+    "retrieval_error",
+    "ridge_error",
+]
+
+
+def _load(n_items: Any, d_key: Any) -> tuple[np.ndarray, int]:
+    d = check_int(d_key, where="closed form", name="d_key")
+    n = check_array(n_items, where="closed form", name="n_items")
+    if (n < 1).any():
+        raise SpecError.of(where="closed form", name="n_items", value=float(n.min()), bound="must be >= 1")
+    return n, d
+
+
+def hebb_error(n_items: Any, d_key: int) -> np.ndarray:
+    """Expected squared error of a Hebbian memory of random unit keys, ``(N - 1) / d``, relative to a value's.
+
+    Parameters
+    ----------
+    n_items : array_like
+        N, pairs stored.
+    d_key : int
+        d, width of a key.
+
+    Returns
+    -------
+    ndarray
+        As ``n_items``.
+
+    Examples
+    --------
+    >>> hebb_error([33, 129], 128)
+    array([0.25, 1.  ])
+    """
+    n, d = _load(n_items, d_key)
+    return (n - 1) / d
+
+
+def delta_error(n_items: Any, d_key: int) -> np.ndarray:
+    """Expected squared error after one pass of the delta rule with rate 1, over all pairs.
+
+    With ``t = N / d``: ``2 - exp(-t) + (exp(-t) - exp(-2t) - 2 + 2 exp(-t)) / t``, for large d.
+
+    Parameters
+    ----------
+    n_items : array_like
+        N, pairs stored.
+    d_key : int
+        d, width of a key.
+
+    Returns
+    -------
+    ndarray
+        As ``n_items``.
+
+    Examples
+    --------
+    >>> delta_error([64, 256], 256).round(3)
+    array([0.141, 0.6  ])
+    """
+    n, d = _load(n_items, d_key)
+    t = n / d
+    once = np.exp(-t)
+    return 2 - once + (once - once**2 - 2 + 2 * once) / t
+
+
+def delta_error_by_age(n_items: int, age: Any, *, d_key: int) -> np.ndarray:
+    """Expected squared error of a pair that was stored some pairs ago, after one pass of the delta rule.
+
+    With ``t = N / d``, ``a = age / d`` and ``tau = t - a``, when it was stored:
+    ``2 - exp(-t) + exp(-tau - 2a) - 2 exp(-a)``, for large d; the last pair is recalled without error.
+
+    Parameters
+    ----------
+    n_items : int
+        N, pairs stored.
+    age : array_like
+        Pairs stored since, 0 to N - 1.
+    d_key : int
+        d, width of a key.
+
+    Returns
+    -------
+    ndarray
+        As ``age``.
+
+    Examples
+    --------
+    >>> delta_error_by_age(256, [0, 128], d_key=256).round(3)
+    array([0.   , 0.642])
+    """
+    n, d = _load(n_items, d_key)
+    a = check_array(age, where="closed form", name="age") / d
+    t = n / d
+    if (a < 0).any() or (a >= t).any():
+        bound = f"must be >= 0 and < {int(n)}"
+        raise SpecError.of(where="closed form", name="age", value=a * d, bound=bound)
+    return 2 - np.exp(-t) + np.exp(-(t - a) - 2 * a) - 2 * np.exp(-a)
+
+
+def ridge_error(n_items: Any, d_key: int) -> np.ndarray:
+    """Expected squared error of least squares, ``max(0, 1 - d / N)``: none up to d pairs.
+
+    Parameters
+    ----------
+    n_items : array_like
+        N, pairs stored.
+    d_key : int
+        d, width of a key.
+
+    Returns
+    -------
+    ndarray
+        As ``n_items``.
+
+    Examples
+    --------
+    >>> ridge_error([64, 128, 512], 128)
+    array([0.  , 0.  , 0.75])
+    """
+    n, d = _load(n_items, d_key)
+    return np.maximum(0.0, 1 - d / n)
+
+
+_CLOSED_FORMS = {"hebb": hebb_error, "delta": delta_error, "ridge": ridge_error}
+
+
+def retrieval_error(
+    rule: str,
+    n_items: Sequence[int],
+    *,
+    d_key: int,
+    d_value: int | None = None,
+    trials: int = 20,
+    seed: int = 0,
+    **options: float,
+) -> xr.Dataset:
+    """Store random unit keys with random unit values, and read all of them.
+
+    Parameters
+    ----------
+    rule : {"hebb", "delta", "ridge", "softmax"}
+        Those that give values back, not signs.
+    n_items : sequence of int
+        Numbers of pairs.
+    d_key : int
+        Width of a key.
+    d_value : int or None
+        Width of a value; that of a key if None.
+    trials : int
+        Memories for each number of pairs.
+    seed : int
+        Address of the draws: ``memory/retrieval``.
+    **options : float
+        Of the rule.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``error`` (n_items, trial), mean squared error over that of the values; ``top1`` (n_items, trial),
+        share of pairs whose value is the nearest to what was read; and ``closed_form`` (n_items) where the
+        rule has one (for delta with rate 1).
+
+    Examples
+    --------
+    >>> found = retrieval_error("hebb", [32], d_key=128, trials=5)
+    >>> abs(float(found.error.mean()) / float(found.closed_form[0]) - 1) < 0.05
+    True
+    """
+    import xarray as xr
+
+    check_choice(rule, ("hebb", "delta", "ridge", "softmax"), where="retrieval_error", name="rule")
+    numbers = [check_int(n, where="retrieval_error", name="n_items") for n in n_items]
+    check_int(trials, where="retrieval_error", name="trials")
+    rng = stream(check_seed(seed), "memory/retrieval")
+    width = d_key if d_value is None else d_value
+    memory = AssociativeMemory(d_key, width, rule=rule, **options)
+    error, top1 = np.empty((2, len(numbers), trials))
+    for i, n in enumerate(numbers):
+        for trial in range(trials):
+            k, v = _unit(rng, n, d_key), _unit(rng, n, width)
+            read = memory.reset().write(k, v).read(k)
+            error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
+            top1[i, trial] = ((read @ v.T).argmax(axis=1) == np.arange(n)).mean()
+    data: dict[str, Any] = {"error": (("n_items", "trial"), error), "top1": (("n_items", "trial"), top1)}
+    if rule in _CLOSED_FORMS and (rule == "ridge" or memory.options["learning_rate"] == 1):
+        data["closed_form"] = ("n_items", _CLOSED_FORMS[rule](numbers, d_key))
+    attrs = {"rule": rule, "d_key": d_key, "d_value": width, "seed": seed}
+    return xr.Dataset(data, coords={"n_items": numbers}, attrs=attrs)
+
+
+def _unit(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    rows = rng.standard_normal((n, d))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def mean_capacity(
+    rule: str, d_key: Sequence[int], *, error: float = 0.5, trials: int = 20, seed: int = 0
+) -> xr.DataArray:
+    """Pairs that a rule keeps with a given mean squared error, for several widths; it grows as d.
+
+    Parameters
+    ----------
+    rule : {"hebb", "delta", "ridge"}
+    d_key : sequence of int
+        Widths.
+    error : float
+        Mean squared error over that of the values, 0 < error < 1 (0.5, chosen).
+    trials : int
+        Memories for each number of pairs.
+    seed : int
+        As for `retrieval_error`.
+
+    Returns
+    -------
+    xarray.DataArray, (d_key,)
+        Interpolated between numbers of pairs a third apart.
+
+    Examples
+    --------
+    >>> mean_capacity("hebb", [64], trials=5).sizes["d_key"]
+    1
+    """
+    import xarray as xr
+
+    check_choice(rule, tuple(_CLOSED_FORMS), where="mean_capacity", name="rule")
+    check_real(error, where="mean_capacity", name="error", low=0, high=1, low_open=True, high_open=True)
+    found = np.empty(len(d_key))
+    for i, d in enumerate(d_key):
+        check_int(d, where="mean_capacity", name="d_key", low=16)
+        n, mean = [1], [0.0]
+        while mean[-1] < error:  # a third more pairs each time, until they are too many
+            n.append(max(d // 8, n[-1] * 4 // 3))
+            curve = retrieval_error(rule, n[-1:], d_key=d, d_value=16, trials=trials, seed=seed)
+            mean.append(float(curve["error"].mean()))
+        found[i] = np.exp(np.interp(error, mean[-2:], np.log(n[-2:])))
+    return xr.DataArray(found, dims="d_key", coords={"d_key": list(d_key)}, name="capacity")
+
+
+def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 0) -> xr.DataArray:
+    """Random unit keys that can be stored before one of them is disturbed by half its value or more.
+
+    The largest N with ``sum_j |k_i . k_j| < 1/2`` for each of the first N keys: no read by a Hebbian memory
+    of values within [-1, 1] can then be off by 1/2. It grows as the square root of d; near ``sqrt(d) / 2``.
+
+    Parameters
+    ----------
+    d_key : sequence of int
+        Widths.
+    trials : int
+        Sets of keys for each width.
+    seed : int
+        Address of the draws: ``memory/error_free``.
+
+    Returns
+    -------
+    xarray.DataArray, (d_key, trial)
+
+    Examples
+    --------
+    >>> float(error_free_capacity([64], trials=50).median())
+    4.0
+    """
+    import xarray as xr
+
+    check_int(trials, where="error_free_capacity", name="trials")
+    rng = stream(check_seed(seed), "memory/error_free")
+    found = np.empty((len(d_key), trials), dtype=int)
+    for i, d in enumerate(d_key):
+        n = 2 * math.isqrt(check_int(d, where="error_free_capacity", name="d_key")) + 4
+        for trial in range(trials):
+            keys = _unit(rng, n, d)
+            overlap = np.abs(keys @ keys.T)
+            np.fill_diagonal(overlap, 0.0)
+            # column m: what keys 0..m together do to each key; the worst of the first m + 1 decides
+            disturbed = np.tril(overlap.cumsum(axis=1).T).max(axis=1)
+            found[i, trial] = int((disturbed < 0.5).argmin())
+    coords = {"d_key": list(d_key)}
+    return xr.DataArray(found, dims=("d_key", "trial"), coords=coords, name="capacity")
+
+
+def capacity_exponent(capacity: xr.DataArray) -> float:
+    """Slope of the logarithm of a capacity over the logarithm of the width.
+
+    Parameters
+    ----------
+    capacity : xarray.DataArray
+        As `mean_capacity` or `error_free_capacity` gives it; over trials the median is taken.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> round(capacity_exponent(xr.DataArray([2.0, 4.0], dims="d_key", coords={"d_key": [16, 64]})), 6)
+    0.5
+    """
+    median = capacity.median("trial") if "trial" in capacity.dims else capacity
+    if median.sizes["d_key"] < 2 or not (median > 0).all():
+        bound = "must be positive for two widths or more"
+        raise SpecError.of(where="capacity_exponent", name="capacity", bound=bound)
+    return float(np.polyfit(np.log(median["d_key"].values), np.log(median.values), 1)[0])

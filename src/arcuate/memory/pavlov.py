@@ -1,0 +1,262 @@
+"""Pavlovian conditioning: linear attention read as an animal that learns which stimulus brings which outcome.
+
+A key is a conditioned stimulus, a value the outcome, a query the test. Hebbian writes are those of linear
+attention; the delta rule is that of Rescorla and Wagner (1972). After Qiao 2025, arXiv 2508.08289; the closed
+forms are derived here and tested against simulation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from arcuate.errors import SpecError, check_choice, check_int, check_real
+from arcuate.memory.associative import AssociativeMemory
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "EXPERIMENTS",
+    "Phase",
+    "acquisition",
+    "condition",
+    "heads_needed",
+    "kamin",
+    "trace_conditioning",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """Trials of one kind, or of several in turn.
+
+    Parameters
+    ----------
+    trials : tuple of str
+        What happens, in turn: letters of the stimuli, then ``+`` if the outcome follows, ``-`` if not, as in
+        ``("A+", "AB-")``.
+    n : int
+        How often each of them.
+
+    Examples
+    --------
+    >>> Phase(trials=("AB+",), n=40).stimuli
+    ('A', 'B')
+    """
+
+    trials: tuple[str, ...]
+    n: int = 40
+
+    def __post_init__(self) -> None:
+        given: object = self.trials
+        if not isinstance(given, tuple) or not given:
+            raise SpecError.of(where="Phase", name="trials", value=given, bound='must be a tuple as ("A+",)')
+        for trial in given:
+            body = trial[:-1] if isinstance(trial, str) else ""
+            if not body.isalpha() or len(set(body)) != len(body) or trial[-1] not in "+-":
+                bound = "must be letters, each once, and + or -"
+                raise SpecError.of(where="Phase", name="trials", value=trial, bound=bound, fix='as in "AB+"')
+        check_int(self.n, where="Phase", name="n")
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """Letters that occur, in their order."""
+        return tuple(sorted({letter for trial in self.trials for letter in trial[:-1]}))
+
+
+EXPERIMENTS: dict[str, tuple[Phase, ...]] = {
+    "blocking": (Phase(trials=("A+",)), Phase(trials=("AB+",))),
+    "control": (Phase(trials=("AB+",)),),
+    "extinction": (Phase(trials=("A+",)), Phase(trials=("A-",))),
+    "overexpectation": (Phase(trials=("A+",)), Phase(trials=("B+",)), Phase(trials=("AB+",))),
+    "inhibition": (Phase(trials=("A+",)), Phase(trials=("AB-",))) * 2,
+}
+"""Experiments with two stimuli, 40 trials a phase (Kamin 1969; Rescorla and Wagner 1972)."""
+
+
+def condition(
+    phases: Sequence[Phase], *, rule: str = "delta", learning_rate: float = 0.2, outcome: float = 1.0
+) -> xr.DataArray:
+    """Strength of every stimulus after each trial.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+    rule : {"delta", "hebb"}
+        Rescorla and Wagner's, in which what is expected teaches nothing, or plain association.
+    learning_rate : float
+        Salience times rate, 0 < learning_rate (0.2, chosen).
+    outcome : float
+        What follows in a trial with ``+``.
+
+    Returns
+    -------
+    xarray.DataArray, (trial, stimulus)
+        Trial 0 is before the first.
+
+    Raises
+    ------
+    SpecError
+        If there is no phase, or the rule or a number is not valid.
+
+    Examples
+    --------
+    >>> strength = condition(EXPERIMENTS["blocking"])
+    >>> strength[-1].values.round(2)
+    array([1., 0.])
+    """
+    import xarray as xr
+
+    if not phases or not all(isinstance(phase, Phase) for phase in phases):
+        bound = "must be phases, at least one"
+        raise SpecError.of(where="condition", name="phases", value=phases, bound=bound)
+    check_choice(rule, ("delta", "hebb"), where="condition", name="rule")
+    check_real(outcome, where="condition", name="outcome")
+    trials = [trial for phase in phases for trial in phase.trials * phase.n]
+    stimuli = sorted({letter for phase in phases for letter in phase.stimuli})
+    memory = AssociativeMemory(len(stimuli), 1, rule=rule, learning_rate=learning_rate)
+    strength = np.zeros((len(trials) + 1, len(stimuli)))
+    for t, trial in enumerate(trials):
+        key = [[float(letter in trial[:-1]) for letter in stimuli]]
+        memory.write(key, [[outcome if trial[-1] == "+" else 0.0]])
+        strength[t + 1] = memory.weights[:, 0]
+    coords = {"trial": np.arange(len(trials) + 1), "stimulus": stimuli, "what": ("trial", ["", *trials])}
+    return xr.DataArray(strength, dims=("trial", "stimulus"), coords=coords, name="strength")
+
+
+def kamin(*, learning_rate: float = 0.2) -> xr.DataArray:
+    """Strengths of A and B at the end of each of the `EXPERIMENTS`, by both rules.
+
+    Parameters
+    ----------
+    learning_rate : float
+
+    Returns
+    -------
+    xarray.DataArray, (experiment, rule, stimulus)
+        A stimulus that does not occur has strength 0.
+
+    Examples
+    --------
+    >>> kamin().sel(experiment="inhibition", rule="delta").values.round(2)
+    array([ 0.75, -0.75])
+    """
+    import xarray as xr
+
+    rules, stimuli = ("hebb", "delta"), ("A", "B")
+    table = np.zeros((len(EXPERIMENTS), len(rules), len(stimuli)))
+    for i, phases in enumerate(EXPERIMENTS.values()):
+        for j, rule in enumerate(rules):
+            last = condition(phases, rule=rule, learning_rate=learning_rate)[-1]
+            table[i, j, : last.size] = last.values
+    coords = {"experiment": list(EXPERIMENTS), "rule": list(rules), "stimulus": list(stimuli)}
+    return xr.DataArray(table, dims=tuple(coords), coords=coords, name="strength")
+
+
+def acquisition(trials: int, *, learning_rate: float = 0.2, stimuli: int = 1, start: float = 0.0) -> float:
+    """Strength of each of the stimuli that are shown together, in closed form (Rescorla and Wagner 1972).
+
+    With n stimuli and an outcome of 1, ``1 - n V`` shrinks by ``1 - n rate`` a trial: the stimuli share what
+    is to be expected.
+
+    Parameters
+    ----------
+    trials : int
+        Trials with the outcome.
+    learning_rate : float
+        0 < learning_rate.
+    stimuli : int
+        n, how many are shown together.
+    start : float
+        Strength of each before.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> acquisition(3, learning_rate=0.5), acquisition(40, learning_rate=0.2, stimuli=2)
+    (0.875, 0.4999999993...)
+    """
+    check_int(trials, where="acquisition", name="trials", low=0)
+    n = check_int(stimuli, where="acquisition", name="stimuli")
+    rate = check_real(learning_rate, where="acquisition", name="learning_rate", low=0, low_open=True)
+    return (1 - (1 - n * check_real(start, where="acquisition", name="start")) * (1 - n * rate) ** trials) / n
+
+
+def trace_conditioning(
+    delays: Sequence[int], *, eligibility: float, learning_rate: float = 0.2
+) -> xr.DataArray:
+    """Strength of a stimulus after one trial in which its outcome comes some steps later.
+
+    The stimulus leaves an eligibility that decays by a factor a step: the strength is
+    ``learning_rate * eligibility^delay``.
+
+    Parameters
+    ----------
+    delays : sequence of int
+        Steps from stimulus to outcome, 0 for the same step.
+    eligibility : float
+        Factor a step, 0 < eligibility < 1.
+    learning_rate : float
+
+    Returns
+    -------
+    xarray.DataArray, (delay,)
+
+    Examples
+    --------
+    >>> trace_conditioning([0, 1, 2], eligibility=0.5, learning_rate=1.0).values
+    array([1.  , 0.5 , 0.25])
+    """
+    import xarray as xr
+
+    _open_unit(eligibility, where="trace_conditioning", name="eligibility")
+    memory = AssociativeMemory(1, 1, rule="hebb", learning_rate=learning_rate, eligibility=eligibility)
+    strength = np.zeros(len(delays))
+    for i, delay in enumerate(delays):
+        steps = np.arange(check_int(delay, where="trace_conditioning", name="delays", low=0) + 1)[:, None]
+        memory.reset().write(1.0 * (steps == 0), 1.0 * (steps == delay))
+        strength[i] = memory.weights[0, 0]
+    return xr.DataArray(strength, dims="delay", coords={"delay": list(delays)}, name="strength")
+
+
+def heads_needed(p: float, *, layers: int, failure: float) -> int:
+    """Redundant heads a layer needs, so that a chain of look-ups fails no more often than wanted.
+
+    A head fails with probability p, all of h together with ``p^h``, a chain of L layers with
+    ``1 - (1 - p^h)^L``: h is at least ``ln(L / failure) / ln(1 / p)``, so redundancy grows with the logarithm
+    of depth only.
+
+    Parameters
+    ----------
+    p : float
+        Probability that one head fails, 0 < p < 1.
+    layers : int
+        L.
+    failure : float
+        Largest probability that the chain may fail with, 0 < failure < 1.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> heads_needed(0.1, layers=16, failure=0.01)
+    4
+    """
+    _open_unit(p, where="heads_needed", name="p")
+    _open_unit(failure, where="heads_needed", name="failure")
+    check_int(layers, where="heads_needed", name="layers")
+    return math.ceil(math.log(layers / failure) / math.log(1 / p))
+
+
+def _open_unit(value: float, *, where: str, name: str) -> None:
+    check_real(value, where=where, name=name, low=0, high=1, low_open=True, high_open=True)
