@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,3 +81,110 @@ def test_growth_beyond_all_bounds_is_told_and_nothing_is_lost() -> None:
     assert "at pair" in text
     assert "must be < 2" in text
     np.testing.assert_array_equal(stored.weights, before)
+
+
+SMALL = memory.PMIConfig(d_model=8, n_heads=2, n_slots=5, n_segments=2)
+TOKENS = np.ones((2, 3, 8))
+
+
+def pmi(**changes: Any) -> memory.PMIMemory:
+    return memory.PMIMemory(replace(SMALL, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"top_k": 6}, "top_k = 6: must be <= n_slots = 5"),
+        ({"top_k": 0}, "top_k = 0"),
+        ({"d_model": 9}, "multiple of n_heads = 2"),
+        ({"n_heads": 0}, "n_heads = 0"),
+        ({"n_segments": 2.0}, "Use n_segments=2"),
+        ({"alpha": 1.1}, "alpha = 1.1"),
+        ({"alpha": np.nan}, "finite"),
+        ({"ltm_rule": "detla"}, "'delta'"),
+        ({"integration": "resid"}, "'residual'"),
+        ({"gate": "units"}, "'unit'"),
+        ({"scale_scores": 1}, "True or False"),
+        ({"d_ltm": 0}, "d_ltm = 0"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_configuration_that_cannot_be(changes: dict[str, Any], words: str) -> None:
+    assert words in refusal(lambda: replace(SMALL, **changes))
+
+
+def test_the_official_rule_masks_nothing_where_slots_are_few() -> None:
+    """As the official code, which then reads all slots."""
+    assert replace(SMALL, ltm_rule="official", top_k=6).top_k == 6
+    assert "sort_of_clevr" in refusal(lambda: memory.PMIConfig.official("sort-of-clevr"))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "kind", "words"),
+    [
+        (np.ones((2, 3, 7)), SpecError, "(batch, tokens, 8)"),
+        (np.ones((3, 8)), SpecError, "(batch, tokens, 8)"),
+        (np.ones((0, 3, 8)), SpecError, "none of them 0"),
+        (np.ones((2, 0, 8)), SpecError, "none of them 0"),
+        (np.full((2, 3, 8), np.nan), NonFiniteError, "must be finite"),
+        (np.full((2, 3, 8), "a"), SpecError, "real numbers"),
+        (np.full((2, 3, 8), 1j), SpecError, "real numbers"),
+    ],
+    ids=["width", "axes", "no trial", "no token", "nan", "text", "complex"],
+)
+def test_tokens(tokens: np.ndarray, kind: type[ArcuateError], words: str) -> None:
+    made = pmi(ltm_rule="ring")
+    assert words in refusal(lambda: made.step(tokens, made.initial_state(max(len(tokens), 1))), kind)
+
+
+def test_what_grows_beyond_all_bounds_is_told_with_the_step() -> None:
+    w = {**pmi().parameters, "input_projector.weight": np.full((8, 8), 1e300)}
+    made = memory.PMIMemory(SMALL, w)
+    refuse = refusal(lambda: made.run([0 * TOKENS, 1e10 * TOKENS]), NonFiniteError)
+    assert "not finite after step 2" in refuse
+
+
+def test_a_state_of_another_configuration() -> None:
+    made = pmi()
+    step = made.step(TOKENS, made.initial_state(2))
+    others = {
+        "slots": pmi(n_slots=6),
+        "segments": pmi(n_segments=3),
+        "rule": pmi(ltm_rule="ring"),
+        "none": pmi(ltm_rule="none"),
+    }
+    for other in others.values():
+        assert "must have shape" in refusal(lambda other=other: other.step(TOKENS, step.state))
+    assert "batch of 1" in refusal(lambda: made.step(TOKENS[:1], step.state))
+    assert "initial_state" in refusal(lambda: made.step(TOKENS, None))  # type: ignore[arg-type]
+    assert "batch = 0" in refusal(lambda: made.initial_state(0))
+    assert "at least one" in refusal(lambda: made.run([]))
+
+
+def test_weights_of_another_shape() -> None:
+    w = pmi().parameters
+    for name in w:
+        less = {key: value for key, value in w.items() if key != name}
+        assert f"{name}: is missing" in refusal(lambda less=less: memory.PMIMemory(SMALL, less))
+        odd = {**w, name: np.zeros((2, 9))}
+        assert name in refusal(lambda odd=odd: memory.PMIMemory(SMALL, odd))
+        nan = {**w, name: np.full_like(w[name], np.nan)}
+        assert name in refusal(lambda nan=nan: memory.PMIMemory(SMALL, nan), NonFiniteError)
+    assert "mapping" in refusal(lambda: memory.PMIMemory(SMALL, [1]))  # type: ignore[arg-type]
+    assert "PMIConfig" in refusal(lambda: memory.PMIMemory(8))  # type: ignore[arg-type]
+    assert "fits the configuration" in refusal(lambda: memory.PMIMemory(replace(SMALL, d_key=7), w))
+
+
+def test_steps_that_make_no_recording() -> None:
+    made = pmi()
+    steps = made.run([TOKENS, TOKENS[:, :2]])
+    refusal(lambda: memory.record_steps(steps))
+    refusal(lambda: memory.record_steps([]))
+    assert "'tick'" in refusal(lambda: memory.record_steps(steps[:1], axis="ticks"))
+
+
+def test_an_encoder_with_too_few_states() -> None:
+    state = pmi().initial_state(2)
+    call = {"config": SMALL, "n_layers": 3, "states": [state, state]}
+    assert "3 layers" in refusal(lambda: memory.encode(TOKENS, {}, **call))
+    assert "even" in refusal(lambda: memory.positions(4, 5))

@@ -1,0 +1,579 @@
+"""Perception, memory, inference: a working memory that tokens compete for, a long-term memory behind it.
+
+Equations of Zeng, Lin, Hu, Huang and Zhang 2023, arXiv 2310.09297, by their steps in
+docs/concepts/memory.md, as pure functions of NumPy arrays or torch tensors. Parameters are mappings with the
+names of the official code (https://github.com/zengxyyu/PMI-TR, MIT, commit a094ee3) below
+``relational_memory.``; what it has no name for is named ``ltm_*`` and ``stm_*`` here.
+
+Letters: B trials, T tokens, D width, H heads, N slots of the working memory, C segments of the long-term one,
+E width of a long-term key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arcuate.ctm.dynamics import layer_norm, linear, namespace, sigmoid
+from arcuate.errors import SpecError, check_choice, check_int, check_real
+
+__all__ = [
+    "GATES",
+    "INTEGRATIONS",
+    "LTM_RULES",
+    "Attention",
+    "PMIConfig",
+    "PMIState",
+    "PMIStep",
+    "attend",
+    "compete",
+    "gates",
+    "pmi_step",
+    "recall",
+    "remember",
+]
+
+Array = Any
+"""A NumPy array or a torch tensor."""
+
+Parameters = Mapping[str, Array]
+"""Arrays by their official names."""
+
+LTM_RULES = ("official", "ring", "hebb", "delta", "stm", "none")
+"""Ways to keep candidates for long."""
+
+INTEGRATIONS = ("correction", "direct", "residual")
+"""Ways to join what both memories say."""
+
+GATES = ("unit", "memory", "none")
+"""One gate for each element, for each slot, or none."""
+
+_OFFICIAL: dict[str, dict[str, Any]] = {
+    "sort_of_clevr": {"d_model": 256, "n_heads": 4, "alpha": 0.7},
+    "babi": {"d_model": 256, "n_heads": 8, "alpha": 0.7, "integration": "direct"},
+    "triangles": {"d_model": 128, "n_heads": 4, "alpha": 0.55},
+    "cifar10": {"d_model": 256, "n_heads": 4, "alpha": 0.55},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PMIConfig:
+    """What a PMI memory is.
+
+    Parameters
+    ----------
+    d_model : int
+        D, a multiple of ``n_heads``.
+    n_slots, n_segments : int
+        N = 8 and C = 5 (official code).
+    n_heads, d_key : int
+        H, and the width of a key for each (32, official code).
+    top_k : int or None
+        How many tokens a slot may read at a write, and, in the official rule, how many slots a token may read
+        (5, official code); None masks nothing.
+    alpha : float
+        Share of the working memory's read in what comes out (0.7, official code); 0 leaves it out.
+    ltm_rule : {"delta", "hebb", "ring", "stm", "official", "none"}
+        Long-term memory: fast weights by the delta rule or without its correction; the last C candidates;
+        products of slots with slots; the official code's; none, which is a shared workspace.
+    integration : {"residual", "correction", "direct"}
+        What is done with the long-term read U_l, given the working read U_w: ``U_l + attend(U_l, U_w)``,
+        ``attend(U_l, U_w)`` as published, or U_l itself.
+    scale_scores : bool
+        Whether scores are divided by sqrt(d_key); the official code does not.
+    mlp_layers, mlp_shared : int, bool
+        Layers of the write's network (4), and whether all are the first one, as in the official code.
+    gate : {"unit", "memory", "none"}
+    n_blocks : int
+        How often tokens compete in a write (1).
+    d_input, d_ltm : int or None
+        Width of a token (D if None) and of a long-term key, E (``d_key`` if None).
+
+    Raises
+    ------
+    SpecError
+        If a value is out of bounds or two do not fit each other.
+
+    Examples
+    --------
+    >>> PMIConfig(d_model=32, n_heads=4, ltm_rule="ring").ltm_shape(2)
+    (2, 5, 8, 32)
+    """
+
+    d_model: int
+    n_slots: int = 8
+    n_segments: int = 5
+    n_heads: int = 4
+    d_key: int = 32
+    top_k: int | None = 5
+    alpha: float = 0.7
+    ltm_rule: str = "delta"
+    integration: str = "residual"
+    scale_scores: bool = True
+    mlp_layers: int = 4
+    mlp_shared: bool = True
+    gate: str = "unit"
+    n_blocks: int = 1
+    d_input: int | None = None
+    d_ltm: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("d_model", "n_slots", "n_segments", "n_heads", "d_key", "mlp_layers", "n_blocks"):
+            check_int(getattr(self, name), where="PMIConfig", name=name)
+        for name in ("top_k", "d_input", "d_ltm"):
+            if getattr(self, name) is not None:
+                check_int(getattr(self, name), where="PMIConfig", name=name)
+        check_real(self.alpha, where="PMIConfig", name="alpha", low=0, high=1)
+        check_choice(self.ltm_rule, LTM_RULES, where="PMIConfig", name="ltm_rule")
+        check_choice(self.integration, INTEGRATIONS, where="PMIConfig", name="integration")
+        check_choice(self.gate, GATES, where="PMIConfig", name="gate")
+        for name in ("scale_scores", "mlp_shared"):
+            if not isinstance(getattr(self, name), bool):
+                value = getattr(self, name)
+                raise SpecError.of(where="PMIConfig", name=name, value=value, bound="must be True or False")
+        if self.d_model % self.n_heads:
+            bound = f"must be a multiple of n_heads = {self.n_heads}"
+            raise SpecError.of(where="PMIConfig", name="d_model", value=self.d_model, bound=bound)
+        if self.top_k is not None and self.top_k > self.n_slots and self.ltm_rule != "official":
+            bound = f"must be <= n_slots = {self.n_slots}"
+            fix = "use top_k=None to mask nothing"
+            raise SpecError.of(where="PMIConfig", name="top_k", value=self.top_k, bound=bound, fix=fix)
+
+    @classmethod
+    def official(cls, task: str, **changes: Any) -> PMIConfig:
+        """Take the settings of the official code for a task.
+
+        Parameters
+        ----------
+        task : {"sort_of_clevr", "babi", "triangles", "cifar10"}
+        **changes : object
+            Fields that differ.
+
+        Returns
+        -------
+        PMIConfig
+
+        Examples
+        --------
+        >>> PMIConfig.official("triangles").alpha
+        0.55
+        """
+        check_choice(task, tuple(_OFFICIAL), where="PMIConfig.official", name="task")
+        base: dict[str, Any] = {"ltm_rule": "official", "integration": "correction", "scale_scores": False}
+        return cls(**{**base, **_OFFICIAL[task], **changes})
+
+    @property
+    def key_width(self) -> int:
+        """E, width of a long-term key."""
+        return self.d_key if self.d_ltm is None else self.d_ltm
+
+    def ltm_shape(self, batch: int) -> tuple[int, ...] | None:
+        """Shape of the long-term memory of a batch.
+
+        Parameters
+        ----------
+        batch : int
+
+        Returns
+        -------
+        tuple of int or None
+            None if there is no such memory.
+
+        Examples
+        --------
+        >>> PMIConfig(d_model=8, n_heads=2, d_ltm=3).ltm_shape(1)
+        (1, 5, 3, 8)
+        """
+        d = self.d_model
+        return {
+            "official": (batch, self.n_segments, self.n_slots, d),
+            "ring": (batch, self.n_segments, self.n_slots, d),
+            "hebb": (batch, self.n_segments, self.key_width, d),
+            "delta": (batch, self.n_segments, self.key_width, d),
+            "stm": (batch, self.n_slots, self.key_width, d),
+            "none": None,
+        }[self.ltm_rule]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PMIState:
+    """What both memories hold.
+
+    Parameters
+    ----------
+    working_memory : array, (B, N, D)
+    long_term_memory : array or None
+        As `PMIConfig.ltm_shape` says.
+    step : int
+        Writes so far.
+    """
+
+    working_memory: Array
+    long_term_memory: Array | None
+    step: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attention:
+    """One reading of some rows by others.
+
+    Parameters
+    ----------
+    read : array, (B, queries, D)
+    probabilities : array, (B, H, queries, rows)
+        Softmax, before the mask.
+    mask : array of bool or None
+        Which of them were kept; None if all.
+    """
+
+    read: Array
+    probabilities: Array
+    mask: Array | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PMIStep:
+    """What one step did.
+
+    Parameters
+    ----------
+    understanding : array, (B, T, D)
+        What comes out.
+    state : PMIState
+        Both memories after it.
+    candidate : array, (B, N, D)
+        What was to be written.
+    input_gate, forget_gate : array or None
+        (B, N, D), or (B, N, 1) with one gate for each slot.
+    write, working_read : Attention
+        Slots over tokens, tokens over slots.
+    long_read : array, (B, T, D) or None
+    long_attention, correction : Attention or None
+        How the long-term memory was read, if by attention, and how its read was corrected.
+    """
+
+    understanding: Array
+    state: PMIState
+    candidate: Array
+    input_gate: Array | None
+    forget_gate: Array | None
+    write: Attention
+    working_read: Attention
+    long_read: Array | None
+    long_attention: Attention | None
+    correction: Attention | None
+
+    def __repr__(self) -> str:
+        return f"PMIStep(understanding={tuple(self.understanding.shape)}, step={self.state.step})"
+
+
+def _affine(x: Array, parameters: Parameters, name: str) -> Array:
+    return linear(x, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
+
+
+def _norm(x: Array, parameters: Parameters, name: str) -> Array:
+    return layer_norm(x, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
+
+
+def _unit(x: Array) -> Array:
+    """Rows of length one; a row of zeros stays one."""
+    xp = namespace(x)
+    return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True) + 1e-12)
+
+
+def _softmax(x: Array) -> Array:
+    xp = namespace(x)
+    x = xp.exp(x - xp.amax(x, axis=-1, keepdims=True))
+    return x / xp.sum(x, axis=-1, keepdims=True)
+
+
+def attend(
+    query: Array, rows: Array, parameters: Parameters, *, config: PMIConfig, top_k: int | None = None
+) -> Attention:
+    """Read rows by queries, with the one triple of projections that every reading shares.
+
+    ``softmax(q k')`` in each head, the ``top_k`` largest kept as they are and the others zero, times the
+    values; heads side by side, without another projection.
+
+    Parameters
+    ----------
+    query : array, (B, queries, D)
+    rows : array, (B, rows, D)
+    parameters : mapping of str to array
+        ``query_proj``, ``key_proj`` and ``value_proj``, each weight and bias.
+    config : PMIConfig
+    top_k : int or None
+        None, or no fewer than there are rows, keeps all.
+
+    Returns
+    -------
+    Attention
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> part = {f"{name}_proj.bias": np.zeros(2) for name in ("query", "key", "value")}
+    >>> part |= {f"{name}_proj.weight": np.eye(2) for name in ("query", "key", "value")}
+    >>> config = PMIConfig(d_model=2, n_heads=1, d_key=2, top_k=1)
+    >>> attend(np.ones((1, 1, 2)), np.eye(2)[None], part, config=config).read
+    array([[[0.5, 0.5]]])
+    """
+    batch, h = query.shape[0], config.n_heads
+    q, k, v = (
+        _affine(x, parameters, f"{name}_proj").reshape((batch, x.shape[1], h, -1)).swapaxes(1, 2)
+        for name, x in (("query", query), ("key", rows), ("value", rows))
+    )
+    scores = q @ k.swapaxes(-1, -2)
+    if config.scale_scores:
+        scores = scores / math.sqrt(config.d_key)
+    weights = probabilities = _softmax(scores)
+    mask = None
+    if top_k is not None and top_k < rows.shape[1]:
+        xp = namespace(query)
+        order = xp.argsort(-probabilities, stable=True)
+        mask = xp.argsort(order, stable=True) < top_k  # the rank of each, ties by position
+        weights = probabilities * mask
+    read = (weights @ v).swapaxes(1, 2).reshape((batch, query.shape[1], -1))
+    return Attention(read=read, probabilities=probabilities, mask=mask)
+
+
+def compete(
+    x: Array, working_memory: Array, parameters: Parameters, *, config: PMIConfig
+) -> tuple[Array, Attention]:
+    """Let tokens compete for the slots (steps 1 and 2).
+
+    Parameters
+    ----------
+    x : array, (B, T, D)
+        Tokens, projected.
+    working_memory : array, (B, N, D)
+    parameters : mapping of str to array
+    config : PMIConfig
+
+    Returns
+    -------
+    tuple
+        The candidate (B, N, D), and the last reading of the tokens by the slots.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> candidate, seen = compete(x, state.working_memory, memory.parameters, config=memory.config)
+    >>> candidate.shape, seen.probabilities.shape
+    ((2, 5, 8), (2, 2, 5, 3))
+    """
+    memory = working_memory
+    for _ in range(config.n_blocks):
+        seen = attend(memory, x, parameters, config=config, top_k=config.top_k)
+        memory = _norm(memory + seen.read, parameters, "attended_memory_layernorm")
+        y = memory
+        for layer in range(config.mlp_layers):
+            y = _affine(y, parameters, f"attention_mlp.{0 if config.mlp_shared else layer}")
+            y = namespace(y).clip(y, 0, None)
+        memory = _norm(memory + y, parameters, "attended_memory_layernorm2")
+    return memory, seen
+
+
+def gates(x: Array, working_memory: Array, parameters: Parameters) -> tuple[Array, Array]:
+    """Input and forget gates from the tokens and what the slots hold (step 3).
+
+    Parameters
+    ----------
+    x : array, (B, T, D)
+        Tokens, projected.
+    working_memory : array, (B, N, D)
+    parameters : mapping of str to array
+
+    Returns
+    -------
+    tuple of array
+        (B, N, D) each, or (B, N, 1), as the parameters' shapes say.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> opened, kept = gates(x, state.working_memory, memory.parameters)
+    >>> opened.shape, bool((opened > 0).all())
+    ((2, 5, 8), True)
+    """
+    xp = namespace(x)
+    seen = xp.mean(xp.clip(parameters["input_gate_projector.w"] * x, 0, None), axis=1)
+    seen = _affine(seen, parameters, "input_gate_projector.linear")
+    held = xp.tanh(working_memory).swapaxes(0, 1) @ parameters["memory_gate_projector.weight"]
+    both = held.swapaxes(0, 1) + parameters["memory_gate_projector.bias"] + seen[:, None]
+    half = both.shape[-1] // 2
+    return (
+        sigmoid(both[..., :half] + parameters["input_bias"]),
+        sigmoid(both[..., half:] + parameters["forget_bias"]),
+    )
+
+
+def remember(state: PMIState, candidate: Array, parameters: Parameters, *, config: PMIConfig) -> Array | None:
+    """Take a candidate into the long-term memory (step 4).
+
+    Parameters
+    ----------
+    state : PMIState
+        Before the write.
+    candidate : array, (B, N, D)
+        Not gated.
+    parameters : mapping of str to array
+    config : PMIConfig
+
+    Returns
+    -------
+    array or None
+        The new long-term memory, as `PMIConfig.ltm_shape` says.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5, ltm_rule="ring"))
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> float(remember(state, np.ones((2, 5, 8)), memory.parameters, config=memory.config).sum())
+    80.0
+    """
+    memory = state.long_term_memory
+    if config.ltm_rule == "none" or memory is None:
+        return None
+    xp = namespace(candidate)
+    if config.ltm_rule == "official":
+        raised = xp.sum(memory, axis=-1, keepdims=True) * candidate[:, None]
+        return _norm(memory + raised, parameters, "attended_memory_layernorm3")
+    if config.ltm_rule == "ring":
+        c = state.step % config.n_segments
+        return xp.concatenate((memory[:, :c], candidate[:, None], memory[:, c + 1 :]), axis=1)
+    if config.ltm_rule == "stm":
+        return memory + parameters["stm_rate"] * _relations(candidate, parameters) / config.n_slots
+    keys = _unit(xp.einsum("bnd,ced->bcne", candidate, parameters["ltm_key.weight"]))
+    error = (candidate @ parameters["ltm_value.weight"].T)[:, None]
+    if config.ltm_rule == "delta":
+        error = error - keys @ memory
+    rate = sigmoid(_affine(candidate, parameters, "ltm_rate"))[:, None]
+    return memory + (2 / config.n_slots) * (keys.swapaxes(-1, -2) @ (rate * error))
+
+
+def _relations(items: Array, parameters: Parameters) -> Array:
+    """Products of items with items, ``sum_j tanh(q_s * k_j) v_j'`` for each s (Le, Tran, Venkatesh 2020)."""
+    xp = namespace(items)
+    q, k, v = (items @ parameters[f"stm_{name}.weight"].T for name in ("query", "key", "value"))
+    q, k, v = (layer_norm(part, 1.0, 0.0) for part in (q, k, v))
+    paired = xp.tanh(q[:, :, None] * k[:, None])  # (B, s, j, E)
+    return paired.swapaxes(-1, -2) @ v[:, None]
+
+
+def recall(
+    x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig
+) -> tuple[Array, Attention | None]:
+    """Read the long-term memory by the tokens (step 5).
+
+    Parameters
+    ----------
+    x : array, (B, T, D)
+        Tokens, projected.
+    state : PMIState
+        With a long-term memory, after at least one write for ``ring``.
+    parameters : mapping of str to array
+    config : PMIConfig
+
+    Returns
+    -------
+    tuple
+        The read (B, T, D), and the `Attention` it came from, None for fast weights and relations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> bool(recall(x, state, memory.parameters, config=memory.config)[0].any())  # nothing is stored yet
+    False
+    """
+    xp = namespace(x)
+    memory: Any = state.long_term_memory
+    batch, n_tokens = x.shape[:2]
+    if config.ltm_rule == "official":
+        seen = attend(x, xp.mean(memory, axis=1), parameters, config=config, top_k=config.top_k)
+        return seen.read, seen
+    if config.ltm_rule == "ring":
+        rows = memory[:, : min(state.step, config.n_segments)].reshape((batch, -1, config.d_model))
+        seen = attend(x, rows, parameters, config=config)
+        return seen.read, seen
+    if config.ltm_rule == "stm":
+        slots = _softmax(
+            (x @ parameters["stm_slots.weight"].T).reshape((batch, n_tokens, config.n_heads, -1))
+        )
+        asked = _unit((x @ parameters["stm_read.weight"].T).reshape((batch, n_tokens, config.n_heads, -1)))
+        read = xp.einsum("bthn,bthe,bned->bthd", slots, asked, memory)
+        return read.reshape((batch, n_tokens, -1)) @ parameters["stm_out.weight"].T, None
+    asked = _unit(xp.einsum("btd,ced->bcte", x, parameters["ltm_query.weight"]))
+    read = (asked @ memory).swapaxes(1, 2).reshape((batch, n_tokens, -1))
+    return read @ parameters["ltm_out.weight"].T, None
+
+
+def pmi_step(tokens: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> PMIStep:
+    """Perceive tokens, write both memories, read both, and join what they say.
+
+    Parameters
+    ----------
+    tokens : array, (B, T, d_input)
+    state : PMIState
+    parameters : mapping of str to array
+    config : PMIConfig
+
+    Returns
+    -------
+    PMIStep
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> pmi_step(x, state, memory.parameters, config=memory.config)
+    PMIStep(understanding=(2, 3, 8), step=1)
+    """
+    x = _affine(tokens, parameters, "input_projector")
+    candidate, write = compete(x, state.working_memory, parameters, config=config)
+    working, opened, kept = candidate, None, None
+    if config.gate != "none":
+        opened, kept = gates(x, state.working_memory, parameters)
+        working = opened * namespace(x).tanh(candidate) + kept * state.working_memory
+    new = PMIState(
+        working_memory=working,
+        long_term_memory=remember(state, candidate, parameters, config=config),
+        step=state.step + 1,
+    )
+    working_read = attend(x, working, parameters, config=config)
+    long_read, long_attention, correction = None, None, None
+    understanding = working_read.read
+    if config.ltm_rule != "none":
+        long_read, long_attention = recall(x, new, parameters, config=config)
+        joined = long_read
+        if config.integration != "direct":
+            correction = attend(long_read, working_read.read, parameters, config=config)
+            joined = correction.read if config.integration == "correction" else long_read + correction.read
+        understanding = config.alpha * understanding + (1 - config.alpha) * joined
+    return PMIStep(
+        understanding=understanding,
+        state=new,
+        candidate=candidate,
+        input_gate=opened,
+        forget_gate=kept,
+        write=write,
+        working_read=working_read,
+        long_read=long_read,
+        long_attention=long_attention,
+        correction=correction,
+    )

@@ -1,0 +1,128 @@
+"""The PMI-TR encoder: a transformer whose layers read and write memories where others attend to themselves.
+
+Pure functions of NumPy arrays or torch tensors; parameters by the official names below ``net.``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arcuate.ctm.dynamics import below, layer_norm, linear, namespace, sigmoid
+from arcuate.errors import SpecError, check_int
+from arcuate.memory.pmi import Array, Parameters, PMIConfig, PMIState, PMIStep, pmi_step
+
+__all__ = ["Encoding", "encode", "positions"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoding:
+    """What an encoder made of tokens.
+
+    Parameters
+    ----------
+    encoded : array, (B, T, D)
+        After the last layer; there is no norm behind it.
+    inputs : tuple of array, (B, T, D) each
+        What the memory of each layer was given, normalized.
+    steps : tuple of PMIStep
+        What the memory of each layer did.
+    """
+
+    encoded: Array
+    inputs: tuple[Array, ...]
+    steps: tuple[PMIStep, ...]
+
+
+def positions(n_tokens: int, d_model: int) -> np.ndarray:
+    """Code of positions as in the official code: sine at even features i, cosine at odd ones, of
+    ``p / 10000^(2 i / d_model)``, which is twice the usual exponent.
+
+    Parameters
+    ----------
+    n_tokens, d_model : int
+        The width must be even.
+
+    Returns
+    -------
+    ndarray, (1, n_tokens, d_model)
+
+    Examples
+    --------
+    >>> positions(2, 2)[0].round(4)
+    array([[0.    , 1.    ],
+           [0.8415, 1.    ]])
+    """
+    check_int(n_tokens, where="positions", name="n_tokens")
+    if check_int(d_model, where="positions", name="d_model") % 2:
+        raise SpecError.of(where="positions", name="d_model", value=d_model, bound="must be even")
+    feature = np.arange(d_model)
+    angle = np.arange(n_tokens)[:, None] / 10000.0 ** (2 * feature / d_model)
+    return np.where(feature % 2, np.cos(angle), np.sin(angle))[None]
+
+
+def encode(
+    tokens: Array, parameters: Parameters, *, config: PMIConfig, n_layers: int, states: Sequence[PMIState]
+) -> Encoding:
+    """Encode tokens: positions, then in each layer ``x + PMI(norm(x))`` and ``x + W relu(W norm(x))``.
+
+    Parameters
+    ----------
+    tokens : array, (B, T, D)
+    parameters : mapping of str to array
+        With names in ``enc.`` every layer has the same weights; with ``layers.0.`` and on, its own.
+    config : PMIConfig
+    n_layers : int
+    states : sequence of PMIState
+        One, which passes from layer to layer, or one for each layer, which begin anew, as in the official
+        code with weights of their own.
+
+    Returns
+    -------
+    Encoding
+
+    Raises
+    ------
+    SpecError
+        If the numbers of states and layers do not fit.
+
+    Examples
+    --------
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> weights = {f"self_attn.relational_memory.{name}": w for name, w in memory.parameters.items()}
+    >>> weights |= {"fc1.weight": np.ones((4, 8)), "fc1.bias": np.zeros(4)}
+    >>> weights |= {"fc2.weight": np.ones((8, 4)), "fc2.bias": np.zeros(8)}
+    >>> norms = ("self_attn_layer_norm", "final_layer_norm")
+    >>> weights |= {f"{name}.weight": np.ones(8) for name in norms}
+    >>> weights |= {f"{name}.bias": np.zeros(8) for name in norms}
+    >>> weights = {f"enc.{name}": w for name, w in weights.items()}
+    >>> weights |= {"pe.pe": positions(3, 8), "pe.pos_emb_weight": np.ones((1, 3, 8))}
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> encode(x, weights, config=memory.config, n_layers=2, states=[state]).encoded.shape
+    (2, 3, 8)
+    """
+    check_int(n_layers, where="encode", name="n_layers")
+    if len(states) not in (1, n_layers):
+        bound = f"must be one state, or one for each of {n_layers} layers"
+        raise SpecError.of(where="encode", name="states", value=len(states), bound=bound)
+    n, state = tokens.shape[1], states[0]
+    x = tokens + parameters["pe.pe"][:, :n] * sigmoid(parameters["pe.pos_emb_weight"][:, :n])
+    shared = "enc.fc1.weight" in parameters
+    inputs, steps = [], []
+    for number in range(n_layers):
+        layer = below(parameters, "enc." if shared else f"layers.{number}.")
+        if len(states) > 1:
+            state = states[number]
+        seen = layer_norm(x, layer["self_attn_layer_norm.weight"], layer["self_attn_layer_norm.bias"])
+        step = pmi_step(seen, state, below(layer, "self_attn.relational_memory."), config=config)
+        inputs.append(seen)
+        steps.append(step)
+        state = step.state
+        x = x + step.understanding
+        y = layer_norm(x, layer["final_layer_norm.weight"], layer["final_layer_norm.bias"])
+        y = namespace(x).clip(linear(y, layer["fc1.weight"], layer["fc1.bias"]), 0, None)
+        x = x + linear(y, layer["fc2.weight"], layer["fc2.bias"])
+    return Encoding(encoded=x, inputs=tuple(inputs), steps=tuple(steps))
