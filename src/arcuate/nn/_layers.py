@@ -37,6 +37,10 @@ class GatedSynapse(nn.Sequential):  # type: ignore[misc]
         affine = nn.Linear(n_in, 2 * n_neurons)
         super().__init__(nn.Dropout(dropout), affine, nn.GLU(), nn.LayerNorm(n_neurons))
 
+    def is_written_out(self) -> bool:
+        """Whether `arcuate.nn._pass` has this part."""
+        return True
+
     def ready(self) -> list[Product]:
         """Return the products of a pass, in the order in which they are used."""
         return [affine_product(self[1])]
@@ -57,6 +61,10 @@ class SynapseUNet(nn.Module):  # type: ignore[misc]
         self.down_projections = nn.ModuleList(_step(wide, narrow, dropout) for wide, narrow in pairs)
         self.up_projections = nn.ModuleList(_step(narrow, wide, dropout) for wide, narrow in pairs)
         self.skip_lns = nn.ModuleList(nn.LayerNorm(wide) for wide, _ in pairs)
+
+    def is_written_out(self) -> bool:
+        """Whether `arcuate.nn._pass` has this part."""
+        return False
 
     def ready(self) -> list[Product]:
         """Return the products of a pass, in the order in which they are used."""
@@ -101,6 +109,10 @@ class NeuronLayer(nn.Module):  # type: ignore[misc]
         self.layernorm = nn.LayerNorm(n_in) if layer_norm else None
         self.dropout = dropout
 
+    def laid_out(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return weights (D, in, out) and bias (D, out), both divided by the temperature."""
+        return self.w1.permute(2, 0, 1).contiguous() / self.T, self.b1[0] / self.T
+
     def ready(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return weights (D, out, in) and bias (D, out, 1), both divided by the temperature."""
         return self.w1.permute(2, 1, 0).contiguous() / self.T, (self.b1[0] / self.T).unsqueeze(-1)
@@ -137,6 +149,18 @@ class NeuronModels(nn.Sequential):  # type: ignore[misc]
     def layers(self) -> list[NeuronLayer]:
         """The layers that have parameters."""
         return [layer for layer in self[0] if isinstance(layer, NeuronLayer)]
+
+    def is_written_out(self) -> bool:
+        """Whether `arcuate.nn._pass` has this part."""
+        layers = self.layers
+        plain = all(
+            layer.layernorm is None and not (layer.training and layer.dropout) for layer in layers
+        )
+        return plain and len(layers) == 2
+
+    def laid_out(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return weights (D, in, out) and biases (D, out) in the order in which they are used."""
+        return [layer.laid_out() for layer in self.layers]
 
     def ready(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return what no tick changes: weights and biases in the order in which they are used."""

@@ -16,7 +16,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -39,6 +39,7 @@ from arcuate.nn._layers import (
     initialize,
     synapses,
 )
+from arcuate.nn._pass import Neurons, Reading, Ticks, run
 from arcuate.nn._product import Product
 from arcuate.nn.backbones import BACKBONES, Backbone, backbone_of
 from arcuate.rng import check_seed
@@ -46,6 +47,9 @@ from arcuate.rng import check_seed
 __all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
 
 READOUTS = ("synchrony", "state")
+KINDS_MAX = 8
+"""Up to so many kinds of tokens, keys and values are made once for each kind and place."""
+
 POSITIONS = ("none", "rotational", "rotational-2d", "fourier", "fourier-mixture")
 
 OFFICIAL_ARGUMENTS: dict[str, str] = {
@@ -294,8 +298,27 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         """
         ticks = check_int(self.n_ticks if n_ticks is None else n_ticks, where="CTM", name="n_ticks")
         x = self._checked(x)
-        kv = self._key_values(x) if self.heads else None
-        reader = _Reader(self, kv) if kv is not None else None
+        tokens = self._tokens(x) if self.heads else None
+        seen = (self._run if self._is_written_out() else self._think)(x, ticks, tokens)
+        predictions = self.output_projector(seen.post if self.readout == "state" else seen.sync_out)
+        _check_activity(predictions, seen.post)
+        certainties = certainty(predictions.flatten(0, 1), self.shape).unflatten(0, (ticks, len(x)))
+        return Thought(
+            predictions=predictions.permute(1, 2, 0),
+            certainties=certainties.permute(1, 2, 0),
+            sync_out=seen.sync_out,
+            sync_action=seen.sync_action,
+            pre_activations=seen.pre,
+            post_activations=seen.post,
+            attention=None if seen.attention is None else seen.attention.unsqueeze(3),
+            reads=seen.reads,
+            key_values=None if tokens is None else tokens.each,
+            trace=seen.trace,
+        )
+
+    def _think(self, x: torch.Tensor, ticks: int, tokens: _Tokens | None) -> Ticks:
+        """Run all ticks with operations of torch."""
+        reader = None if tokens is None else _Reader(self, tokens.each)
         batch, n_action = len(x), self.decay_params_action.numel() if self.heads else 0
         decay, scale = self._decays(ticks)
         scales, ready, affine = scale.unbind(0), self.trace_processor.ready(), self.synapses.ready()
@@ -314,23 +337,42 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             after.append(z)
             total = torch.addcmul(self._products(z), total, decay)
             totals.append(total[:, n_action:])
-        sync_out = torch.stack(totals) * scale[1:, None, n_action:]
-        post = torch.stack(after)
-        predictions = self.output_projector(post if self.readout == "state" else sync_out)
-        _check_activity(predictions, post)
-        certainties = certainty(predictions.flatten(0, 1), self.shape).unflatten(0, (ticks, batch))
-        return Thought(
-            predictions=predictions.permute(1, 2, 0),
-            certainties=certainties.permute(1, 2, 0),
-            sync_out=sync_out,
+        return Ticks(
+            sync_out=torch.stack(totals) * scale[1:, None, n_action:],
             sync_action=torch.stack(asked) if reader else None,
-            pre_activations=torch.stack(before),
-            post_activations=post,
-            attention=torch.stack(reader.weights) if reader else None,
+            pre=torch.stack(before),
+            post=torch.stack(after),
+            attention=torch.stack(reader.weights).squeeze(3) if reader else None,
             reads=torch.stack(reader.reads) if reader else None,
-            key_values=kv,
             trace=window.permute(2, 0, 1),
         )
+
+    def _is_written_out(self) -> bool:
+        """Whether the ticks of this model and moment are those of `arcuate.nn._pass`."""
+        parts = (self.synapses, self.trace_processor)
+        return (
+            self.start_trace.device.type == "cpu"
+            and self.start_trace.dtype in (torch.float32, torch.float64)
+            and all(part.is_written_out() for part in parts)
+            and not (self.training and self.dropout)
+            and not _has_hooks(*parts)
+        )
+
+    def _run(self, x: torch.Tensor, ticks: int, tokens: _Tokens | None) -> Ticks:
+        """Run all ticks as one step of autograd."""
+        r, scale = self._decays(ticks)
+        (first, first_bias), (second, second_bias) = self.trace_processor.laid_out()
+        affine, norm = self.synapses[1], self.synapses[3]
+        neurons = Neurons(
+            affine.weight, affine.bias, norm.weight, norm.bias, first, first_bias,
+            second.transpose(1, 2).contiguous(), second_bias,
+            self.start_activated_state, self.start_trace, r, scale,
+        )  # fmt: skip
+        return run(
+            x if tokens is None else None, None if tokens is None else _reading(self, tokens), neurons,
+            pairs=self._pairs.view(2, -1), heads=self.heads,
+            n_asked=0 if tokens is None else self.decay_params_action.numel(),
+        )  # fmt: skip
 
     def _products(self, z: torch.Tensor) -> torch.Tensor:
         """Products of the post-activations of all pairs (B, P_action + P_out)."""
@@ -351,7 +393,18 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         steps = torch.arange(ticks + 1, dtype=decay.dtype, device=decay.device)
         return torch.exp(-decay), torch.exp(-torch.outer(steps, decay)).cumsum(0).rsqrt()
 
-    def _key_values(self, x: torch.Tensor) -> torch.Tensor:
+    def _tokens(self, x: torch.Tensor) -> _Tokens:
+        """What is attended to."""
+        kinds = _kinds(self._input)
+        looked_at = _has_hooks(self.backbone, self.positional_embedding, self.kv_proj)
+        if looked_at or not 0 < kinds <= min(KINDS_MAX, len(x)):
+            return _Tokens(self._attended(x))
+        symbols = torch.arange(kinds, dtype=x.dtype, device=x.device)
+        choice = x.long() if self._input[0] == "tokens" else (x == 1).long()
+        table = self._attended(symbols.unsqueeze(1).expand(-1, x.shape[1]))
+        return _Tokens(table[choice, torch.arange(x.shape[1], device=x.device)], table, choice)
+
+    def _attended(self, x: torch.Tensor) -> torch.Tensor:
         features = self.backbone(self.initial_rgb(x))
         if features.ndim < 3 or features.shape[1] != self._channels:
             bound = f"must give (trials, {self._channels}, ...), not {tuple(features.shape)}"
@@ -414,6 +467,44 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
 def _after_load(model: ContinuousThoughtMachine, _: Any) -> None:
     """Follow the pairs of weights that were loaded; a function with a name travels to other processes."""
     model._list_pairs()
+
+
+def _kinds(given: tuple[str, int]) -> int:
+    """How many kinds of tokens a kind of input has; 0: they are no kinds."""
+    return {"parity": 2, "tokens": given[1]}.get(given[0], 0)
+
+
+def _has_hooks(*parts: nn.Module | None) -> bool:
+    """Whether somebody looks into a part, which must then be called as it stands."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    modules = (module for part in parts if part is not None for module in part.modules())
+    return any(getattr(module, kind) for module in modules for kind in kinds)
+
+
+class _Tokens(NamedTuple):
+    """What is attended to (B, L, E); with few kinds of tokens a table (V, L, E) of each kind at each place,
+    and which of V each token is (B, L)."""
+
+    each: torch.Tensor
+    table: torch.Tensor | None = None
+    choice: torch.Tensor | None = None
+
+
+def _reading(model: ContinuousThoughtMachine, tokens: _Tokens) -> Reading:
+    """Keys and values, of a table if there is one, and the query map folded into that of the attention."""
+    attention, width, heads = model.attention, model.width, model.heads
+    weight, bias = attention.in_proj_weight, attention.in_proj_bias
+    rows, order, choice = tokens.table, (2, 3, 0, 1, 4), tokens.choice  # to (heads, V, L, e)
+    if rows is None or choice is None:
+        rows, order = tokens.each, (2, 0, 3, 1, 4)  # to (B, heads, L, e)
+        choice = torch.zeros(rows.shape[:2], dtype=torch.long)
+    both = F.linear(rows, weight[width:], bias[width:]).unflatten(-1, (2, heads, -1)).permute(order)
+    keys, values = both.contiguous().flatten(*((2, 3) if rows is tokens.table else (1, 2)))
+    scale = 1 / math.sqrt(width // heads)
+    query = weight[:width] @ model.q_proj.weight * scale
+    query_bias = (weight[:width] @ model.q_proj.bias + bias[:width]) * scale
+    out = attention.out_proj
+    return Reading(keys, values, choice, query, query_bias, out.weight, out.bias)
 
 
 class _Reader:
