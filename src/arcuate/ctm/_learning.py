@@ -1,4 +1,4 @@
-"""What a tick does between its matrix products while a model is trained, and what its gradient does, compiled.
+"""What a tick of a model that is trained does between its matrix products, and its gradient, compiled.
 
 Trials come first and features are contiguous, except in the histories of the neurons, (D, M + T, B), and in
 what their models compute of them, (D, 2 H, B). All is done in the precision of the arrays; sums over the
@@ -139,10 +139,10 @@ def gate_norm_gradient(
 
 
 @compiled
-def neurons(h: Array, bias: Array, second: Array, second_bias: Array, tick: int, x: Array) -> None:
+def neurons(h: Array, bias: Array, second: Array, second_bias: Array, tick: int, x: Array, z: Array) -> None:
     """What follows the first product h (D, 2 H, B) of the neurons: gate, second layer (D, 2, H), gate.
 
-    Post-activations go to the last D columns of x (T + 1, B, E + D), for the next tick.
+    Post-activations go to z (T + 1, D, B) and to the last D columns of x (T + 1, B, E + D), both at tick + 1.
     """
     n, width, batch = h.shape
     hidden, first = width // 2, x.shape[2] - n
@@ -166,9 +166,9 @@ def neurons(h: Array, bias: Array, second: Array, second_bias: Array, tick: int,
                 value[b] += left * y[c, b]
                 to_gate[b] += right * y[c, b]
         for b in range(batch):
-            value[b] *= logistic(to_gate[b])
+            z[tick + 1, d, b] = value[b] * logistic(to_gate[b])
         for b in range(batch):
-            x[tick + 1, b, first + d] = value[b]
+            x[tick + 1, b, first + d] = z[tick + 1, d, b]
 
 
 @compiled
@@ -182,7 +182,7 @@ def neurons_gradient(
     d_second: Array,
     d_second_bias: Array,
 ) -> None:
-    """Gradient of `neurons`, from dz (B, D): written over h, added to those of the parameters."""
+    """Gradient of `neurons`, from dz (D, B): written over h, added to those of the parameters."""
     n, width, batch = h.shape
     hidden = width // 2
     one = h.dtype.type(1.0)
@@ -208,7 +208,7 @@ def neurons_gradient(
         for b in range(batch):
             to_gate[b] = logistic(to_gate[b])
         for b in range(batch):
-            g = dz[b, d] * to_gate[b]
+            g = dz[d, b] * to_gate[b]
             to_gate[b] = g * value[b] * (one - to_gate[b])
             value[b] = g
         sum_value, sum_gate = 0.0, 0.0
@@ -240,29 +240,29 @@ def neurons_gradient(
 
 @compiled
 def sync(
-    x: Array, first: int, tick: int, pairs: Array, r: Array, scale: Array, total: Array, asked: Array, out: Array
+    z: Array, tick: int, pairs: Array, r: Array, scale: Array, total: Array, asked: Array, out: Array
 ) -> None:
-    """Add the products of the pairs (2, P) of z, columns of x[tick] from the first, to the sums total (B, P).
+    """Add the products of the pairs (2, P) of z[tick], of (T + 1, D, B), to the sums total (P, B).
 
-    The first pairs ask at this tick, asked (T, B, Pa); the others answer for the one before, out (T, B, Po).
+    The first pairs ask at this tick, asked (T, Pa, B); the others answer for the one before, out (T, Po, B).
     """
-    ticks, batch, n_asked = asked.shape
-    n_pairs = total.shape[1]
-    for b in range(batch):
-        z = x[tick, b, first:]
-        for p in range(n_pairs):
-            total[b, p] = r[p] * total[b, p] + z[pairs[0, p]] * z[pairs[1, p]]
-        if tick < ticks:
-            for p in range(n_asked):
-                asked[tick, b, p] = total[b, p] * scale[tick, p]
-        if tick > 0:
-            for p in range(n_asked, n_pairs):
-                out[tick - 1, b, p - n_asked] = total[b, p] * scale[tick, p]
+    ticks, n_asked, batch = asked.shape
+    for p in range(total.shape[0]):
+        i, j, decay, factor = pairs[0, p], pairs[1, p], r[p], scale[tick, p]
+        for b in range(batch):
+            total[p, b] = decay * total[p, b] + z[tick, i, b] * z[tick, j, b]
+        if p < n_asked:
+            if tick < ticks:
+                for b in range(batch):
+                    asked[tick, p, b] = total[p, b] * factor
+        elif tick > 0:
+            for b in range(batch):
+                out[tick - 1, p - n_asked, b] = total[p, b] * factor
 
 
 @compiled
 def sync_gradient(
-    x: Array,
+    z: Array,
     tick: int,
     pairs: Array,
     r: Array,
@@ -276,37 +276,41 @@ def sync_gradient(
     dr: Array,
     d_scale: Array,
 ) -> None:
-    """Gradient of `sync`, from d_asked (B, Pa) of this tick and d_out (T, B, Po).
+    """Gradient of `sync`, from d_asked (Pa, B) of this tick and d_out (T, Po, B).
 
-    Keeps that of the sums in g (B, P), adds to dz (B, D), dr (P,) and d_scale (T + 1, P).
+    Keeps that of the sums in g (P, B), adds to dz (D, B), dr (P,) and d_scale (T + 1, P).
     """
-    ticks, batch, n_asked = asked.shape
-    n_pairs, first = g.shape[1], x.shape[2] - dz.shape[1]
-    total, d = np.empty(n_pairs, g.dtype), np.zeros(n_pairs, g.dtype)
-    for b in range(batch):
-        z, slope = x[tick, b, first:], dz[b]
-        if tick < ticks:
-            for p in range(n_asked):
-                total[p] = asked[tick, b, p] / scale[tick, p]
-                d[p] = d_asked[b, p]
+    ticks, n_asked, batch = asked.shape
+    total, d = np.empty(batch, g.dtype), np.empty(batch, g.dtype)
+    for p in range(g.shape[0]):
+        i, j, decay, factor = pairs[0, p], pairs[1, p], r[p], scale[tick, p]
+        back = g.dtype.type(1.0) / factor
+        d[:] = 0.0
+        if p >= n_asked and tick > 0:
+            for b in range(batch):
+                total[b] = out[tick - 1, p - n_asked, b] * back
+                d[b] = d_out[tick - 1, p - n_asked, b]
+        elif p < n_asked and tick < ticks:
+            for b in range(batch):
+                total[b] = asked[tick, p, b] * back
+                d[b] = d_asked[p, b]
+        elif tick == 0:
+            for b in range(batch):
+                total[b] = z[tick, i, b] * z[tick, j, b]
         else:
-            total[:n_asked] = 0.0  # nobody asks after the last tick: g is 0, too
-        if tick > 0:
-            for p in range(n_asked, n_pairs):
-                total[p] = out[tick - 1, b, p - n_asked] / scale[tick, p]
-                d[p] = d_out[tick - 1, b, p - n_asked]
-        else:
-            d[n_asked:] = 0.0
-            for p in range(n_asked, n_pairs):
-                total[p] = z[pairs[0, p]] * z[pairs[1, p]]
-        for p in range(n_pairs):
-            dr[p] += g[b, p] * total[p]
-            d_scale[tick, p] += d[p] * total[p]
-            g[b, p] = r[p] * g[b, p] + scale[tick, p] * d[p]
-        for p in range(n_pairs):
-            i, j = pairs[0, p], pairs[1, p]
-            slope[i] += g[b, p] * z[j]
-            slope[j] += g[b, p] * z[i]
+            continue  # nobody asks after the last tick
+        s0, s1 = 0.0, 0.0
+        for b in range(batch):
+            s0 += g[p, b] * total[b]
+            s1 += d[b] * total[b]
+        dr[p] += s0
+        d_scale[tick, p] += s1
+        for b in range(batch):
+            g[p, b] = decay * g[p, b] + factor * d[b]
+        for b in range(batch):
+            dz[i, b] += g[p, b] * z[tick, j, b]
+        for b in range(batch):
+            dz[j, b] += g[p, b] * z[tick, i, b]
 
 
 @compiled
@@ -345,7 +349,10 @@ def softmax_chosen(scores: Array, choice: Array, tick: int, attention: Array, sp
 def softmax_chosen_gradient(
     d_spread: Array, choice: Array, tick: int, attention: Array, d_attention: Array, d_scores: Array
 ) -> None:
-    """Gradient of `softmax_chosen`, from d_spread (N, R, K) and d_attention (T, B, heads, L) or (0, 0, 0, 0)."""
+    """Gradient of `softmax_chosen`, from d_spread (N, R, K) and d_attention.
+
+    That is (T, B, heads, L), or (0, 0, 0, 0) if nobody asks for it.
+    """
     _, batch, heads, length = attention.shape
     table = d_spread.shape[1] == batch and d_spread.shape[0] == heads
     slope = np.empty(length, attention.dtype)

@@ -153,9 +153,7 @@ class NeuronModels(nn.Sequential):  # type: ignore[misc]
     def is_written_out(self) -> bool:
         """Whether `arcuate.nn._pass` has this part."""
         layers = self.layers
-        plain = all(
-            layer.layernorm is None and not (layer.training and layer.dropout) for layer in layers
-        )
+        plain = all(layer.layernorm is None and not (layer.training and layer.dropout) for layer in layers)
         return plain and len(layers) == 2
 
     def laid_out(self) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -22,25 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Ticks", "run"]
 
-Tensor = torch.Tensor
-
 NARROW = 16
 """Below so many trials the products of the neurons are faster with the trials as rows."""
 
-PACKED_FROM = 8
-"""From so many ticks on it pays to lay the weights out anew for their products."""
+PACKED_TICKS, PACKED_WEIGHTS = 8, 1 << 19
+"""From so many ticks, and weights in a matrix, on it pays to lay these out anew for their products."""
 
 
 class Ticks(NamedTuple):
     """What happened: (T, B, features), attention (T, B, heads, L), trace (B, D, M)."""
 
-    sync_out: Tensor
-    sync_action: Tensor | None
-    pre: Tensor
-    post: Tensor
-    attention: Tensor | None
-    reads: Tensor | None
-    trace: Tensor
+    sync_out: torch.Tensor
+    sync_action: torch.Tensor | None
+    pre: torch.Tensor
+    post: torch.Tensor
+    attention: torch.Tensor | None
+    reads: torch.Tensor | None
+    trace: torch.Tensor
 
 
 class Reading(NamedTuple):
@@ -50,34 +48,40 @@ class Reading(NamedTuple):
     tokens of each trial's own, which all choose 0.
     """
 
-    keys: Tensor
-    values: Tensor
-    choice: Tensor
-    query: Tensor
-    query_bias: Tensor
-    out: Tensor
-    out_bias: Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
+    choice: torch.Tensor
+    query: torch.Tensor
+    query_bias: torch.Tensor
+    out: torch.Tensor
+    out_bias: torch.Tensor
 
 
 class Neurons(NamedTuple):
     """Synapses, norm, neurons' models (D, M, 2 H), (D, 2 H), (D, 2, H), (D, 2), start values, synchrony."""
 
-    weight: Tensor
-    bias: Tensor
-    norm: Tensor
-    norm_bias: Tensor
-    first: Tensor
-    first_bias: Tensor
-    second: Tensor
-    second_bias: Tensor
-    state: Tensor
-    trace: Tensor
-    r: Tensor
-    scale: Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+    norm: torch.Tensor
+    norm_bias: torch.Tensor
+    first: torch.Tensor
+    first_bias: torch.Tensor
+    second: torch.Tensor
+    second_bias: torch.Tensor
+    state: torch.Tensor
+    trace: torch.Tensor
+    r: torch.Tensor
+    scale: torch.Tensor
 
 
 def run(
-    x: Tensor | None, reading: Reading | None, neurons: Neurons, *, pairs: Tensor, heads: int, n_asked: int
+    x: torch.Tensor | None,
+    reading: Reading | None,
+    neurons: Neurons,
+    *,
+    pairs: torch.Tensor,
+    heads: int,
+    n_asked: int,
 ) -> Ticks:
     """Run as many ticks as `scale` has rows less one.
 
@@ -118,16 +122,17 @@ class _Plan(NamedTuple):
 class _Affine:
     """x W^T + b for one weight and many x; laid out anew where torch can and it pays."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, rows: int, times: int) -> None:
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, *, rows: int, times: int) -> None:
         self._bias = bias
         self._packed = None
         self._weight = weight
-        if times >= PACKED_FROM and weight.dtype == torch.float32 and _can_pack():
+        large = times >= PACKED_TICKS and weight.numel() >= PACKED_WEIGHTS
+        if large and weight.dtype == torch.float32 and _can_pack():
             self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
         if self._packed is not None:
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
+            y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
             return y
         return F.linear(x, self._weight, self._bias)
 
@@ -141,7 +146,9 @@ class _Run(torch.autograd.Function):  # type: ignore[misc]
     """The ticks."""
 
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, choice: Any, x: Tensor | None, *given: Tensor | None) -> Any:
+    def forward(
+        ctx: Any, plan: _Plan, choice: Any, x: torch.Tensor | None, *given: torch.Tensor | None
+    ) -> Any:
         neurons = Neurons(*given[6:])
         reading = None if given[0] is None else _Reader(plan, choice, *given[:6])
         batch, ticks = plan.batch, plan.ticks
@@ -153,46 +160,45 @@ class _Run(torch.autograd.Function):  # type: ignore[misc]
         joined[0, :, width:] = neurons.state
         if x is not None:
             joined[:, :, :width] = x
-        asked, out = new(ticks, batch, plan.n_asked), new(ticks, batch, plan.pairs.shape[1] - plan.n_asked)
-        moments, total = new(ticks, batch, 2), np.zeros((batch, plan.pairs.shape[1]), pre.numpy().dtype)
+        z, moments = new(ticks + 1, d, batch), new(ticks, batch, 2)
+        z[0] = neurons.state.unsqueeze(-1)
+        n_pairs = plan.pairs.shape[1]
+        asked, out = new(ticks, plan.n_asked, batch), new(ticks, n_pairs - plan.n_asked, batch)
         synapses = _Affine(neurons.weight, neurons.bias, rows=batch, times=ticks)
         product, h = _first_product(neurons.first, batch)
-        n_joined, n_history, n_scale = joined.numpy(), history.numpy(), neurons.scale.numpy()
-        synchrony = Call(kernels.sync), n_joined, width
-        sums = plan.pairs, neurons.r.numpy(), n_scale, total, asked.numpy(), out.numpy()
-        gate, norm = Call(kernels.gate_norm), (neurons.norm.numpy(), neurons.norm_bias.numpy())
-        stores = pre.numpy(), n_history, moments.numpy()
-        models = Call(kernels.neurons)
-        parts = tuple(
-            part.numpy() for part in (neurons.first_bias, neurons.second, neurons.second_bias)
-        )
+        n_z, n_h, total = z.numpy(), h.numpy(), np.zeros((n_pairs, batch), pre.numpy().dtype)
+        sums = plan.pairs, *_arrays(neurons.r, neurons.scale), total, *_arrays(asked, out)
+        norm, stores = _arrays(neurons.norm, neurons.norm_bias), _arrays(pre, history, moments)
+        parts = _arrays(neurons.first_bias, neurons.second, neurons.second_bias)
+        into = joined.numpy(), n_z
+        synchrony, gate, models = Call(kernels.sync), Call(kernels.gate_norm), Call(kernels.neurons)
         kept = []
         keep = any(ctx.needs_input_grad)
         for tick in range(ticks):
-            synchrony[0](*synchrony[1:], tick, *sums)
+            synchrony(n_z, tick, *sums)
             if reading is not None:
                 joined[tick, :, :width] = reading.read(asked[tick], tick)
             u = synapses(joined[tick])
             gate(u.numpy(), *norm, tick, *stores)
             product(history[:, tick + 1 : tick + 1 + m])
-            models(h.numpy(), *parts, tick, n_joined)
+            models(n_h, *parts, tick, *into)
             if keep:
                 kept.append(u)
-        synchrony[0](*synchrony[1:], ticks, *sums)
+        synchrony(n_z, ticks, *sums)
         ctx.set_materialize_grads(False)
         ctx.plan, ctx.choice = plan, choice
-        results = [out, pre, joined[1:, :, width:], history[:, ticks:].permute(2, 0, 1)]
+        results = [out.transpose(1, 2), pre, joined[1:, :, width:], history[:, ticks:].permute(2, 0, 1)]
         if reading is not None:
-            results += [asked, reading.attention, joined[:ticks, :, :width]]
+            results += [asked.transpose(1, 2), reading.attention, joined[:ticks, :, :width]]
         if keep:
             inner = () if reading is None else reading.kept()
             ctx.n_inner = len(inner)
-            ctx.save_for_backward(*given, *inner, joined, history, moments, asked, out, *kept)
+            ctx.save_for_backward(*given, *inner, joined, z, history, moments, asked, out, *kept)
         return tuple(results)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
         saved = ctx.saved_tensors
         given, inner, rest = saved[:18], saved[18 : 18 + ctx.n_inner], saved[18 + ctx.n_inner :]
         back = _Back(ctx.plan, ctx.choice, given, inner, rest, gradients, ctx.needs_input_grad)
@@ -201,7 +207,11 @@ class _Run(torch.autograd.Function):  # type: ignore[misc]
         return None, None, *back.gradients()
 
 
-def _first_product(weight: Tensor, batch: int) -> tuple[Any, Tensor]:
+def _arrays(*tensors: torch.Tensor) -> tuple[NDArray[Any], ...]:
+    return tuple(tensor.numpy() for tensor in tensors)
+
+
+def _first_product(weight: torch.Tensor, batch: int) -> tuple[Any, torch.Tensor]:
     """How the first product of the neurons is made, and the array (D, 2 H, B) that it fills."""
     d, _, width = weight.shape
     if batch < NARROW:
@@ -218,12 +228,12 @@ class _Reader:
         self,
         plan: _Plan,
         choice: NDArray[np.int64],
-        keys: Tensor,
-        values: Tensor,
-        query: Tensor,
-        query_bias: Tensor,
-        out: Tensor,
-        out_bias: Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        query: torch.Tensor,
+        query_bias: torch.Tensor,
+        out: torch.Tensor,
+        out_bias: torch.Tensor,
     ) -> None:
         batch, ticks = plan.batch, plan.ticks
         self._keys, self._values = keys.transpose(1, 2), values
@@ -240,17 +250,17 @@ class _Reader:
         self._choice = choice
         self._views = self.attention.numpy(), self.spread.numpy()
 
-    def read(self, asked: Tensor, tick: int) -> Tensor:
+    def read(self, asked: torch.Tensor, tick: int) -> torch.Tensor:
         """Return what each trial reads (B, E)."""
         queries = self.queries[:, tick]
-        queries.copy_(self._query(asked).view(*self._by_head, -1).transpose(0, 1))
+        queries.copy_(self._query(asked.t().contiguous()).view(*self._by_head, -1).transpose(0, 1))
         torch.bmm(queries, self._keys, out=self._scores)
         self._softmax(self._scores.numpy(), self._choice, tick, *self._views)
         mixed = torch.bmm(self.spread[:, tick], self._values)
         self.mixed[tick].view(*self._by_head, -1).copy_(mixed.transpose(0, 1))
         return self._out(self.mixed[tick])
 
-    def kept(self) -> tuple[Tensor, ...]:
+    def kept(self) -> tuple[torch.Tensor, ...]:
         """What the gradient needs."""
         return self.queries, self.spread, self.attention, self.mixed
 
@@ -262,7 +272,7 @@ class _Back:
         self, plan: _Plan, choice: Any, given: Any, inner: Any, rest: Any, gradients: Any, needed: Any
     ) -> None:
         self.plan, self.given, self.needed = plan, Neurons(*given[6:]), needed
-        self.joined, self.history, moments, asked, out, *self.kept = rest
+        self.joined, z, self.history, moments, asked, out, *self.kept = rest
         neurons, ticks, batch = self.given, plan.ticks, plan.batch
         (d, m), new = neurons.trace.shape, neurons.trace.new_empty
         self.m, self.width = m, neurons.weight.shape[1] - d
@@ -281,58 +291,50 @@ class _Back:
         self.found = Neurons(**{
             name: one if name in late else torch.zeros_like(one) for name, one in neurons._asdict().items()
         })  # fmt: skip
-        d_out = out.new_zeros(out.shape) if d_out is None else d_out.contiguous()
-        self.d_asked = new(batch, plan.n_asked)
-        n_pairs = plan.pairs.shape[1]
+        d_out = torch.zeros_like(out) if d_out is None else d_out.transpose(1, 2).contiguous()
+        self.dz, self.asked = new(d, batch).zero_(), asked
         self._sync, self._gate, self._models = (
             Call(one) for one in (kernels.sync_gradient, kernels.gate_norm_gradient, kernels.neurons_gradient)
         )
-        self._sums = (
-            plan.pairs, neurons.r.numpy(), neurons.scale.numpy(), asked.numpy(), out.numpy(),
-        )  # fmt: skip
-        self._d_out, self._g = d_out.numpy(), np.zeros((batch, n_pairs), out.numpy().dtype)
-        self._into = self.found.r.numpy(), self.found.scale.numpy()
-        self._moments = moments.numpy()
-        self.dz = new(batch, d).zero_()
-        self._synchronize(ticks)
+        self._z, self._dz, self._h = _arrays(z, self.dz, self.h)
+        self._sums = plan.pairs, *_arrays(neurons.r, neurons.scale, asked, out)
+        g = np.zeros((plan.pairs.shape[1], batch), self._z.dtype)
+        self._into = d_out.numpy(), g, self._dz, *_arrays(self.found.r, self.found.scale)
+        self._layers = _arrays(neurons.first_bias, neurons.second, neurons.second_bias)
+        self._d_layers = _arrays(self.found.first_bias, self.found.second, self.found.second_bias)
+        self._norm, self._moments = _arrays(neurons.norm, moments)
+        self._d_norm = _arrays(self.d_history, self.du, self.found.norm, self.found.norm_bias)
+        self._synchronize(ticks, asked[0].numpy())
 
-    def _synchronize(self, tick: int) -> None:
-        self._sync(
-            self.joined.numpy(), tick, *self._sums, self.d_asked.numpy(), self._d_out, self._g,
-            self.dz.numpy(), *self._into,
-        )  # fmt: skip
+    def _synchronize(self, tick: int, d_asked: NDArray[Any]) -> None:
+        self._sync(self._z, tick, *self._sums, d_asked, *self._into)
 
     def step(self, tick: int) -> None:
         """Go back through one tick, from the gradient of its post-activations to that of the one before."""
         given, found = self.given, self.found
         if self.d_post is not None:
-            self.dz += self.d_post[tick]
+            self.dz += self.d_post[tick].t()
         window = slice(tick + 1, tick + 1 + self.m)
         self.product(self.history[:, window])
-        parts = given.first_bias, given.second, given.second_bias
-        into = found.first_bias, found.second, found.second_bias
-        self._models(
-            self.h.numpy(), *(one.numpy() for one in parts), self.dz.numpy(), *(one.numpy() for one in into)
-        )
-        found.first.baddbmm_(self.history[:, window], self.h.transpose(1, 2))
+        self._models(self._h, *self._layers, self._dz, *self._d_layers)
+        turned = self.h.transpose(1, 2)
+        found.first.baddbmm_(self.history[:, window], turned)
         if self.plan.batch < NARROW:
-            back = torch.bmm(self.h.transpose(1, 2), given.first.transpose(1, 2)).transpose(1, 2)
+            back = torch.bmm(turned, given.first.transpose(1, 2)).transpose(1, 2)
         else:
             back = torch.bmm(given.first, self.h)
         self.d_history[:, window] += back
-        self._gate(
-            self.kept[tick].numpy(), given.norm.numpy(), tick, self._moments, self.d_history.numpy(),
-            self.du.numpy(), found.norm.numpy(), found.norm_bias.numpy(),
-        )  # fmt: skip
+        self._gate(self.kept[tick].numpy(), self._norm, tick, self._moments, *self._d_norm)
         dx = self.synapses(self.du[tick])
-        self.dz.copy_(dx[:, self.width :])
+        self.dz.copy_(dx[:, self.width :].t())
+        d_asked = self.asked[0]
         if self.reader is not None:
-            self.d_asked = self.reader.step(tick, dx[:, : self.width])
+            d_asked = self.reader.step(tick, dx[:, : self.width]).t().contiguous()
         elif self.dx is not None:
             self.dx += dx[:, : self.width]
-        self._synchronize(tick)
+        self._synchronize(tick, d_asked.numpy())
 
-    def gradients(self) -> tuple[Tensor | None, ...]:
+    def gradients(self) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of what was given."""
         found = self.found
         du, ticks = self.du.flatten(0, 1), self.plan.ticks
@@ -340,10 +342,10 @@ class _Back:
         found = found._replace(
             weight=weight,
             bias=du.sum(0),
-            state=self.dz.sum(0),
+            state=self.dz.sum(1),
             trace=self.d_history[:, : self.m].sum(2),
         )
-        read = (None,) * 6 if self.reader is None else self.reader.gradients(self._sums[3])
+        read = (None,) * 6 if self.reader is None else self.reader.gradients(self.asked)
         return self.dx, *read, *found
 
 
@@ -371,7 +373,7 @@ class _ReaderBack:
         n, _, rows, k = self.spread.shape
         return n, rows, k
 
-    def step(self, tick: int, d_read: Tensor) -> Tensor:
+    def step(self, tick: int, d_read: torch.Tensor) -> torch.Tensor:
         """Return the gradient of what asked (B, Pa), from that of what was read (B, E)."""
         if self.d_reads is not None:
             d_read = d_read + self.d_reads[tick]
@@ -388,7 +390,7 @@ class _ReaderBack:
         asked = self._query(self.d_queries[tick])
         return asked if self.d_asked is None else asked + self.d_asked[tick]
 
-    def gradients(self, asked: NDArray[Any]) -> tuple[Tensor, ...]:
+    def gradients(self, asked: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the gradients of keys, values, and of weights and biases of both maps."""
         scores, queries, spread, mixed = (
             one.flatten(1, 2) for one in (self.d_scores, self.queries, self.spread, self.d_mixed)
@@ -397,7 +399,7 @@ class _ReaderBack:
         return (
             torch.bmm(scores.transpose(1, 2), queries),
             torch.bmm(spread.transpose(1, 2), mixed),
-            d_queries.t() @ torch.from_numpy(asked).flatten(0, 1),
+            d_queries.t() @ asked.transpose(1, 2).flatten(0, 1),
             d_queries.sum(0),
             d_read.t() @ self.mixed.flatten(0, 1),
             d_read.sum(0),
