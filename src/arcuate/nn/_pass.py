@@ -99,14 +99,18 @@ def run(
     -------
     Ticks
     """
-    batch = len(x) if x is not None else len(reading.choice)
-    plan = _Plan(pairs.numpy(), heads, n_asked, batch, len(neurons.scale) - 1)
-    choice = None if reading is None else reading.choice.numpy()
-    given = (None,) * 6 if reading is None else (reading.keys, reading.values, *reading[3:])
-    found = _Run.apply(plan, choice, x, *given, *neurons)
+    ticks = len(neurons.scale) - 1
     if reading is None:
-        return Ticks(found[0], None, found[1], found[2], None, None, found[3])
-    return Ticks(*found[:1], found[4], *found[1:3], found[5], found[6], found[3])
+        assert x is not None
+        plan = _Plan(pairs.numpy(), heads, n_asked, len(x), ticks)
+        out, pre, post, trace = _Run.apply(plan, None, x, *[None] * 6, *neurons)
+        return Ticks(out, None, pre, post, None, None, trace)
+    plan = _Plan(pairs.numpy(), heads, n_asked, len(reading.choice), ticks)
+    given = reading.keys, reading.values, *reading[3:]
+    out, pre, post, trace, asked, attention, reads = _Run.apply(
+        plan, reading.choice.numpy(), None, *given, *neurons
+    )
+    return Ticks(out, asked, pre, post, attention, reads, trace)
 
 
 class _Plan(NamedTuple):
