@@ -51,7 +51,7 @@ def build(batch: int = 7, **options: Any) -> tuple[Any, Any]:
 
 
 def value_and_gradients(model: Any, x: Any, *, fields: tuple[str, ...], plain: bool) -> tuple[Any, Any]:
-    """Return a pass and the gradients of a sum over some of its fields; parts with hooks run as they stand."""
+    """Return a pass and the gradients of a sum over some of its fields; a part with a hook runs as it is."""
     handle = model.trace_processor.register_forward_hook(lambda *_: None) if plain else None
     thought = model(x)
     parts = [getattr(thought, name) for name in fields]
