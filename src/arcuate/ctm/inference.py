@@ -7,7 +7,7 @@ model it is follows from the names and shapes; only ticks, heads and the shape o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,6 +134,46 @@ class Thought:
         return build(
             self, parameters, labels=labels, sites=sites, source=source, seed=seed, spec_json=spec_json
         )
+
+    def last(self, n: int) -> Thought:
+        """Return what was done in the last ticks, such as those in which an answer is asked for.
+
+        Parameters
+        ----------
+        n : int
+            Ticks.
+
+        Returns
+        -------
+        Thought
+            Keys and values, and the history after the last tick, are those of the whole thought.
+
+        Raises
+        ------
+        SpecError
+            If there were not so many.
+
+        Examples
+        --------
+        >>> z = np.arange(3.0).reshape(3, 1, 1)
+        >>> thought = Thought(
+        ...     predictions=np.zeros((1, 2, 3)), certainties=np.zeros((1, 2, 3)), pre_activations=z,
+        ...     post_activations=z, sync_out=z, sync_action=None, attention=None, reads=None,
+        ...     key_values=None, trace=np.zeros((1, 1, 1)),
+        ... )
+        >>> thought.last(2).post_activations.ravel().tolist()
+        [1.0, 2.0]
+        """
+        check_int(n, where="Thought.last", name="n", high=self.predictions.shape[-1])
+        kept: dict[str, Any] = {
+            name: getattr(self, name)[..., -n:] for name in ("predictions", "certainties")
+        }
+        whole = {*kept, "key_values", "trace"}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in whole and value is not None:
+                kept[field.name] = value[-n:]
+        return replace(self, **kept)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

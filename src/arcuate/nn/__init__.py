@@ -10,6 +10,8 @@ from typing import Any
 __all__ = [
     "AgentStep",
     "ContinuousThoughtMachine",
+    "QuestionThoughtMachine",
+    "SeriesThoughtMachine",
     "ThoughtAgent",
     "WindowedThoughtMachine",
     "accuracy",
@@ -28,6 +30,8 @@ __all__ = [
 _NAMES = {
     "AgentStep": "agent",
     "ContinuousThoughtMachine": "ctm",
+    "QuestionThoughtMachine": "sequence",
+    "SeriesThoughtMachine": "sequence",
     "ThoughtAgent": "agent",
     "WindowedThoughtMachine": "agent",
     "accuracy": "losses",

@@ -72,6 +72,13 @@ OFFICIAL_ARGUMENTS: dict[str, str] = {
 }
 """Arguments of the official class, and what they are called here; ``deep_nlms=False`` is ``hidden=None``."""
 
+QUESTION_ARGUMENTS: dict[str, str] = {
+    "iterations_per_digit": "ticks_per_image",
+    "iterations_per_question_part": "ticks_per_part",
+    "iterations_for_answering": "n_ticks",
+}
+"""Three more of the official class that answers questions; it does not look at ``iterations``."""
+
 _OFFICIAL_BACKBONES = {"none": "features", "parity_backbone": "parity"} | {
     name: name for name in BACKBONES if name.startswith(("resnet", "shallow"))
 }
@@ -589,13 +596,15 @@ def load_official(
     weights : mapping or path
         A state dict (tensors or arrays), or a safetensors file of one.
     configuration : mapping
-        Arguments of the official class, such as ``iterations`` and ``d_model``.
+        Arguments of the official class, such as ``iterations`` and ``d_model``; with those of
+        ``QUESTION_ARGUMENTS``, of the class that answers questions about digits.
     n_features : int or None
         Width of the features; None: as the weights say.
 
     Returns
     -------
     ContinuousThoughtMachine
+        For questions about digits, a `QuestionThoughtMachine`.
 
     Raises
     ------
@@ -622,35 +631,53 @@ def load_official(
     """
     given = read_weights(weights)
     options = dict(configuration)
+    asks = any(name in options for name in QUESTION_ARGUMENTS)
+    if asks:
+        options.pop("iterations", None)
     deep = options.pop("deep_nlms", True)
     named = {
         "backbone": (options.pop("backbone_type", "none"), _OFFICIAL_BACKBONES),
         "positions": (options.pop("positional_embedding_type", "none"), _OFFICIAL_POSITIONS),
     }
+    known = OFFICIAL_ARGUMENTS | (QUESTION_ARGUMENTS if asks else {})
     arguments: dict[str, Any] = {}
     for name, value in options.items():
-        check_choice(name, OFFICIAL_ARGUMENTS, where="load_official", name="argument")
-        arguments[OFFICIAL_ARGUMENTS[name]] = value
+        check_choice(name, known, where="load_official", name="argument")
+        arguments[known[name]] = value
     for name, (value, choices) in named.items():
         arguments[name] = choices[check_choice(value, choices, where="load_official", name=name)]
     arguments["hidden"] = arguments.get("hidden", 4) if deep else None
     if arguments.get("selection") in ("random", "first-last"):
         arguments.pop("n_self", None)  # the official class takes it and does not look at it
-    if n_features is None:
-        sources = ("initial_rgb.weight", "backbone.layers.0.weight", "kv_proj.0.weight")
-        n_features = next((given[name].shape[1] for name in sources if name in given), None)
-    missing = [
-        name
-        for name in ("out_dims", "iterations", "d_model", "d_input", "heads", "n_synch_out")
-        if name not in options
-    ]
+    needed = ["out_dims", "d_model", "d_input", "heads", "n_synch_out"]
+    needed += list(QUESTION_ARGUMENTS) if asks else ["iterations"]
+    missing = [name for name in needed if name not in configuration]
     if missing:
         raise SpecError.of(where="load_official", name=missing[0], bound="is missing from the configuration")
-    model = ContinuousThoughtMachine(**arguments, n_features=n_features)
+    if asks:
+        model = _question_model(arguments, given)
+    else:
+        if n_features is None:
+            sources = ("initial_rgb.weight", "backbone.layers.0.weight", "kv_proj.0.weight")
+            n_features = next((given[name].shape[1] for name in sources if name in given), None)
+        model = ContinuousThoughtMachine(**arguments, n_features=n_features)
     if "start_trace" in given:
         model.to(given["start_trace"].dtype)
     load_weights(model, given)
     return model
+
+
+def _question_model(
+    arguments: Mapping[str, Any], given: Mapping[str, torch.Tensor]
+) -> ContinuousThoughtMachine:
+    """Return a model of the official class that answers questions about digits."""
+    from arcuate.nn.sequence import QuestionThoughtMachine
+
+    own = {name: value for name, value in arguments.items() if name not in ("backbone", "positions")}
+    if own.setdefault("selection", "first-last") != "random-pairing":
+        own.pop("n_self", None)
+    first = given.get("backbone_digit.layers.0.weight")
+    return QuestionThoughtMachine(**own, n_channels=1 if first is None else first.shape[1])
 
 
 def load_weights(model: nn.Module, given: Mapping[str, torch.Tensor]) -> None:

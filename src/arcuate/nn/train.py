@@ -70,7 +70,7 @@ def fit(
     model : torch.nn.Module
         Trained where it is; a method ``constrain_()``, if it has one, is called after each step.
     batches : callable
-        Makes a batch (input, targets) from a NumPy generator.
+        Makes a batch (input, targets) from a NumPy generator; each an array or a tuple of arrays.
     loss : callable
         A scalar from what the model gave and the targets.
     steps : int
@@ -196,9 +196,7 @@ class _Training:
     def advance(self, batches: Batches, loss: Loss) -> None:
         """Take one step."""
         seed, step = self.settings["seed"], self.step + 1
-        x, targets = (
-            torch.as_tensor(part, device=self.device) for part in batches(stream(seed, f"train/batch/{step}"))
-        )
+        x, targets = (_as_tensors(part, self.device) for part in batches(stream(seed, f"train/batch/{step}")))
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.model.train()
@@ -320,6 +318,13 @@ class _Training:
                     place = "cpu" if kind == "step" else parameter.device
                     self.optimizer.state[parameter][kind] = value.to(place)
         self.step, self.stopped, self.rows = told["step"], told["stopped"], told["rows"]
+
+
+def _as_tensors(part: Any, device: torch.device) -> Any:
+    """Return an array, or each of a tuple, as a tensor."""
+    if isinstance(part, tuple):
+        return tuple(_as_tensors(one, device) for one in part)
+    return torch.as_tensor(part, device=device)
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:

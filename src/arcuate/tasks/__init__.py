@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from arcuate.errors import TaskError, unknown
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
+from arcuate.tasks.digits import DigitQuestions, DigitTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
 from arcuate.tasks.maze import Maze, MazeTrials
@@ -22,6 +23,8 @@ __all__ = [
     "Condition",
     "Cue",
     "DelayedNonMatch",
+    "DigitQuestions",
+    "DigitTrials",
     "Drive",
     "EvidenceAccumulation",
     "EvidenceTrials",
