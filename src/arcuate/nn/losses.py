@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from arcuate.ctm import Thought
 from arcuate.errors import SpecError, check_int
 
-__all__ = ["accuracy", "ctc_loss", "errors_per_tick", "route_loss", "tick_loss"]
+__all__ = ["accuracy", "ctc_loss", "errors_per_tick", "route_loss", "series_loss", "tick_loss"]
 
 
 def _classes(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
@@ -151,6 +151,44 @@ def route_loss(
     counts = torch.arange(targets.shape[1], device=targets.device) < asked.unsqueeze(1)
     errors = (_errors(logits, targets) * counts.unsqueeze(-1)).sum(1) / counts.sum(1, keepdim=True)
     return _half_best(errors, thought, most_certain=most_certain)
+
+
+def series_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of what is expected after each row of a series, over all rows.
+
+    Parameters
+    ----------
+    thought : Thought
+        What a model gave.
+    targets : tensor of int, (B, rows)
+        Class after each row; where a row has several ticks, the last of them answers.
+
+    Returns
+    -------
+    tensor, ()
+        In nats.
+
+    Raises
+    ------
+    SpecError
+        If the targets do not fit the predictions.
+
+    Examples
+    --------
+    >>> from arcuate.nn import SeriesThoughtMachine
+    >>> model = SeriesThoughtMachine(n_outputs=3, width=2, n_neurons=16, n_out=4)
+    >>> series_loss(model(torch.zeros(5, 8, 2)), torch.zeros(5, 8, dtype=torch.long)).shape
+    torch.Size([])
+    """
+    batch, n_classes, ticks = thought.predictions.shape
+    if targets.ndim != 2 or len(targets) != batch or not targets.numel() or ticks % targets.shape[1]:
+        bound = f"must be a row for each of {batch} trials, whose length divides {ticks} ticks"
+        raise SpecError.of(where="series_loss", name="targets", value=tuple(targets.shape), bound=bound)
+    if targets.is_floating_point() or not ((targets >= 0) & (targets < n_classes)).all():
+        bound = f"must be whole numbers from 0 to {n_classes - 1}"
+        raise SpecError.of(where="series_loss", name="targets", bound=bound)
+    each = ticks // targets.shape[1]
+    return F.cross_entropy(thought.predictions[..., each - 1 :: each], targets.long())
 
 
 def ctc_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcuate.errors import check_int, unknown
+from arcuate.errors import TaskError, check_int, unknown
+from arcuate.tasks.blocks import seconds, time_text
+from arcuate.tasks.forms import Tokens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -513,6 +515,133 @@ class Trials:
                 row[f"realized_{name}"] = float(np.mean(came == k)) if came.size else np.nan
             rows.append(row)
         return pd.DataFrame(rows)
+
+    def frames(self, tick: float | str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the response windows tick by tick, for a `arcuate.nn.SeriesThoughtMachine`.
+
+        What is asked for is what comes next: the answer of a tick is the outcome that begins in the tick
+        after.
+
+        Parameters
+        ----------
+        tick : str or quantity
+            Length of a tick, a whole number of steps.
+
+        Returns
+        -------
+        x : ndarray, (n_trials, n_ticks, n_cues), float32
+            Share of the tick in which each cue is on; if outcomes are shown, they follow as channels.
+        targets : ndarray, (n_trials, n_ticks), int64
+            0 for nothing, 1 for the first outcome, and so on.
+
+        Raises
+        ------
+        TaskError
+            If the tick is not a whole number of steps, or longer than the window.
+
+        Examples
+        --------
+        >>> from arcuate.tasks import Block, WhatWhen
+        >>> block = Block(n_trials=1, latency="200 ms", probabilities={"A": 0.0, "B": 1.0})
+        >>> x, targets = WhatWhen(blocks=[block], window="300 ms").trials("5 ms", seed=0).frames("50 ms")
+        >>> x[0, :, 0].tolist(), targets.tolist()
+        ([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], [[0, 0, 0, 2, 0, 0]])
+        """
+        size = self._tick_steps(tick)
+        n = -(-self.window_steps // size)
+        shown = [self.cues, *([self.outcome_pulses] if len(self.outcome_pulses) else [])]
+        x = np.concatenate([self._shares(pulses, size, n) for pulses in shown], axis=2)
+        targets = np.zeros((self.n_trials, n), dtype=np.int64)
+        came = np.flatnonzero((self.outcome >= 0) & (self.latency_steps >= size))
+        targets[came, self.latency_steps[came] // size - 1] = self.outcome[came] + 1
+        return x.astype(np.float32), targets
+
+    def tokens(self, tick: float | str) -> Tokens:
+        """Return the response windows as words, one a tick: the cue or outcome that is shown, or nothing.
+
+        Parameters
+        ----------
+        tick : str or quantity
+            Length of a tick, a whole number of steps.
+
+        Returns
+        -------
+        Tokens
+            Targets as in `frames`: the outcome that begins in the tick after, or 0 for nothing.
+
+        Raises
+        ------
+        TaskError
+            If the tick is not a whole number of steps, or longer than the window.
+
+        Examples
+        --------
+        >>> from arcuate.tasks import Block, WhatWhen
+        >>> block = Block(n_trials=1, latency="200 ms", probabilities={"A": 0.0, "B": 1.0})
+        >>> read = WhatWhen(blocks=[block], window="300 ms").trials("5 ms", seed=0).tokens("50 ms")
+        >>> read.vocabulary, read.tokens.tolist()
+        (('nothing', 'A', 'B', 'cue'), [[3, 0, 0, 0, 0, 0]])
+        """
+        x, targets = self.frames(tick)
+        n_cues, n_outcomes = len(self.cue_names), self.n_outcomes
+        words = np.concatenate((np.arange(n_cues) + 1 + n_outcomes, np.arange(n_outcomes) + 1))
+        tokens = np.where(x.any(axis=2), words[x.argmax(axis=2)], 0)
+        return Tokens(tokens=tokens, targets=targets, vocabulary=("nothing", *self.outcomes, *self.cue_names))
+
+    def score(self, answers: np.ndarray, tick: float | str) -> np.ndarray:
+        """Return in which trials what came was told, when it came, and nothing else.
+
+        Parameters
+        ----------
+        answers : ndarray, (n_trials, n_ticks), int
+            As the targets of `frames`.
+        tick : str or quantity
+            Length of a tick.
+
+        Returns
+        -------
+        ndarray, (n_trials,), bool
+
+        Raises
+        ------
+        TaskError
+            If there is not one answer for each tick.
+
+        Examples
+        --------
+        >>> from arcuate.tasks import Block, WhatWhen
+        >>> block = Block(n_trials=2, latency="200 ms", probabilities={"A": 1.0, "B": 0.0})
+        >>> trials = WhatWhen(blocks=[block], window="300 ms").trials("5 ms", seed=0)
+        >>> trials.score([[0, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 0]], "50 ms").tolist()
+        [True, False]
+        """
+        _, targets = self.frames(tick)
+        given = np.asarray(answers)
+        if given.shape != targets.shape:
+            bound = f"must have shape {targets.shape}, an answer for each tick"
+            raise TaskError.of(where="Trials.score", name="answers", value=given.shape, bound=bound)
+        return np.asarray((given == targets).all(axis=1))
+
+    def _tick_steps(self, tick: float | str) -> int:
+        length = seconds(tick, where="Trials", name="tick", low_open=True)
+        size = round(length / self.dt)
+        if size < 1 or abs(size * self.dt - length) > 1e-9 * length or size > self.window_steps:
+            bound = (
+                f"must be a whole number of steps of {time_text(self.dt)}, and within the window of "
+                f"{time_text(self.window)}"
+            )
+            raise TaskError.of(where="Trials", name="tick", value=tick, bound=bound)
+        return size
+
+    def _shares(self, pulses: Pulses, size: int, n: int) -> np.ndarray:
+        """Share of each tick in which each channel is on (n_trials, n, n_channels)."""
+        trial = self.trial_at(pulses.start)
+        first, last = pulses.start - self.start[trial], pulses.stop - self.start[trial]
+        edges = np.arange(n) * size
+        overlap = np.minimum(last[:, None], edges + size) - np.maximum(first[:, None], edges)
+        shares = np.zeros((self.n_trials, pulses.n_channels, n))
+        np.add.at(shares, (trial, pulses.channel), np.maximum(overlap, 0) / size)
+        return shares.transpose(0, 2, 1)
 
     def head(self, n_trials: int) -> Trials:
         """Return the first trials only, for a short run.

@@ -13,15 +13,15 @@ The numbers of the defaults (50 ms cue, 1200 ms window, interval of 300 ms plus 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 
 from arcuate import rng
-from arcuate.errors import TaskError, check_real
+from arcuate.errors import TaskError, check_int, check_real
 from arcuate.tasks.blocks import (
     MAX_TRIALS,
     Block,
@@ -329,6 +329,50 @@ class WhatWhen:
             cues=self._cue_pulses(start, condition, step),
             outcome_pulses=self._outcome_pulses(start + latency_steps, outcome, step),
         )
+
+    def batches(
+        self, size: int, *, dt: float | str, tick: float | str
+    ) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
+        """Return what `arcuate.nn.fit` takes: trials drawn anew for each generator, as `Trials.frames`.
+
+        Parameters
+        ----------
+        size : int
+            Trials in a batch, drawn from all blocks by their numbers of trials.
+        dt : float or str
+            Step, as in `trials`.
+        tick : str or quantity
+            Length of a tick, a whole number of steps.
+
+        Returns
+        -------
+        callable
+
+        Raises
+        ------
+        TaskError
+            If a number or a time does not fit.
+
+        Examples
+        --------
+        >>> task = WhatWhen(blocks=[Block(n_trials=3, latency="400 ms", probabilities=[0.8, 0.2])])
+        >>> x, targets = task.batches(16, dt="10 ms", tick="50 ms")(np.random.default_rng(1))
+        >>> x.shape, targets.shape
+        ((16, 24, 1), (16, 24))
+        """
+        check_int(size, where="WhatWhen.batches", name="size")
+        times = -(-size // self.n_trials)
+        blocks = [replace(block, n_trials=block.n_trials * times) for block in self._blocks]
+        task = replace(self, blocks=blocks)
+        task.trials(dt, seed=0).frames(tick)  # refuses now what every batch would refuse
+
+        def batch(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+            trials = task.trials(dt, seed=int(generator.integers(2**63)))
+            chosen = generator.choice(trials.n_trials, size, replace=False)
+            x, targets = trials.frames(tick)
+            return x[chosen], targets[chosen]
+
+        return batch
 
     def _step(self, dt: float | str) -> float:
         where = "WhatWhen.trials"

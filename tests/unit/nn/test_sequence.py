@@ -246,3 +246,50 @@ def test_official_weights_of_another_configuration_are_named() -> None:
     assert "backbone_digit.layers.4.weight" in refusal(lambda: load_official(short, configuration))
     missing = {name: value for name, value in configuration.items() if name != "iterations_per_digit"}
     assert "iterations_per_digit" in refusal(lambda: load_official(model.state_dict(), missing))
+
+
+def test_a_small_machine_learns_what_comes_and_when() -> None:
+    """After one cue A mostly comes after 200 ms, after the other B after 350 ms: with those probabilities."""
+    from arcuate.nn import series_loss
+    from arcuate.tasks import Block, Condition, WhatWhen
+
+    kinds = [
+        Condition(latency="200 ms", probabilities={"A": 0.8, "B": 0.2}, cues="left"),
+        Condition(latency="350 ms", probabilities={"A": 0.1, "B": 0.9}, cues="right"),
+    ]
+    task = WhatWhen(blocks=[Block(n_trials=64, conditions=kinds)], window="500 ms")
+    model = SeriesThoughtMachine(
+        n_outputs=3, width=2, n_neurons=24, n_out=8, selection="random", history=6, hidden=4, seed=1
+    )
+    fit(
+        model, task.batches(64, dt="10 ms", tick="50 ms"), series_loss,
+        steps=150, seed=1, learning_rate=1e-2, warmup=20, progress=False,
+    )  # fmt: skip
+    trials = task.trials("10 ms", seed=100)
+    x, targets = trials.frames("50 ms")
+    with torch.no_grad():
+        thought = model.eval()(x)
+    chances = thought.predictions.softmax(1).numpy()
+    for condition, (when, what, share) in enumerate(((3, 1, 0.8), (6, 2, 0.9))):
+        mine = np.flatnonzero(trials.condition == condition)[0]
+        assert chances[mine].argmax(0).tolist() == [what if tick == when else 0 for tick in range(10)]
+        assert abs(chances[mine, what, when] - share) < 0.08
+    likely = np.where(targets > 0, np.where(trials.condition == 0, 1, 2)[:, None], 0)
+    assert trials.score(likely, "50 ms").mean() == (likely == targets).all(1).mean()
+    least = 64 * [0.0]
+    for k, c in enumerate(trials.condition):
+        p = {(0, 0): 0.8, (0, 1): 0.2, (1, 0): 0.1, (1, 1): 0.9}[int(c), int(trials.outcome[k])]
+        least[k] = -np.log(p) / 10
+    assert series_loss(thought, torch.as_tensor(targets)).item() < np.mean(least) + 0.03
+
+
+def test_a_loss_of_a_series_is_the_mean_of_its_rows() -> None:
+    from arcuate.nn import series_loss
+
+    model = SeriesThoughtMachine(**SERIES, ticks_per_row=2)
+    thought, targets = model(torch.rand(4, 5, 2)), torch.arange(20).view(4, 5) % 3
+    told = thought.predictions.log_softmax(1)
+    expected = -np.mean([told[b, targets[b, r], 2 * r + 1].item() for b in range(4) for r in range(5)])
+    assert abs(series_loss(thought, targets).item() - expected) < 1e-6
+    for bad in (targets[:3], targets[:, :4], targets + 1, targets.double(), targets[:, 0]):
+        assert "targets" in refusal(lambda bad=bad: series_loss(thought, bad))  # type: ignore[misc]
