@@ -27,7 +27,8 @@ from arcuate.ctm import (
 )
 from arcuate.ctm.dynamics import DECAY_MAX
 from arcuate.errors import NonFiniteError, SpecError, check_int
-from arcuate.nn._layers import initialize, pixel_backbone
+from arcuate.nn._layers import initialize
+from arcuate.nn.backbones import pixel_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, _check_activity
 
 __all__ = ["QuestionThoughtMachine", "SeriesThoughtMachine"]
