@@ -97,8 +97,26 @@ def draw_eprop(path: Path) -> None:
     axes.figure.savefig(path, metadata={"Date": None})
 
 
+def draw_thought(path: Path) -> None:
+    """Write what a trained machine does in ten ticks: attention, neurons, synchrony, accuracy."""
+    trials = arc.tasks.Parity(length=8).draw(256, seed=0)
+    signs, odd = trials.frames()
+    weights = arc.datasets.load("ctm_parity_8")
+    thought = arc.ctm.forward(signs, weights, ticks=10, heads=4, shape=(8, 2))
+    rec = thought.recording(weights, source="numpy")
+    figure = Figure(figsize=(8.0, 5.2), layout="constrained")
+    rows = figure.subplots(2, 2)
+    arc.plot.attention_path(rec, trial=0, ax=rows[0, 0])
+    arc.plot.neuron_traces(rec.select(trial=range(40)), ax=rows[0, 1])
+    synchrony = arc.analysis.synchrony(rec.states("ctm/post")["z"][:32])
+    arc.plot.synchrony_matrices(synchrony, steps=[0, 9], ax=rows[1, 0])
+    accuracy = arc.ctm.accuracy_by_tick(thought, odd)
+    arc.plot.accuracy_by_tick(accuracy, readouts=["last", "mean probability"], ax=rows[1, 1])
+    figure.savefig(path, metadata={"Date": None})
+
+
 def draw(folder: Path) -> None:
-    """Write one picture for each synapse, one of short-term plasticity and one of e-prop."""
+    """Write one picture for each synapse, and one each of short-term plasticity, e-prop and a thought."""
     mpl.rcParams["svg.hashsalt"] = "arcuate"  # the same file from every build
     folder.mkdir(exist_ok=True)
     train = np.zeros(800)
@@ -120,3 +138,4 @@ def draw(folder: Path) -> None:
     axes.set_xlabel("time (ms)")
     figure.savefig(folder / "short_term.svg", metadata={"Date": None})
     draw_eprop(folder / "eprop_output.svg")
+    draw_thought(folder / "thought.svg")

@@ -122,7 +122,7 @@ def _film(rec: Any, post: Any, trial: int, where: str) -> FuncAnimation:
     axes = dict(zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True))
     z, ticks = np.asarray(post.values[trial], dtype=float), post["tick"].values
     side = int(np.ceil(np.sqrt(z.shape[1])))
-    limit = float(np.nanmax(np.abs(z), initial=0.0)) or 1.0
+    limit = float(np.percentile(np.abs(z), 98)) or 1.0  # else a few loud neurons hide the others
     field = axes["post"].imshow(_field(z[0], side), cmap="RdBu_r", vmin=-limit, vmax=limit)
     figure.colorbar(field, ax=axes["post"], shrink=0.8).set_label("post-activation")
     axes["post"].set(xticks=[], yticks=[], xlabel="neurons")
