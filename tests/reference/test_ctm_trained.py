@@ -25,6 +25,14 @@ def test_the_shipped_machines_count_signs(tmp_path: Path) -> None:
     assert verdicts["parity_8"] == "not judged"
 
 
+def test_the_shipped_machine_sorts_and_waits_longer_before_a_wider_gap(tmp_path: Path) -> None:
+    result = load_reproduce("ctm_sort")((1,), True, tmp_path, silent)
+    assert {figure.name: figure.verdict for figure in result.figures} == {
+        "whole": "holds",
+        "wait_gap": "holds",
+    }
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, and it would train for hours")
 def test_the_published_size_is_refused_without_a_gpu(tmp_path: Path) -> None:
     with pytest.raises(CapabilityError, match="GPU"):
