@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from arcuate.ctm._answers import classes_of
 from arcuate.ctm._checks import check_heads, check_widths, part
@@ -114,7 +115,7 @@ def below(parameters: Parameters, prefix: str) -> dict[str, Array]:
 
 
 def sigmoid(x: Array) -> Array:
-    """Logistic function 1 / (1 + exp(-x)), by way of tanh, which cannot overflow.
+    """Logistic function 1 / (1 + exp(-x)); it does not overflow, and what is near 0 keeps its digits.
 
     Parameters
     ----------
@@ -129,7 +130,8 @@ def sigmoid(x: Array) -> Array:
     >>> float(sigmoid(np.array(0.0)))
     0.5
     """
-    return 0.5 + 0.5 * namespace(x).tanh(0.5 * x)
+    xp = namespace(x)
+    return expit(x) if xp is np else xp.sigmoid(x)
 
 
 def glu(x: Array) -> Array:

@@ -125,6 +125,9 @@ def test_the_logistic_function_does_not_overflow() -> None:
     with np.errstate(all="raise"):
         found = dynamics.sigmoid(np.array([-1e30, -3.0, 0.0, 3.0, 1e30]))
     np.testing.assert_allclose(found, [0, 1 / (1 + np.e**3), 0.5, 1 / (1 + np.e**-3), 1], rtol=1e-14)
+    small = np.array([-30.0, -12.0, -5.0])  # what is near 0 keeps its digits, in float32 as well
+    expected = 1 / (1 + np.exp(-small))
+    np.testing.assert_allclose(dynamics.sigmoid(small.astype(np.float32)), expected, rtol=1e-6)
 
 
 @pytest.mark.torch
