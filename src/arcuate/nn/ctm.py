@@ -16,11 +16,10 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from arcuate.ctm import Thought, certainty, draw_neurons, pair_list
 from arcuate.ctm.dynamics import DECAY_MAX, SELECTIONS
@@ -32,15 +31,14 @@ from arcuate.errors import (
     check_int,
     check_real,
 )
+from arcuate.nn._attention import Reader, Tokens, reading
 from arcuate.nn._layers import (
     NeuronModels,
     Positions,
-    affine_product,
     initialize,
     synapses,
 )
-from arcuate.nn._pass import Neurons, Reading, Ticks, run
-from arcuate.nn._product import Product
+from arcuate.nn._pass import Neurons, Ticks, run
 from arcuate.nn.backbones import BACKBONES, Backbone, backbone_of
 from arcuate.rng import check_seed
 
@@ -323,9 +321,9 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             trace=seen.trace,
         )
 
-    def _think(self, x: torch.Tensor, ticks: int, tokens: _Tokens | None) -> Ticks:
+    def _think(self, x: torch.Tensor, ticks: int, tokens: Tokens | None) -> Ticks:
         """Run all ticks with operations of torch."""
-        reader = None if tokens is None else _Reader(self, tokens.each)
+        reader = None if tokens is None else Reader(self, tokens.each)
         batch, n_action = len(x), self.decay_params_action.numel() if self.heads else 0
         decay, scale = self._decays(ticks)
         scales, ready, affine = scale.unbind(0), self.trace_processor.ready(), self.synapses.ready()
@@ -365,7 +363,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             and not _has_hooks(*parts)
         )
 
-    def _run(self, x: torch.Tensor, ticks: int, tokens: _Tokens | None) -> Ticks:
+    def _run(self, x: torch.Tensor, ticks: int, tokens: Tokens | None) -> Ticks:
         """Run all ticks as one step of autograd."""
         r, scale = self._decays(ticks)
         (first, first_bias), (second, second_bias) = self.trace_processor.laid_out()
@@ -376,7 +374,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             self.start_activated_state, self.start_trace, r, scale,
         )  # fmt: skip
         return run(
-            x if tokens is None else None, None if tokens is None else _reading(self, tokens), neurons,
+            x if tokens is None else None, None if tokens is None else reading(self, tokens), neurons,
             pairs=self._pairs.view(2, -1), heads=self.heads,
             n_asked=0 if tokens is None else self.decay_params_action.numel(),
         )  # fmt: skip
@@ -400,16 +398,16 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         steps = torch.arange(ticks + 1, dtype=decay.dtype, device=decay.device)
         return torch.exp(-decay), torch.exp(-torch.outer(steps, decay)).cumsum(0).rsqrt()
 
-    def _tokens(self, x: torch.Tensor) -> _Tokens:
+    def _tokens(self, x: torch.Tensor) -> Tokens:
         """What is attended to."""
         kinds = _kinds(self._input)
         looked_at = _has_hooks(self.backbone, self.positional_embedding, self.kv_proj)
         if looked_at or not 0 < kinds <= min(KINDS_MAX, len(x)):
-            return _Tokens(self._attended(x))
+            return Tokens(self._attended(x))
         symbols = torch.arange(kinds, dtype=x.dtype, device=x.device)
         choice = x.long() if self._input[0] == "tokens" else (x == 1).long()
         table = self._attended(symbols.unsqueeze(1).expand(-1, x.shape[1]))
-        return _Tokens(table[choice, torch.arange(x.shape[1], device=x.device)], table, choice)
+        return Tokens(table[choice, torch.arange(x.shape[1], device=x.device)], table, choice)
 
     def _attended(self, x: torch.Tensor) -> torch.Tensor:
         features = self.backbone(self.initial_rgb(x))
@@ -486,65 +484,6 @@ def _has_hooks(*parts: nn.Module | None) -> bool:
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     modules = (module for part in parts if part is not None for module in part.modules())
     return any(getattr(module, kind) for module in modules for kind in kinds)
-
-
-class _Tokens(NamedTuple):
-    """What is attended to (B, L, E); with few kinds of tokens a table (V, L, E) of each kind at each place,
-    and which of V each token is (B, L)."""
-
-    each: torch.Tensor
-    table: torch.Tensor | None = None
-    choice: torch.Tensor | None = None
-
-
-def _reading(model: ContinuousThoughtMachine, tokens: _Tokens) -> Reading:
-    """Keys and values, of a table if there is one, and the query map folded into that of the attention."""
-    attention, width, heads = model.attention, model.width, model.heads
-    weight, bias = attention.in_proj_weight, attention.in_proj_bias
-    rows, order, choice = tokens.table, (2, 3, 0, 1, 4), tokens.choice  # to (heads, V, L, e)
-    if rows is None or choice is None:
-        rows, order = tokens.each, (2, 0, 3, 1, 4)  # to (B, heads, L, e)
-        choice = torch.zeros(rows.shape[:2], dtype=torch.long)
-    both = F.linear(rows, weight[width:], bias[width:]).unflatten(-1, (2, heads, -1)).permute(order)
-    keys, values = both.contiguous().flatten(*((2, 3) if rows is tokens.table else (1, 2)))
-    scale = 1 / math.sqrt(width // heads)
-    query = weight[:width] @ model.q_proj.weight * scale
-    query_bias = (weight[:width] @ model.q_proj.bias + bias[:width]) * scale
-    out = attention.out_proj
-    return Reading(keys, values, choice, query, query_bias, out.weight, out.bias)
-
-
-class _Reader:
-    """The attention of one pass: keys and values projected once, the query map folded into its own."""
-
-    def __init__(self, model: ContinuousThoughtMachine, kv: torch.Tensor) -> None:
-        attention, width = model.attention, model.width
-        self.heads, self.out = model.heads, affine_product(attention.out_proj)
-        self.dropout = model.dropout if model.training else 0.0
-        weight, bias = attention.in_proj_weight, attention.in_proj_bias
-        keys, values = F.linear(kv, weight[width:], bias[width:]).chunk(2, dim=-1)
-        self.keys = Product(self._by_head(keys).transpose(1, 2))
-        self.values = Product(self._by_head(values))
-        scale = 1 / math.sqrt(width // self.heads)
-        folded = (weight[:width] @ model.q_proj.weight * scale).t()
-        self.query = Product(folded, (weight[:width] @ model.q_proj.bias + bias[:width]) * scale)
-        self.weights: list[torch.Tensor] = []
-        self.reads: list[torch.Tensor] = []
-
-    def _by_head(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, L, E) -> (B heads, L, E / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2).flatten(0, 1).contiguous()
-
-    def read(self, synchrony: torch.Tensor) -> torch.Tensor:
-        """Return what one query per trial reads (B, E)."""
-        batch = len(synchrony)
-        query = self.query(synchrony).view(batch * self.heads, 1, -1)
-        weights = torch.softmax(self.keys(query), dim=-1)
-        self.weights.append(weights.view(batch, self.heads, 1, -1))
-        if self.dropout:
-            weights = F.dropout(weights, self.dropout)
-        self.reads.append(self.out(self.values(weights).view(batch, -1)))
-        return self.reads[-1]
 
 
 def _checked_shape(shape: Sequence[int], n_outputs: int) -> tuple[int, ...]:
