@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from arcuate import memory
-from arcuate.errors import ArcuateError, NonFiniteError, SpecError, UnknownNameError
+from arcuate.errors import ArcuateError, FitError, NonFiniteError, SpecError, UnknownNameError
 
 AM = memory.AssociativeMemory
 K, V = np.eye(3), np.ones((3, 2))
@@ -188,3 +188,43 @@ def test_an_encoder_with_too_few_states() -> None:
     call = {"config": SMALL, "n_layers": 3, "states": [state, state]}
     assert "3 layers" in refusal(lambda: memory.encode(TOKENS, {}, **call))
     assert "even" in refusal(lambda: memory.positions(4, 5))
+
+
+STORE = memory.HippocampalStore(2, 1)
+TOKENIZER = memory.SpikeStateTokenizer(3, 4)
+THOUGHT = memory.ConsciousBottleneck(k=1).fit([[0, 0], [1, 1]], targets=[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: memory.HippocampalStore(2, 1, n_units=10, n_active=11), "n_active = 11"),
+        (lambda: STORE.write([[1.0]], [[1.0]]), "must have shape (any, 2)"),
+        (lambda: STORE.write([[1.0, np.nan]], [[1.0]]), "must be finite"),
+        (lambda: STORE.write(np.empty((0, 2)), np.empty((0, 1))), "at least one row"),
+        (lambda: memory.replay(STORE, 1, rng=np.random.default_rng(0)), "holds nothing"),
+        (lambda: memory.consolidate(STORE, memory.SlowLearner(2, 1), events=0), "events = 0"),
+        (lambda: memory.SlowLearner(2, 1, learning_rate=-1.0), "must be > 0"),
+        (lambda: memory.SlowLearner(2, 1).write([[1.0, 2.0]], [[1.0, 2.0]]), "must have shape (1, 1)"),
+        (lambda: memory.SpikeStateTokenizer(3, 4, tau=20), "20 ms"),
+        (lambda: memory.SpikeStateTokenizer(3, 1), "d_out = 1"),
+        (lambda: TOKENIZER.tokens([0.2, 0.1], [0, 0], duration="1 s"), "ascend"),
+        (lambda: TOKENIZER.tokens([0.1], [3], duration="1 s"), "neurons = 3"),
+        (lambda: TOKENIZER.tokens([0.1], [0], duration="10 ms"), "shorter sample_every"),
+        (lambda: TOKENIZER.tokens([0.1], [0], duration="-1 s"), "duration"),
+        (lambda: memory.bursts([-0.1], duration="1 s"), "must be >= 0"),
+        (lambda: memory.ConsciousBottleneck(k=0), "k = 0"),
+        (lambda: memory.ConsciousBottleneck(k=2).fit([[0, 1]], targets=[1]), "k = 2"),
+        (lambda: memory.ConsciousBottleneck(k=1).fit([[0, 2]], targets=[1]), "0 and 1"),
+        (lambda: memory.ConsciousBottleneck(k=1).fit([[0, 1]], targets=[2]), "targets = 2"),
+        (lambda: memory.ConsciousBottleneck(k=8).fit(np.eye(60), targets=[2]), "more than"),
+        (lambda: THOUGHT.predict_proba([[1]], query=1), "more than 1 variables"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_stores_tokens_and_thoughts(call: Callable[[], Any], words: str) -> None:
+    assert words in refusal(call)
+
+
+def test_a_question_that_was_not_learned() -> None:
+    assert "was no target" in refusal(lambda: THOUGHT.select(0), FitError)

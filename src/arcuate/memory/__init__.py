@@ -16,6 +16,7 @@ from arcuate.memory.capacity import (
     retrieval_error,
     ridge_error,
 )
+from arcuate.memory.consolidation import HippocampalStore, SlowLearner, consolidate, replay
 from arcuate.memory.inference import PMIMemory, draw_parameters, parameter_shapes, record_steps
 from arcuate.memory.pavlov import (
     EXPERIMENTS,
@@ -38,23 +39,31 @@ from arcuate.memory.pmi import (
     recall,
     remember,
 )
+from arcuate.memory.tokenizer import SpikeStateTokenizer, bursts
 from arcuate.memory.transformer import Encoding, encode, positions
+from arcuate.memory.workspace import ConsciousBottleneck
 
 __all__ = [
     "EXPERIMENTS",
     "AssociativeMemory",
     "Attention",
+    "ConsciousBottleneck",
     "Encoding",
+    "HippocampalStore",
     "PMIConfig",
     "PMIMemory",
     "PMIState",
     "PMIStep",
     "Phase",
+    "SlowLearner",
+    "SpikeStateTokenizer",
     "acquisition",
     "attend",
+    "bursts",
     "capacity_exponent",
     "compete",
     "condition",
+    "consolidate",
     "delta_error",
     "delta_error_by_age",
     "draw_parameters",
@@ -71,6 +80,7 @@ __all__ = [
     "recall",
     "record_steps",
     "remember",
+    "replay",
     "retrieval_error",
     "ridge_error",
     "trace_conditioning",

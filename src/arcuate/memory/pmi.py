@@ -33,6 +33,7 @@ __all__ = [
     "pmi_step",
     "recall",
     "remember",
+    "standardize",
 ]
 
 Array = Any
@@ -277,6 +278,21 @@ def _norm(x: Array, parameters: Parameters, name: str) -> Array:
     return layer_norm(x, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
 
 
+def standardize(x: Array) -> Array:
+    """Give every row zero mean and unit variance: a layer norm without parameters.
+
+    Parameters
+    ----------
+    x : array, (..., n)
+
+    Returns
+    -------
+    array, (..., n)
+    """
+    one = namespace(x).ones_like(x.reshape((-1, x.shape[-1]))[0])
+    return layer_norm(x, one, 0 * one)
+
+
 def _unit(x: Array) -> Array:
     """Rows of length one; a row of zeros stays one."""
     xp = namespace(x)
@@ -466,7 +482,7 @@ def _relations(items: Array, parameters: Parameters) -> Array:
     """Products of items with items, ``sum_j tanh(q_s * k_j) v_j'`` for each s (Le, Tran, Venkatesh 2020)."""
     xp = namespace(items)
     q, k, v = (items @ parameters[f"stm_{name}.weight"].T for name in ("query", "key", "value"))
-    q, k, v = (layer_norm(part, 1.0, 0.0) for part in (q, k, v))
+    q, k, v = (standardize(part) for part in (q, k, v))
     paired = xp.tanh(q[:, :, None] * k[:, None])  # (B, s, j, E)
     return paired.swapaxes(-1, -2) @ v[:, None]
 

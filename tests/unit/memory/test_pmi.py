@@ -235,7 +235,8 @@ def stored_and_recalled(rule: str, n: int, seed: int) -> float:
     kept = blocks[-1]
     if rule != "working":
         config = PMIConfig(d_model=2 * d, n_heads=1, ltm_rule=rule)
-        identity = {"attended_memory_layernorm3.weight": 1.0, "attended_memory_layernorm3.bias": 0.0}
+        norm = "attended_memory_layernorm3"
+        identity = {f"{norm}.weight": np.ones(2 * d), f"{norm}.bias": np.zeros(2 * d)}
         state = PMIMemory(config).initial_state(1, seed=seed)
         for step, block in enumerate(blocks):
             new = remember(state, block[None], identity, config=config)
