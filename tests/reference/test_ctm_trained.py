@@ -82,3 +82,21 @@ def test_a_machine_learns_the_first_moves_within_250_steps() -> None:
     with torch.no_grad():
         shares = nn.accuracy(model.eval()(x), targets)
     assert shares["element"] > 0.5 and shares["whole"] > 0.05
+
+
+def test_the_shipped_machine_answers_questions_about_digits_it_never_saw() -> None:
+    pytest.importorskip("sklearn")
+    from arcuate import nn
+    from arcuate.tasks import DigitQuestions
+
+    model, right = nn.shipped("ctm_digits"), []
+    for task in DigitQuestions(digits=(1, 3), operations=(1, 2), images="test").each():
+        trials = task.draw(300, seed=77)
+        (images, question), _ = trials.frames()
+        with torch.no_grad():
+            thought = model((torch.from_numpy(images), torch.from_numpy(question))).last(model.n_ticks)
+        tick = thought.certainties[:, 1].argmax(1)
+        answers = thought.predictions[torch.arange(300), :, tick].argmax(1)
+        right.append(trials.score(answers.numpy()).mean())
+    assert min(right[:3]) > 0.9
+    assert sum(right) / 6 > 0.8

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,13 @@ from arcuate import datasets
 from arcuate.errors import FileFormatError, SpecError, StoreError
 from arcuate.nn.backbones import residual_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
+from arcuate.nn.sequence import QuestionThoughtMachine, SeriesThoughtMachine
 
 __all__ = ["shipped", "write_weights"]
+
+_KINDS = {
+    kind.__name__: kind for kind in (ContinuousThoughtMachine, QuestionThoughtMachine, SeriesThoughtMachine)
+}
 
 
 def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> ContinuousThoughtMachine:
@@ -49,14 +54,15 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Conti
     1.0
     """
     weights, told = datasets.load(name, folder=folder), datasets.attributes(name, folder=folder)
-    settings, known = told.get("settings"), inspect.signature(ContinuousThoughtMachine).parameters
-    if not isinstance(settings, dict) or not settings.keys() <= known.keys():
-        bound = "must tell the settings of a ContinuousThoughtMachine"
+    settings, kind = told.get("settings"), _KINDS.get(str(told.get("kind", "ContinuousThoughtMachine")))
+    known = {name for one in (kind, ContinuousThoughtMachine) if one for name in signature(one).parameters}
+    if kind is None or not isinstance(settings, dict) or not settings.keys() <= known:
+        bound = f"must tell the settings of one of {sorted(_KINDS)}"
         raise FileFormatError.of(where="shipped", name="name", value=name, bound=bound)
     try:
         if isinstance(settings.get("backbone"), dict):
             settings = settings | {"backbone": residual_backbone(**settings["backbone"])}
-        model = ContinuousThoughtMachine(**settings)
+        model = kind(**settings)
         load_weights(model, {key: torch.from_numpy(value) for key, value in weights.items()})
     except (SpecError, TypeError) as error:
         bound = f"must hold the weights of the settings that it tells ({error})"
@@ -97,8 +103,9 @@ def write_weights(
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    text = json.dumps({"kind": type(model).__name__, **told}, sort_keys=True)
     try:
-        Path(path).write_bytes(save(tensors, {"arcuate": json.dumps(dict(told), sort_keys=True)}))
+        Path(path).write_bytes(save(tensors, {"arcuate": text}))
     except OSError as error:
         bound = f"cannot be written ({error})"
         raise StoreError.of(where="write_weights", name="path", value=os.fspath(path), bound=bound) from error

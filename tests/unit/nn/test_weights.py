@@ -16,7 +16,13 @@ from arcuate.errors import FileFormatError, StoreError, UnknownNameError
 
 torch = pytest.importorskip("torch")
 
-from arcuate.nn import ContinuousThoughtMachine, residual_backbone, shipped, write_weights  # noqa: E402
+from arcuate.nn import (  # noqa: E402
+    ContinuousThoughtMachine,
+    SeriesThoughtMachine,
+    residual_backbone,
+    shipped,
+    write_weights,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -113,3 +119,18 @@ def test_damage_a_missing_file_and_a_misspelt_name_are_told(tmp_path: Path) -> N
         shipped("ctm_parity_9")
     with pytest.raises(StoreError, match="cannot be written"):
         write_weights(ContinuousThoughtMachine(**SETTINGS), place / "no" / "a.safetensors", told={})
+
+
+def test_machines_whose_input_goes_on_are_read_again_as_what_they_are(tmp_path: Path) -> None:
+    settings = {"n_outputs": 3, "width": 2, "n_neurons": 16, "n_out": 4, "history": 3, "ticks_per_row": 2}
+    model = SeriesThoughtMachine(**settings, seed=4)
+    again = shipped("small", folder=folder(tmp_path, {"settings": settings}, model))
+    assert type(again) is SeriesThoughtMachine
+    x = torch.ones(2, 5, 2)
+    assert torch.equal(again(x).predictions, model.eval()(x).predictions)
+
+
+@pytest.mark.parametrize("kind", ["Sequential", ["x"]], ids=str)
+def test_weights_of_another_kind_are_refused(tmp_path: Path, kind: Any) -> None:
+    with pytest.raises(FileFormatError, match="settings"):
+        shipped("small", folder=folder(tmp_path, {"settings": SETTINGS, "kind": kind}))
