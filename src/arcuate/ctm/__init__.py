@@ -6,6 +6,7 @@ the parameters of a trained model, without torch.
 
 from __future__ import annotations
 
+from arcuate.ctm.controls import filler_ticks, shuffled_content
 from arcuate.ctm.decoding import Decoded, decode
 from arcuate.ctm.dynamics import (
     SynchronyState,
@@ -30,6 +31,7 @@ from arcuate.ctm.evaluation import (
     accuracy_by_tick,
     answers_by_tick,
     calibration,
+    halting_curve,
     risk_coverage,
     thinking_time,
 )
@@ -73,11 +75,13 @@ __all__ = [
     "decay_factor",
     "decode",
     "draw_neurons",
+    "filler_ticks",
     "forward",
     "forward_halting",
     "forward_window",
     "glu",
     "halt",
+    "halting_curve",
     "key_values",
     "layer_norm",
     "neuron_models",
@@ -87,6 +91,7 @@ __all__ = [
     "project_keys_values",
     "risk_coverage",
     "rotational_positions",
+    "shuffled_content",
     "step_synchrony",
     "synapse",
     "synchrony",

@@ -8,7 +8,7 @@ of Darlow et al. 2025 (arXiv 2505.05522).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from arcuate.ctm._answers import (
     probabilities,
 )
 from arcuate.ctm._intervals import RESAMPLES, check_level, mean_interval, percentiles, resamples, wilson
+from arcuate.ctm.halting import Policy, halt
 from arcuate.ctm.inference import Thought
 from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
@@ -36,6 +37,7 @@ __all__ = [
     "accuracy_by_tick",
     "answers_by_tick",
     "calibration",
+    "halting_curve",
     "risk_coverage",
     "thinking_time",
 ]
@@ -307,6 +309,78 @@ def risk_coverage(
         columns[f"{name}_low"], columns[f"{name}_high"] = percentiles(many, level)
     attributes = {"n_trials": len(score), "level": level, "seed": str(seed)}
     return xr.Dataset(columns, {"coverage": answered / len(score)}, attributes)
+
+
+def halting_curve(
+    thought: Thought, targets: ArrayLike, policies: Mapping[str, Policy], *, level: float = 0.95
+) -> xr.Dataset:
+    """Ticks that policies take, and how right they are with them.
+
+    Parameters
+    ----------
+    thought : Thought
+        Of trials that no policy was fitted to.
+    targets : array_like of int
+        (B,) or (B, L).
+    policies : mapping of str to Policy
+        By the name they get in the table.
+    level : float
+        Coverage of the intervals: normal for ticks, Wilson's for shares, over trials.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over policy: mean ``ticks``; of the trials that are answered, shares of right positions ``element``
+        and of right trials ``whole``, each with ``_low`` and ``_high``; ``share`` of the ticks that there
+        were; ``abstained``, the share of trials without an answer.
+
+    Raises
+    ------
+    SpecError
+        If the targets do not fit the predictions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate import ctm
+    >>> y = np.array([[[0.0, 4.0, 0.0], [1.0, 0.0, 2.0]]])
+    >>> sure = ctm.certainty(y[0].T).T[None]
+    >>> empty = np.zeros((3, 1, 1))
+    >>> thought = ctm.Thought(
+    ...     predictions=y, certainties=sure, sync_out=empty, sync_action=None, pre_activations=empty,
+    ...     post_activations=empty, attention=None, reads=None, key_values=None, trace=empty,
+    ... )
+    >>> policies = {"one": ctm.FixedTicks(n=1), "sure": ctm.CertaintyThreshold(threshold=0.8)}
+    >>> found = halting_curve(thought, [0], policies)
+    >>> found["ticks"].values.tolist(), found["whole"].values.tolist()
+    ([1.0, 2.0], [0.0, 1.0])
+    """
+    import xarray as xr
+
+    check_level(level)
+    wanted = as_targets(thought, targets)
+    shape = wanted.shape[1], thought.predictions.shape[1] // wanted.shape[1]
+    columns: dict[str, list[Any]] = {name: [] for name in ("share", "abstained")}
+    for policy in policies.values():
+        halted = halt(thought, policy, shape=shape)
+        columns["share"].append(halted.share)
+        columns["abstained"].append(halted.abstained.mean())
+        answered = ~halted.abstained
+        right = (halted.answers() == wanted)[answered]
+        n = max(len(right), 1)
+        rows: dict[str, tuple[Any, Any, Any]] = {
+            "ticks": mean_interval(halted.ticks.astype(np.float64), level)
+        }
+        for name, good in (("element", right), ("whole", right.all(1))):
+            value = good.mean() if len(right) else np.nan
+            rows[name] = (value, *wilson(value, n, level))
+        for name, numbers in rows.items():
+            for suffix, number in zip(("", "_low", "_high"), numbers, strict=True):
+                columns.setdefault(name + suffix, []).append(float(number))
+    attributes = {"n_trials": len(wanted), "n_ticks": thought.predictions.shape[2], "level": level}
+    return xr.Dataset(
+        {name: ("policy", values) for name, values in columns.items()}, {"policy": list(policies)}, attributes
+    )
 
 
 def thinking_time(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch.nn import functional as F
 
@@ -71,7 +73,9 @@ def _half_best(errors: torch.Tensor, thought: Thought, *, most_certain: bool) ->
     return (errors.gather(1, best) + errors.gather(1, chosen)).mean() / 2
 
 
-def tick_loss(thought: Thought, targets: torch.Tensor, *, most_certain: bool = True) -> torch.Tensor:
+def tick_loss(
+    thought: Thought, targets: torch.Tensor, *, most_certain: bool = True, fewest: int | None = None
+) -> torch.Tensor:
     """Half the error at each trial's best tick, half at its most certain one (spec 2.2).
 
     Parameters
@@ -82,6 +86,10 @@ def tick_loss(thought: Thought, targets: torch.Tensor, *, most_certain: bool = T
         Class of each trial (B,), or of each of its positions (B, L), as parity has it.
     most_certain : bool
         False: the last tick instead of the most certain one.
+    fewest : int or None
+        Tick dropout, as traces are dropped by Su et al. 2025 (Dualformer, arXiv 2410.09918): the loss sees
+        only so many of the first ticks, a number drawn from ``fewest`` to all for each call, by torch's
+        generator. What is learned answers early. None: all ticks.
 
     Returns
     -------
@@ -91,7 +99,7 @@ def tick_loss(thought: Thought, targets: torch.Tensor, *, most_certain: bool = T
     Raises
     ------
     SpecError
-        If the targets do not fit the predictions.
+        If the targets do not fit the predictions, or there are fewer ticks than ``fewest``.
 
     Examples
     --------
@@ -101,7 +109,12 @@ def tick_loss(thought: Thought, targets: torch.Tensor, *, most_certain: bool = T
     >>> bool(tick_loss(thought, targets) == errors_per_tick(thought, targets).mean())
     True
     """
-    return _half_best(errors_per_tick(thought, targets), thought, most_certain=most_certain)
+    errors = errors_per_tick(thought, targets)
+    if fewest is not None:
+        check_int(fewest, where="tick_loss", name="fewest", high=errors.shape[1])
+        seen = int(torch.randint(fewest, errors.shape[1] + 1, ()))
+        errors, thought = errors[:, :seen], replace(thought, certainties=thought.certainties[..., :seen])
+    return _half_best(errors, thought, most_certain=most_certain)
 
 
 def route_loss(

@@ -188,6 +188,30 @@ def test_thinking_time_against_a_loop() -> None:
     assert float(table["surest_high"][1] - table["surest_mean"][1]) == pytest.approx(half)
 
 
+def test_the_curve_of_policies() -> None:
+    found, targets = drawn()
+    policies = {
+        "three": ctm.FixedTicks(n=3),
+        "all": ctm.FixedTicks(n=6),
+        "sure": ctm.CertaintyOrAbstain(threshold=0.7, bound=0.4, n=9),
+    }
+    table = ctm.halting_curve(found, targets, policies)
+    whole = ctm.accuracy_by_tick(found, targets).sel(readout="most certain")
+    for name, tick in (("three", 3), ("all", 6)):
+        at = table.sel(policy=name)
+        assert float(at["ticks"]) == tick
+        assert float(at["share"]) == tick / 6
+        for measure in ("element", "whole", "whole_low", "whole_high"):
+            assert float(at[measure]) == pytest.approx(float(whole[measure].sel(tick=tick)))
+    halted = ctm.halt(found, policies["sure"], shape=(3, 4))
+    at, kept = table.sel(policy="sure"), ~halted.abstained
+    assert 0 < kept.sum() < 40
+    assert float(at["abstained"]) == halted.abstained.mean()
+    assert float(at["whole"]) == halted.right(targets)[kept].mean()
+    assert float(at["element"]) == pytest.approx((halted.answers() == targets)[kept].mean())
+    assert float(at["ticks"]) == halted.ticks.mean()
+
+
 def test_what_is_refused() -> None:
     found, targets = drawn()
     refused: list[tuple[type[ArcuateError], str, Any]] = [
