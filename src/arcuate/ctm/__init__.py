@@ -35,6 +35,7 @@ from arcuate.ctm.evaluation import (
     risk_coverage,
     thinking_time,
 )
+from arcuate.ctm.gate import LearnedExit
 from arcuate.ctm.halting import (
     CertaintyOrAbstain,
     CertaintyThreshold,
@@ -60,6 +61,7 @@ __all__ = [
     "FirstFinish",
     "FixedTicks",
     "Halted",
+    "LearnedExit",
     "NormChange",
     "Patience",
     "Policy",
