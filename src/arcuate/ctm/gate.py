@@ -77,8 +77,8 @@ class LearnedExit(Estimator):
     ...     post_activations=empty, attention=None, reads=None, key_values=None, trace=empty,
     ... )
     >>> gate = LearnedExit().fit(thought, targets)
-    >>> bool((ctm.halt(thought, gate).ticks == ready + 1).mean() > 0.95)
-    True
+    >>> gate.coef_.shape, bool(ctm.halt(thought, gate).share < 0.7)
+    ((10, 4), True)
     """
 
     coef_: Floats
