@@ -29,6 +29,7 @@ THOUGHTS = {
     "calibration",
     "calibration_by_tick",
     "dimensionality",
+    "halting_curve",
     "neuron_traces",
     "phase_map",
     "risk_coverage",

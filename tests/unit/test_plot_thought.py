@@ -67,6 +67,16 @@ SIGNAL = analysis.analytic_signal(Z)
 ACCURACY = ctm.accuracy_by_tick(thought(), TARGETS)
 CALIBRATION = ctm.calibration(thought(), TARGETS)
 RISK = ctm.risk_coverage(RNG.random(30), RNG.random(30) < 0.5)
+POLICIES = xr.Dataset(
+    {
+        name: ("policy", values)
+        for name, values in {
+            "ticks": [3.0, 7.0], "ticks_low": [2.5, 6.8], "ticks_high": [3.5, 7.1],
+            "whole": [0.6, 0.9], "whole_low": [0.5, 0.8], "whole_high": [0.7, 0.95],
+        }.items()
+    },
+    {"policy": ["fixed", "certainty"]},
+)  # fmt: skip
 
 PROPER: dict[str, tuple[Any, str, str]] = {
     "neuron_traces": (lambda ax: plot.neuron_traces(recording(), ax=ax), "tick", "neuron"),
@@ -103,6 +113,11 @@ PROPER: dict[str, tuple[Any, str, str]] = {
         "tick",
         "expected calibration error",
     ),
+    "halting_curve": (
+        lambda ax: plot.halting_curve(POLICIES, ax=ax),
+        "mean ticks",
+        "share of trials that are right",
+    ),
     "risk_coverage": (
         lambda ax: plot.risk_coverage(RISK, ax=ax),
         "share of trials answered",
@@ -123,6 +138,7 @@ EMPTY: dict[str, Any] = {
     "accuracy_by_tick": lambda: plot.accuracy_by_tick(NOTHING),
     "calibration": lambda: plot.calibration(np.nan * CALIBRATION),
     "calibration_by_tick": lambda: plot.calibration_by_tick(np.nan * CALIBRATION),
+    "halting_curve": lambda: plot.halting_curve(np.nan * POLICIES),
     "risk_coverage": lambda: plot.risk_coverage(np.nan * RISK),
 }
 
@@ -136,6 +152,7 @@ ONE: dict[str, Any] = {
     "accuracy_by_tick": lambda: plot.accuracy_by_tick(ctm.accuracy_by_tick(thought(1), TARGETS)),
     "calibration": lambda: plot.calibration(ctm.calibration(thought(1), TARGETS, bins=1)),
     "calibration_by_tick": lambda: plot.calibration_by_tick(ctm.calibration(thought(1), TARGETS)),
+    "halting_curve": lambda: plot.halting_curve(POLICIES[{"policy": [0]}]),
     "risk_coverage": lambda: plot.risk_coverage(ctm.risk_coverage([0.5], [True])),
 }
 
@@ -274,6 +291,16 @@ def test_accuracy_and_calibration_are_the_numbers_of_the_result() -> None:
     assert label == f"tick 4, ECE {float(row['ece']):.3f}"
     with pytest.raises(UnknownNameError, match="tick"):
         plot.calibration(CALIBRATION, ticks=[0])
+
+
+def test_policies_stand_at_their_ticks_with_both_intervals() -> None:
+    ax = plot.halting_curve(POLICIES)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["fixed", "certainty"]
+    across, up = (bars.get_segments()[0] for bars in ax.containers[1].lines[2])
+    np.testing.assert_allclose(across, [[6.8, 0.9], [7.1, 0.9]])
+    np.testing.assert_allclose(up, [[7.0, 0.8], [7.0, 0.95]])
+    with pytest.raises(UnknownNameError, match="element"):
+        plot.halting_curve(POLICIES, of="element")
 
 
 class TestFilm:

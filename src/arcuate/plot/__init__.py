@@ -24,7 +24,13 @@ from arcuate.plot.thought import (
     synchrony_matrices,
     wave_map,
 )
-from arcuate.plot.ticks import accuracy_by_tick, calibration, calibration_by_tick, risk_coverage
+from arcuate.plot.ticks import (
+    accuracy_by_tick,
+    calibration,
+    calibration_by_tick,
+    halting_curve,
+    risk_coverage,
+)
 
 __all__ = [
     "ablations",
@@ -36,6 +42,7 @@ __all__ = [
     "calibration",
     "calibration_by_tick",
     "dimensionality",
+    "halting_curve",
     "maze",
     "modulators",
     "neuron_traces",

@@ -243,3 +243,58 @@ def risk_coverage(result: Any, *, ax: Axes | None = None) -> Axes:
     ax.plot(coverage, risk, color=color(0), marker="." if risk.size < 30 else "", label=words)
     ax.set(xlim=(0, 1.02), ylim=(0, None))
     return tidy(ax)
+
+
+def halting_curve(result: Any, *, of: str = "whole", ax: Axes | None = None) -> Axes:
+    """Draw how many ticks policies take and how right they are with them.
+
+    Parameters
+    ----------
+    result : Dataset
+        Over ``policy``: ``ticks`` and the share that is right, with their intervals.
+    of : {"whole", "element"}
+        Trials with all positions right, or positions.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Mean ticks against share, with the intervals of both, one point for each policy.
+
+    Raises
+    ------
+    UnknownNameError
+        If the result is of another kind.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> columns = {name + end: ("policy", [8.0 if name == "ticks" else 0.9])
+    ...            for name in ("ticks", "whole") for end in ("", "_low", "_high")}
+    >>> halting_curve(xr.Dataset(columns, {"policy": ["certainty"]})).get_xlabel()
+    'mean ticks'
+    """
+    where = "plot.halting_curve"
+    check_choice(of, SHARES, where=where, name="of")
+    ax = axes(ax)
+    ax.set(xlabel="mean ticks", ylabel=f"share of {SHARES[of]} that are right")
+    values = {
+        name: np.stack([part(result, name + end, where=where).values for end in ("", "_low", "_high")])
+        for name in ("ticks", of)
+    }
+    if not np.isfinite(values[of][0]).any():
+        return say(ax, "no policies to show")
+    for index, name in enumerate(part(result, "policy", where=where).values):
+        (x, *x_ends), (y, *y_ends) = values["ticks"][:, index], values[of][:, index]
+        ax.errorbar(
+            x,
+            y,
+            xerr=np.abs(np.array(x_ends) - x)[:, None],
+            yerr=np.abs(np.array(y_ends) - y)[:, None],
+            color=color(index),
+            marker=MARKERS[index % len(MARKERS)],
+            linestyle="none",
+            label=str(name),
+        )
+    return tidy(ax)
