@@ -87,7 +87,7 @@ def _band(band: Sequence[float], where: str) -> tuple[float, float]:
 
 
 def order_parameter(traces: ArrayLike) -> xr.DataArray:
-    """How far a population agrees in phase at each step: R = |mean_i exp(i phase_i)| (Kuramoto 1984).
+    """How far a population agrees in phase at each step: ``R = |mean exp(i phase)|`` (Kuramoto 1984).
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class PhaseAmplitude:
     modulation_index : float
         1 + sum p ln p / ln n_bins of the mean amplitudes by phase, 0 (flat) to 1 (Tort et al. 2010).
     mean_vector_length : float
-        |mean A exp(i phase)| / mean A (Canolty et al. 2006, over the mean amplitude).
+        ``|mean A exp(i phase)| / mean A`` (Canolty et al. 2006, over the mean amplitude).
     preferred_phase : float, rad
         Where the amplitude is largest.
     phase : ndarray, (n_bins,), rad

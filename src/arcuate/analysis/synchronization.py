@@ -55,7 +55,8 @@ def synchrony(
     cosine    G_ij / sqrt(G_ii G_jj), in [-1, 1]
     corr      the same of traces less their weighted means up to the step; over lags, the
               cross-correlogram
-    plv       phase-locking value |G_ij| / sum w of x / |x|, for analytic signals x (Lachaux et al. 1999)
+    plv       phase-locking value ``|G_ij| / sum w`` of ``x / |x|``, for analytic signals x (Lachaux et
+              al. 1999)
     ppc       pairwise phase consistency, (n plv^2 - 1) / (n - 1) without decay: unbiased (Vinck et al. 2010)
     ========  =====================================================================================
 
@@ -312,8 +313,8 @@ def spike_traces(
 ) -> xr.DataArray:
     """Spikes of a run as traces on a grid: each train through a causal exponential, cut into trials.
 
-    Products of such traces count coincidences: two spikes at a distance d add (tau / 2) exp(-|d| / tau) to
-    their integral (van Rossum 2001).
+    Products of such traces count coincidences: two spikes at a distance d add
+    ``(tau / 2) exp(-|d| / tau)`` to their integral (van Rossum 2001).
 
     Parameters
     ----------

@@ -181,8 +181,8 @@ def travelling_wave(
     signals (Barnett 1983) gives every unit a phase: its place on the wave. On trials that it was not fitted
     to, each sample is read by the component and by the component run backward. In one dimension the phase
     gradient points either forward or backward, so that the length of its mean direction,
-    |mean exp(i angle(gradient))|, is the share forward less the share backward; here samples count by their
-    power.
+    ``|mean exp(i angle(gradient))|``, is the share forward less the share backward; here samples
+    count by their power.
 
     Parameters
     ----------
