@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from arcuate.errors import TaskError, unknown
+from arcuate.tasks.associates import AssociateTrials, PairedAssociates
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.digits import DigitQuestions, DigitTrials
@@ -19,6 +20,7 @@ from arcuate.tasks.what_when import WhatWhen
 
 __all__ = [
     "TASKS",
+    "AssociateTrials",
     "Block",
     "Condition",
     "Cue",
@@ -30,6 +32,7 @@ __all__ = [
     "EvidenceTrials",
     "Maze",
     "MazeTrials",
+    "PairedAssociates",
     "Parity",
     "ParityTrials",
     "Pulses",

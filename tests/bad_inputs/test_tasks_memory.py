@@ -1,0 +1,39 @@
+"""What the tasks of memory and reasoning refuse, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from arcuate.errors import ArcuateError, SpecError, TaskError
+from arcuate.tasks import PairedAssociates
+
+PAIRS = PairedAssociates().draw(3, seed=0)
+
+ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
+    ("no chunks", lambda: PairedAssociates(n_chunks=0), SpecError, "n_chunks"),
+    ("chunks of 4.0", lambda: PairedAssociates(chunk=4.0), SpecError, "chunk"),
+    ("one value", lambda: PairedAssociates(n_values=1), SpecError, "n_values"),
+    ("more pairs than keys", lambda: PairedAssociates(n_chunks=17), TaskError, "n_keys"),
+    ("no pairs", lambda: PairedAssociates().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many pairs", lambda: PairedAssociates().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("pairs of seed -1", lambda: PairedAssociates().draw(3, seed=-1), ArcuateError, "seed"),
+    ("batch of no pairs", lambda: PairedAssociates().batches(0), SpecError, "size"),
+    ("no lengths", lambda: PairedAssociates().batches(8, n_chunks=()), TaskError, "n_chunks"),
+    ("a length of 17", lambda: PairedAssociates().batches(8, n_chunks=(1, 17)), TaskError, "n_keys"),
+    ("pairs held in between", lambda: PAIRS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("answers of 2 trials", lambda: PAIRS.score(PAIRS.answers[:2]), TaskError, "answers"),
+    ("probabilities of values", lambda: PAIRS.score(PAIRS.answers * 0.5), TaskError, "answers"),
+    ("value 16", lambda: PAIRS.score_items(PAIRS.answers * 0 + 16), TaskError, "answers"),
+    ("value -1", lambda: PAIRS.score_items(PAIRS.answers * 0 - 1), TaskError, "answers"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "name"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_it_is_refused_by_name(call: Callable[[], object], kind: type[ArcuateError], name: str) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert caught.value.name == name
+    assert name in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 4
