@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from arcuate.errors import ArcuateError, SpecError, TaskError
-from arcuate.tasks import PairedAssociates
+from arcuate.tasks import PairedAssociates, SortOfClevr
 
+SCENES = SortOfClevr().draw(3, seed=0)
 PAIRS = PairedAssociates().draw(3, seed=0)
 
 ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
@@ -27,6 +28,19 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("probabilities of values", lambda: PAIRS.score(PAIRS.answers * 0.5), TaskError, "answers"),
     ("value 16", lambda: PAIRS.score_items(PAIRS.answers * 0 + 16), TaskError, "answers"),
     ("value -1", lambda: PAIRS.score_items(PAIRS.answers * 0 - 1), TaskError, "answers"),
+    ("view of words", lambda: SortOfClevr(view="words"), SpecError, "words"),
+    ("no family", lambda: SortOfClevr(families=()), TaskError, "families"),
+    ("family as text", lambda: SortOfClevr(families="unary"), TaskError, "families"),
+    ("family twice", lambda: SortOfClevr(families=("unary", "unary")), TaskError, "families"),
+    ("unknown family", lambda: SortOfClevr(families=("quaternary",)), SpecError, "quaternary"),
+    ("family as a list", lambda: SortOfClevr(families=(["unary"],)), ArcuateError, "['unary']"),
+    ("no scenes", lambda: SortOfClevr().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many scenes", lambda: SortOfClevr().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("scenes of seed 0.5", lambda: SortOfClevr().draw(3, seed=0.5), ArcuateError, "seed"),
+    ("batch of no scenes", lambda: SortOfClevr().batches(0), SpecError, "size"),
+    ("scenes held in between", lambda: SCENES.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("answers to 2 scenes", lambda: SCENES.score(SCENES.answers[:2]), TaskError, "answers"),
+    ("answer 10", lambda: SCENES.score(SCENES.answers * 0 + 10), TaskError, "answers"),
 ]
 
 

@@ -15,10 +15,20 @@ from arcuate.tasks.forms import Drive, Tokens
 from arcuate.tasks.maze import Maze, MazeTrials
 from arcuate.tasks.parity import Parity, ParityTrials
 from arcuate.tasks.sort import Sort, SortTrials
+from arcuate.tasks.sort_of_clevr import (
+    CLEVR_ANSWERS,
+    CLEVR_COLORS,
+    CLEVR_QUESTIONS,
+    SortOfClevr,
+    SortOfClevrTrials,
+)
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.what_when import WhatWhen
 
 __all__ = [
+    "CLEVR_ANSWERS",
+    "CLEVR_COLORS",
+    "CLEVR_QUESTIONS",
     "TASKS",
     "AssociateTrials",
     "Block",
@@ -37,6 +47,8 @@ __all__ = [
     "ParityTrials",
     "Pulses",
     "Sort",
+    "SortOfClevr",
+    "SortOfClevrTrials",
     "SortTrials",
     "StimulusTrials",
     "Task",
