@@ -36,8 +36,8 @@ class Traces:
     """
 
     def __init__(self, value: Any, where: str, *, complex_too: bool = False, least: int = 1) -> None:
-        array = np.asarray(value)
-        if complex_too and array.dtype.kind == "c":
+        if complex_too and _is_complex(value):
+            array = np.asarray(value)
             real = as_states(array.real, where=where, name="traces")
             self.cube: NDArray[Any] = real + 1j * as_states(array.imag, where=where, name="traces")
         else:
@@ -78,3 +78,10 @@ class Traces:
         names = tuple(self.axis if dim == "AXIS" else dim for dim in dims)
         kept = {name: value for name, value in self.coords.items() if set(value.dims) <= set(names)}
         return xr.DataArray(values, dims=names, coords=kept | coords)
+
+
+def _is_complex(value: Any) -> bool:
+    try:
+        return np.iscomplexobj(value)
+    except ValueError:  # a ragged list, which is refused as such
+        return False

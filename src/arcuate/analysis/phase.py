@@ -79,8 +79,8 @@ def analytic_signal(
 
 
 def _band(band: Sequence[float], where: str) -> tuple[float, float]:
-    edges = tuple(band)
-    if len(edges) != 2:
+    edges = np.asarray(band, dtype=object)
+    if edges.shape != (2,):
         raise SpecError.of(where=where, name="band", value=band, bound="must be (low, high)")
     low = check_real(edges[0], where=where, name="band", low=0.0)
     return low, check_real(edges[1], where=where, name="band", low=low, low_open=True)
@@ -151,7 +151,8 @@ def golomb_chi(traces: ArrayLike) -> xr.DataArray:
     """
     given = Traces(traces, "golomb_chi", least=2)
     together, apart = given.cube.mean(axis=2).var(axis=1), given.cube.var(axis=1).mean(axis=1)
-    ratio = np.divide(together, apart, out=np.full(given.n_trials, np.nan), where=apart > 0)
+    varies = np.ptp(given.cube, axis=1).any(axis=1)  # a variance of equal numbers may be above 0 by rounding
+    ratio = np.divide(together, apart, out=np.full(given.n_trials, np.nan), where=varies)
     return given.labeled(np.sqrt(ratio), ("trial",)).rename("chi")
 
 

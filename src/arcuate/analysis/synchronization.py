@@ -19,7 +19,7 @@ from arcuate.analysis.phase import phasors
 from arcuate.analysis.spikes import filtered_rates
 from arcuate.ctm import SynchronyState, decay_factor, pair_products, step_synchrony
 from arcuate.ctm import synchrony as read_synchrony
-from arcuate.errors import MemoryLimitError, SpecError, check_choice, check_int, check_real
+from arcuate.errors import MemoryLimitError, SpecError, check_array, check_choice, check_int, check_real
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -132,9 +132,9 @@ def _pairs(pairs: ArrayLike | None, n_units: int) -> Pairs:
     if pairs is None:
         first, second = np.triu_indices(n_units)
         return first, second
-    both = np.asarray(pairs)
-    whole = both.ndim == 2 and both.shape[0] == 2 and both.size and both.dtype.kind in "iu"
-    if not whole or both.min() < 0 or both.max() >= n_units:
+    both = check_array(pairs, where="synchrony", name="pairs", dtype=int)
+    fits = both.ndim == 2 and len(both) == 2 and both.size
+    if not fits or both.min() < 0 or both.max() >= n_units:
         bound = f"must be (2, n_pairs) whole numbers from 0 to {n_units - 1}"
         raise SpecError.of(where="synchrony", name="pairs", value=both, bound=bound)
     return both[0], both[1]
@@ -353,6 +353,8 @@ def spike_traces(
     import xarray as xr
 
     where = "spike_traces"
+    if not hasattr(source, "duration"):
+        raise SpecError.of(where=where, name="source", value=source, bound="must be a Recording")
     step = seconds(dt, where=where, name="dt", low_open=True)
     length = seconds(trial, where=where, name="trial", low_open=True)
     n_steps = round(length / step)

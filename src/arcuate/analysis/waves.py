@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.analysis._inputs import Floats
+from arcuate.analysis._inputs import Floats, as_real
 from arcuate.analysis._traces import Traces
 from arcuate.analysis.phase import analytic_signal
 from arcuate.analysis.subspace import participation_ratio
@@ -99,7 +99,7 @@ def surrogate_test(
     Parameters
     ----------
     measure : callable
-        From traces (trial, AXIS, unit) to one number.
+        From traces (trial, AXIS, unit) to one number, never NaN.
     traces : array_like, (n_trials, n_steps, n_units) or (n_steps, n_units)
     method : {"phase", "trial"}
         As in `surrogate`.
@@ -119,7 +119,7 @@ def surrogate_test(
     Raises
     ------
     SpecError
-        If the measure gives no number, or an argument is out of bounds.
+        If the measure gives no finite number, or an argument is out of bounds.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def surrogate_test(
 
 
 def _number(value: Any) -> float:
-    array = np.asarray(value, dtype=float)
+    array = as_real(value, where="surrogate_test", name="what the measure gives")
     if array.size != 1:
         bound = f"must give one number, not an array of shape {array.shape}"
         raise SpecError.of(where="surrogate_test", name="measure", bound=bound)

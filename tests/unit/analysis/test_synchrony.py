@@ -274,8 +274,13 @@ def test_products_of_traces_count_coincidences() -> None:
         (lambda: phase_amplitude_coupling([0.0, 1.0], [1.0]), SpecError, "2 samples"),
         (lambda: phase_amplitude_coupling([0.0, 1.0], [1.0, -1.0]), SpecError, "amplitude"),
         (lambda: phase_amplitude_coupling([0.0, 1.0], [1.0, 1.0]), SpecError, "empty"),
+        (lambda: golomb_chi([[1.0, 2.0], [3.0]]), SpecError, "traces"),
+        (lambda: order_parameter([[1.0, 2.0], [3.0]]), SpecError, "traces"),
+        (lambda: synchrony(TRACES, pairs=[[0], [1, 2]]), SpecError, "pairs"),
+        (lambda: analytic_signal(TRACES, band=0.2), SpecError, "band"),
+        (lambda: spike_traces(3, dt="1 ms", tau="2 ms", trial="10 ms"), SpecError, "Recording"),
     ],
-    ids=range(20),
+    ids=range(25),
 )  # fmt: skip
 def test_what_is_refused(call: Any, kind: type[ArcuateError], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:

@@ -104,6 +104,13 @@ def test_a_band_takes_one_wave_of_two() -> None:
     assert "share_p" not in slow
 
 
+def test_nothing_that_varies_is_no_synchrony_and_no_finding() -> None:
+    flat = np.full((2, 50, 7), 0.1)  # whose variance is not 0 in floating point
+    assert np.isnan(golomb_chi(flat)).all()
+    with pytest.raises(SpecError, match="finite"):  # not p = 1 / (n + 1)
+        surrogate_test(lambda x: golomb_chi(x).mean(skipna=False), flat, method="trial", n=9)
+
+
 def test_dimensionality_over_steps() -> None:
     """White in 20 dimensions gives 19.9; a line gives 1."""
     traces = RNG.normal(size=(4000, 3, 20))
@@ -127,9 +134,10 @@ def test_dimensionality_over_steps() -> None:
         (lambda: travelling_wave(np.ones((4, 8, 3))), "vary"),
         (lambda: travelling_wave(np.ones((1, 8, 3))), "2 trials"),
         (lambda: travelling_wave(np.ones((4, 8, 2))), "3 units"),
+        (lambda: surrogate_test(lambda x: "one", np.ones((2, 8, 2)), method="phase"), "real numbers"),
         (lambda: dimensionality(np.ones((2, 8, 2))), "3 trials"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_is_refused(call: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words):
