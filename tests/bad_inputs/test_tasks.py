@@ -197,6 +197,7 @@ def trials() -> Trials:
         lambda t: t.head(5),
         lambda t: t.gate_at(np.zeros(1, int), phase="where"),
         lambda t: t.sample_steps(0),
+        lambda t: t.score([[0], [0, 1]], "50 ms"),
         lambda t: t.drive("cue").dense(-1),
         lambda t: t.drive("cue").dense(5, first=-1),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from arcuate.errors import SpecError
+from arcuate.errors import MemoryLimitError, SpecError
 from arcuate.tasks import Parity, Sort
 
 ROWS: list[tuple[str, Callable[[], object], str]] = [
@@ -26,6 +26,8 @@ ROWS: list[tuple[str, Callable[[], object], str]] = [
     ("answers of another shape", lambda: Parity().draw(2, seed=1).score(np.zeros((2, 7))), "answers"),
     ("answers of other trials", lambda: Sort().draw(2, seed=1).score(np.zeros((3, 6))), "answers"),
     ("answers without rows", lambda: Sort().draw(2, seed=1).score(np.zeros(6)), "answers"),
+    ("ragged parities", lambda: Parity().draw(2, seed=1).score([[1], [1, 0]]), "answers"),  # type: ignore[arg-type]
+    ("ragged orders", lambda: Sort().draw(2, seed=1).score([[1], [1, 0]]), "answers"),  # type: ignore[arg-type]
     ("held for half a step", lambda: Parity().draw(2, seed=1).drive("1 ms", hold="1.5 ms"), "hold"),
     ("a bare step", lambda: Sort().draw(2, seed=1).drive(1, hold="5 ms"), "dt"),
 ]
@@ -38,3 +40,8 @@ def test_refused(call: Callable[[], object], name: str) -> None:
     message = str(caught.value)
     assert len(message.splitlines()) <= 4
     assert name in message
+
+
+def test_currents_that_would_not_fit() -> None:
+    with pytest.raises(MemoryLimitError, match=r"GiB.*\n?.*hold"):
+        Parity().draw(2, seed=1).drive("1 ms", hold="1000000 s")

@@ -36,6 +36,8 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("batch of 6.4", lambda: Maze().batches(6.4), SpecError, "size"),
     ("hold in between", lambda: TRIALS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("short answers", lambda: TRIALS.score(GOOD[:, :9]), TaskError, "answers"),
+    ("ragged answers", lambda: TRIALS.score([[1], [1, 0], [2]]), TaskError, "answers"),
+    ("ragged starts", lambda: TRIALS.moved([[1, 1], [1], [1, 1]]), TaskError, "start"),
     ("answers of 2 trials", lambda: TRIALS.score(GOOD[:2]), TaskError, "answers"),
     ("probabilities", lambda: TRIALS.score(GOOD * 0.5), TaskError, "answers"),
     ("move 5", lambda: TRIALS.score_items(changed((1, 2), 5)), TaskError, "answers"),

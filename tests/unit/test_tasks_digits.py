@@ -153,6 +153,7 @@ def test_scores_and_words() -> None:
         ({"digits": 51}, "digits"),
         ({"operations": 1.5}, "operations"),
         ({"operations": -1}, "operations"),
+        ({"operations": 10**12}, "operations"),
         ({"images": "validation"}, "images"),
         ({"warp": -0.1}, "warp"),
         ({"warp": float("nan")}, "warp"),
@@ -169,7 +170,10 @@ def test_bad_draws_are_named() -> None:
     task = DigitQuestions()
     for call, name in (
         (lambda: task.draw(0, seed=1), "n_trials"),
+        (lambda: task.draw(10**13, seed=1), "n_trials"),
         (lambda: task.draw(5, seed=-1), "seed"),
+        (lambda: task.batches(10**13), "size"),
+        (lambda: drawn().score([[1], [1, 2]]), "answers"),
         (lambda: task.batches(2.0), "size"),
         (lambda: drawn().score(np.zeros(3)), "answers"),
         (lambda: drawn().text(200), "trial"),

@@ -186,7 +186,7 @@ def retrieval_error(
     xarray.Dataset
         ``error`` (n_items, trial), mean squared error over that of the values; ``top1`` (n_items, trial),
         share of pairs whose value is the nearest to what was read; and ``closed_form`` (n_items) where the
-        rule has one (for delta with rate 1).
+        rule has one (with its options left as they are: rate 1, nothing forgotten, no ridge).
 
     Examples
     --------
@@ -210,7 +210,7 @@ def retrieval_error(
             error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
             top1[i, trial] = ((read @ v.T).argmax(axis=1) == np.arange(n)).mean()
     data: dict[str, Any] = {"error": (("n_items", "trial"), error), "top1": (("n_items", "trial"), top1)}
-    if rule in _CLOSED_FORMS and (rule == "ridge" or memory.options["learning_rate"] == 1):
+    if rule in _CLOSED_FORMS and memory.options == AssociativeMemory(d_key, width, rule=rule).options:
         data["closed_form"] = ("n_items", _CLOSED_FORMS[rule](numbers, d_key))
     attrs = {"rule": rule, "d_key": d_key, "d_value": width, "seed": seed}
     return xr.Dataset(data, coords={"n_items": numbers}, attrs=attrs)

@@ -21,7 +21,7 @@ import numpy as np
 from arcuate._optional import require
 from arcuate.errors import TaskError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
 
 __all__ = ["DigitQuestions", "DigitTrials"]
 
@@ -29,6 +29,8 @@ SIDE = 8
 GRAYS = 17
 """Levels of gray of a pixel, 0 to 16."""
 MAX_DIGITS = 50
+MAX_OPERATIONS = 1000
+MAX_NUMBERS = 100_000_000
 PLUS, MINUS = -1, -2
 BASE = 10
 TEST_SHARE = 0.2
@@ -74,7 +76,7 @@ class DigitQuestions:
 
     def __post_init__(self) -> None:
         where = "DigitQuestions"
-        for name, low, high in (("digits", 1, MAX_DIGITS), ("operations", 0, None)):
+        for name, low, high in (("digits", 1, MAX_DIGITS), ("operations", 0, MAX_OPERATIONS)):
             bounds = _bounds(getattr(self, name), where=where, name=name, low=low, high=high)
             object.__setattr__(self, name, bounds)
         check_choice(self.images, ("train", "test"), where=where, name="images")
@@ -99,7 +101,7 @@ class DigitQuestions:
         Raises
         ------
         TaskError
-            If ``n_trials`` is not a whole number of at least 1.
+            If the number of trials is out of bounds.
 
         Examples
         --------
@@ -107,7 +109,7 @@ class DigitQuestions:
         >>> bool((task.draw(8, seed=1).answers == task.draw(8, seed=1).answers).all())
         True
         """
-        check_int(n_trials, where="DigitQuestions.draw", name="n_trials")
+        check_int(n_trials, where="DigitQuestions.draw", name="n_trials", high=self._most())
         return self._draw(n_trials, stream(check_seed(seed), "task/digits"))
 
     def batches(self, size: int) -> Callable[[np.random.Generator], tuple[Any, np.ndarray]]:
@@ -125,7 +127,7 @@ class DigitQuestions:
         Raises
         ------
         TaskError
-            If ``size`` is not a whole number of at least 1.
+            If the size is out of bounds.
 
         Examples
         --------
@@ -134,7 +136,7 @@ class DigitQuestions:
         >>> images.shape, question.shape, answers.shape
         ((16, 2, 1, 8, 8), (16, 3), (16,))
         """
-        check_int(size, where="DigitQuestions.batches", name="size")
+        check_int(size, where="DigitQuestions.batches", name="size", high=self._most())
         return lambda rng: self._draw(size, rng).frames()
 
     def each(self) -> tuple[DigitQuestions, ...]:
@@ -151,6 +153,10 @@ class DigitQuestions:
         """
         digits, operations = (_range(bounds) for bounds in (self.digits, self.operations))
         return tuple(replace(self, digits=d, operations=o) for d in digits for o in operations)
+
+    def _most(self) -> int:
+        """Most trials of a draw, by the pixels and the words of the longest."""
+        return MAX_NUMBERS // (SIDE**2 * _range(self.digits)[-1] + 2 * _range(self.operations)[-1] + 1)
 
     def _draw(self, n: int, rng: np.random.Generator) -> DigitTrials:
         n_digits, n_operations = (
@@ -355,14 +361,14 @@ class DigitTrials:
         >>> trials.score((trials.answers + 1) % 10).tolist()
         [False, False]
         """
-        given = np.asarray(answers)
+        given = given_answers(answers, where="DigitTrials.score")
         if given.shape != self.answers.shape:
             bound = f"must be one for each of {self.n_trials} trials"
             raise TaskError.of(where="DigitTrials.score", name="answers", value=given.shape, bound=bound)
         return np.asarray(given == self.answers)
 
 
-def _bounds(value: Any, *, where: str, name: str, low: int, high: int | None) -> tuple[int, int]:
+def _bounds(value: Any, *, where: str, name: str, low: int, high: int) -> tuple[int, int]:
     """Return the bounds of a number, both included."""
     pair = value if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2:

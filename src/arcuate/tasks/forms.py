@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from arcuate.errors import TaskError
+from arcuate.errors import MemoryLimitError, TaskError
 from arcuate.tasks.blocks import seconds, time_text
 
 __all__ = ["Drive", "Tokens", "drive"]
+
+MOST_BYTES = 16 << 30
+"""Largest currents that are made; more is refused (chosen)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,6 +141,8 @@ def drive(
     ------
     TaskError
         If ``hold`` is not a whole number of steps.
+    MemoryLimitError
+        If the currents would take more than 16 GiB.
 
     Examples
     --------
@@ -150,6 +156,11 @@ def drive(
         bound = f"must be a whole number of steps of {time_text(step)}"
         raise TaskError.of(where="drive", name="hold", value=hold, bound=bound)
     trials, items = inputs.shape[:2]
+    need = trials * items * n * (8 * inputs.shape[2] + 8 * len(outputs) + 1)
+    if need > MOST_BYTES:
+        bound = f"would take {need / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}"
+        fix = "draw fewer trials, or use a larger dt or a shorter hold"
+        raise MemoryLimitError.of(where="drive", bound=bound, fix=fix)
     targets = np.zeros((trials, items, len(outputs))) if targets is None else targets
     asked = np.ones((trials, items), dtype=bool) if asked is None else asked
     return Drive(
@@ -160,3 +171,34 @@ def drive(
         channels=tuple(channels),
         outputs=tuple(outputs),
     )
+
+
+def given_answers(value: Any, *, where: str, name: str = "answers") -> np.ndarray:
+    """Return answers as an array, or refuse a ragged list of them.
+
+    Parameters
+    ----------
+    value : array_like
+        As they were given.
+    where, name : str
+        For the message.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    TaskError
+        If rows differ in length.
+
+    Examples
+    --------
+    >>> given_answers([[0, 1], [1, 1]], where="score").shape
+    (2, 2)
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        bound = "must have rows of one length"
+        raise TaskError.of(where=where, name=name, bound=bound) from error

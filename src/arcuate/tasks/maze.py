@@ -18,7 +18,7 @@ import numpy as np
 
 from arcuate import rng
 from arcuate.errors import TaskError, check_int
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
 
 __all__ = ["CELLS", "MOVES", "Maze", "MazeTrials"]
 
@@ -291,7 +291,7 @@ class MazeTrials:
         >>> trials.moved([[1, 3]]).targets.tolist()
         [[2, 2, 4, 4]]
         """
-        given = np.asarray(start)
+        given = given_answers(start, where="MazeTrials.moved", name="start")
         if given.shape != self.start.shape or given.dtype.kind not in "iu":
             bound = f"must be whole numbers of shape {self.start.shape}, not {given.dtype} of {given.shape}"
             raise TaskError.of(where="MazeTrials.moved", name="start", bound=bound)
@@ -342,7 +342,7 @@ class MazeTrials:
 
     def _checked(self, answers: np.ndarray, *, where: str) -> np.ndarray:
         """Return answers that are moves for these trials."""
-        moves, wanted = np.asarray(answers), (self.n_trials, self.route)
+        moves, wanted = given_answers(answers, where=where), (self.n_trials, self.route)
         if moves.shape != wanted or moves.dtype.kind not in "iu":
             bound = f"must be whole numbers of shape {wanted}, not {moves.dtype} of {moves.shape}"
             raise TaskError.of(where=where, name="answers", bound=bound)

@@ -16,7 +16,7 @@ import numpy as np
 from arcuate import rng
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks.blocks import MAX_TRIALS
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
 
 __all__ = ["Parity", "ParityTrials"]
 
@@ -169,7 +169,7 @@ class ParityTrials:
         >>> bool(trials.score_items(1 - trials.odd).any())
         False
         """
-        given = np.asarray(answers)
+        given = given_answers(answers, where="ParityTrials.score")
         if given.shape != self.odd.shape:
             bound = f"must have shape {self.odd.shape}, not {given.shape}"
             raise TaskError.of(where="ParityTrials.score", name="answers", bound=bound)

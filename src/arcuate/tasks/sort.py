@@ -16,7 +16,7 @@ import numpy as np
 from arcuate import rng
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks.blocks import MAX_TRIALS
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
 
 __all__ = ["Sort", "SortTrials"]
 
@@ -165,8 +165,8 @@ class SortTrials:
         >>> trials.score(trials.order)
         array([ True,  True,  True])
         """
-        more = np.asarray(answers)[:, self.values.shape[1] :] if np.ndim(answers) == 2 else np.empty((0, 0))
-        return np.asarray(self.score_items(answers).all(axis=1) & (more == -1).all(axis=1))
+        right, length = self.score_items(answers), self.values.shape[1]
+        return np.asarray(right.all(axis=1) & (np.asarray(answers)[:, length:] == -1).all(axis=1))
 
     def score_items(self, answers: np.ndarray) -> np.ndarray:
         """Say of each rank whether it was answered right.
@@ -191,7 +191,7 @@ class SortTrials:
         >>> trials.score_items(trials.order[:, :2])[0]
         array([ True,  True, False, False])
         """
-        given, (n, length) = np.asarray(answers), self.order.shape
+        given, (n, length) = given_answers(answers, where="SortTrials.score"), self.order.shape
         if given.ndim != 2 or len(given) != n:
             bound = f"must be a row for each of {n} trials, not of shape {given.shape}"
             raise TaskError.of(where="SortTrials.score", name="answers", bound=bound)

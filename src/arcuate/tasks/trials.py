@@ -9,7 +9,7 @@ import numpy as np
 
 from arcuate.errors import TaskError, check_int, unknown
 from arcuate.tasks.blocks import seconds, time_text
-from arcuate.tasks.forms import Tokens
+from arcuate.tasks.forms import Tokens, given_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -616,7 +616,7 @@ class Trials:
         [True, False]
         """
         _, targets = self.frames(tick)
-        given = np.asarray(answers)
+        given = given_answers(answers, where="Trials.score")
         if given.shape != targets.shape:
             bound = f"must have shape {targets.shape}, an answer for each tick"
             raise TaskError.of(where="Trials.score", name="answers", value=given.shape, bound=bound)

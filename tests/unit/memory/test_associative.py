@@ -118,6 +118,19 @@ def test_errors_are_those_of_the_closed_forms(rule: str) -> None:
     np.testing.assert_allclose(found.error.mean("trial"), found.closed_form, rtol=0.05, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [
+        ("hebb", {"decay": 0.9}),
+        ("delta", {"learning_rate": 0.5}),
+        ("delta", {"decay": 0.9}),
+        ("ridge", {"ridge": 1.0}),
+    ],
+)
+def test_other_options_have_no_closed_form(rule: str, options: dict[str, float]) -> None:
+    assert "closed_form" not in retrieval_error(rule, [8], d_key=16, trials=2, **options)
+
+
 def test_delta_forgets_by_age_as_the_closed_form_says() -> None:
     rng, d, n = np.random.default_rng(8), 256, 512
     error = np.zeros(n)
