@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from arcuate.errors import ArcuateError, SpecError, TaskError
-from arcuate.tasks import PairedAssociates, SortOfClevr
+from arcuate.tasks import NthFarthest, PairedAssociates, SortOfClevr
 
 SCENES = SortOfClevr().draw(3, seed=0)
+VECTORS = NthFarthest().draw(3, seed=0)
 PAIRS = PairedAssociates().draw(3, seed=0)
 
 ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
@@ -41,6 +42,16 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("scenes held in between", lambda: SCENES.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("answers to 2 scenes", lambda: SCENES.score(SCENES.answers[:2]), TaskError, "answers"),
     ("answer 10", lambda: SCENES.score(SCENES.answers * 0 + 10), TaskError, "answers"),
+    ("one vector", lambda: NthFarthest(n_vectors=1), SpecError, "n_vectors"),
+    ("no dimension", lambda: NthFarthest(n_dims=0), SpecError, "n_dims"),
+    ("dimensions True", lambda: NthFarthest(n_dims=True), SpecError, "n_dims"),
+    ("no vectors", lambda: NthFarthest().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many vectors", lambda: NthFarthest().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("vectors of seed -1", lambda: NthFarthest().draw(3, seed=-1), ArcuateError, "seed"),
+    ("batch of no vectors", lambda: NthFarthest().batches(0), SpecError, "size"),
+    ("vectors held in between", lambda: VECTORS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("labels of 2 trials", lambda: VECTORS.score(VECTORS.answers[:2]), TaskError, "answers"),
+    ("label 8", lambda: VECTORS.score(VECTORS.answers * 0 + 8), TaskError, "answers"),
 ]
 
 

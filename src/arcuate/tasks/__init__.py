@@ -13,6 +13,7 @@ from arcuate.tasks.digits import DigitQuestions, DigitTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
 from arcuate.tasks.maze import Maze, MazeTrials
+from arcuate.tasks.nth_farthest import NthFarthest, NthFarthestTrials
 from arcuate.tasks.parity import Parity, ParityTrials
 from arcuate.tasks.sort import Sort, SortTrials
 from arcuate.tasks.sort_of_clevr import (
@@ -42,6 +43,8 @@ __all__ = [
     "EvidenceTrials",
     "Maze",
     "MazeTrials",
+    "NthFarthest",
+    "NthFarthestTrials",
     "PairedAssociates",
     "Parity",
     "ParityTrials",
