@@ -15,7 +15,14 @@ from arcuate.rng import check_seed, stream
 if TYPE_CHECKING:
     from arcuate.recording import Recording
 
-__all__ = ["PMIMemory", "draw_parameters", "parameter_shapes", "record_steps"]
+__all__ = [
+    "PMIMemory",
+    "check_state",
+    "draw_parameters",
+    "initial_state",
+    "parameter_shapes",
+    "record_steps",
+]
 
 PRECISIONS = ("float64", "float32")
 
@@ -90,15 +97,7 @@ class PMIMemory:
         array([[[1., 0., 0., 0.],
                 [0., 1., 0., 0.]]])
         """
-        check_int(batch, where="PMIMemory", name="batch")
-        identity = np.eye(self.config.n_slots, self.config.d_model, dtype=self.precision)
-        shape, long = self.config.ltm_shape(batch), None
-        if shape is not None:
-            long = np.zeros(shape, self.precision)
-        if self.config.ltm_rule == "official" and shape is not None:
-            drawn = stream(check_seed(seed), "pmi/long_term_memory").random(shape)
-            long = drawn.astype(self.precision)
-        return PMIState(working_memory=np.repeat(identity[None], batch, axis=0), long_term_memory=long)
+        return initial_state(self.config, batch, seed=seed, precision=self.precision)
 
     def step(self, tokens: Any, state: PMIState) -> PMIStep:
         """Take in tokens of a batch, and say what is understood.
@@ -127,7 +126,7 @@ class PMIMemory:
         (1, (1, 2, 5, 3))
         """
         x = self._tokens(tokens)
-        self._check_state(state, len(x))
+        check_state(state, self.config, len(x), where=repr(self))
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
             step = pmi_step(x, state, self.parameters, config=self.config)
         found = (step.understanding, step.state.working_memory, step.state.long_term_memory)
@@ -182,19 +181,59 @@ class PMIMemory:
             raise NonFiniteError.of(where=repr(self), name="tokens", bound="must be finite")
         return x.astype(self.precision, copy=False)
 
-    def _check_state(self, state: object, batch: int) -> None:
-        if not isinstance(state, PMIState):
-            fix = "begin with initial_state(batch)"
-            raise SpecError.of(where=repr(self), name="state", value=state, bound="must be a state", fix=fix)
-        expected = {
-            "working_memory": (batch, self.config.n_slots, self.config.d_model),
-            "long_term_memory": self.config.ltm_shape(batch),
-        }
-        for name, shape in expected.items():
-            found = getattr(state, name)
-            if (None if found is None else tuple(found.shape)) != shape:
-                bound = f"must have shape {shape}, as this configuration has with a batch of {batch}"
-                raise SpecError.of(where=repr(self), name=f"state.{name}", value=found, bound=bound)
+
+def initial_state(config: PMIConfig, batch: int, *, seed: int = 0, precision: str = "float64") -> PMIState:
+    """Begin, as `PMIMemory.initial_state` says.
+
+    Parameters
+    ----------
+    config : PMIConfig
+    batch : int
+    seed : int
+    precision : {"float64", "float32"}
+
+    Returns
+    -------
+    PMIState
+    """
+    check_int(batch, where="PMIMemory", name="batch")
+    identity = np.eye(config.n_slots, config.d_model, dtype=precision)
+    shape, long = config.ltm_shape(batch), None
+    if shape is not None:
+        long = np.zeros(shape, precision)
+    if config.ltm_rule == "official" and shape is not None:
+        drawn = stream(check_seed(seed), "pmi/long_term_memory").random(shape)
+        long = drawn.astype(precision)
+    return PMIState(working_memory=np.repeat(identity[None], batch, axis=0), long_term_memory=long)
+
+
+def check_state(state: object, config: PMIConfig, batch: int, *, where: str) -> None:
+    """Refuse a state that is not one of a configuration and a batch.
+
+    Parameters
+    ----------
+    state : object
+    config : PMIConfig
+    batch : int
+    where : str
+
+    Raises
+    ------
+    SpecError
+        The first memory that does not fit is named.
+    """
+    if not isinstance(state, PMIState):
+        fix = "begin with initial_state(batch)"
+        raise SpecError.of(where=where, name="state", value=state, bound="must be a state", fix=fix)
+    expected = {
+        "working_memory": (batch, config.n_slots, config.d_model),
+        "long_term_memory": config.ltm_shape(batch),
+    }
+    for name, shape in expected.items():
+        found = getattr(state, name)
+        if (None if found is None else tuple(found.shape)) != shape:
+            bound = f"must have shape {shape}, as this configuration has with a batch of {batch}"
+            raise SpecError.of(where=where, name=f"state.{name}", value=found, bound=bound)
 
 
 def parameter_shapes(config: PMIConfig) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,6 @@ E width of a long-term key.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +33,7 @@ __all__ = [
     "recall",
     "remember",
     "standardize",
+    "weighted",
 ]
 
 Array = Any
@@ -341,17 +341,32 @@ def attend(
         _affine(x, parameters, f"{name}_proj").reshape((batch, x.shape[1], h, -1)).swapaxes(1, 2)
         for name, x in (("query", query), ("key", rows), ("value", rows))
     )
-    scores = q @ k.swapaxes(-1, -2)
-    if config.scale_scores:
-        scores = scores / math.sqrt(config.d_key)
-    weights = probabilities = _softmax(scores)
-    mask = None
-    if top_k is not None and top_k < rows.shape[1]:
-        xp = namespace(query)
+    return weighted(q, k, v, scale=config.d_key**-0.5 if config.scale_scores else 1.0, top_k=top_k)
+
+
+def weighted(q: Array, k: Array, v: Array, *, scale: float, top_k: int | None) -> Attention:
+    """Read values by the softmax of queries times keys.
+
+    Parameters
+    ----------
+    q, k, v : array, (B, H, queries or rows, width)
+    scale : float
+        Factor of the scores.
+    top_k : int or None
+        As for `attend`.
+
+    Returns
+    -------
+    Attention
+    """
+    probabilities = _softmax(q @ k.swapaxes(-1, -2) * scale)
+    weights, mask = probabilities, None
+    if top_k is not None and top_k < k.shape[2]:
+        xp = namespace(q)
         order = xp.argsort(-probabilities, stable=True)
         mask = xp.argsort(order, stable=True) < top_k  # the rank of each, ties by position
         weights = probabilities * mask
-    read = (weights @ v).swapaxes(1, 2).reshape((batch, query.shape[1], -1))
+    read = (weights @ v).swapaxes(1, 2).reshape((q.shape[0], q.shape[2], -1))
     return Attention(read=read, probabilities=probabilities, mask=mask)
 
 

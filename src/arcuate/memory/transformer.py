@@ -5,16 +5,20 @@ Pure functions of NumPy arrays or torch tensors; parameters by the official name
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from arcuate.ctm.dynamics import below, layer_norm, linear, namespace, sigmoid
 from arcuate.errors import SpecError, check_int
-from arcuate.memory.pmi import Array, Parameters, PMIConfig, PMIState, PMIStep, pmi_step
+from arcuate.memory.pmi import Array, Parameters, PMIConfig, PMIState, PMIStep, pmi_step, weighted
 
-__all__ = ["Encoding", "encode", "positions"]
+__all__ = ["Encoding", "encode", "encode_plain", "positions"]
+
+
+def _same(x: Array) -> Array:
+    return x
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +68,13 @@ def positions(n_tokens: int, d_model: int) -> np.ndarray:
 
 
 def encode(
-    tokens: Array, parameters: Parameters, *, config: PMIConfig, n_layers: int, states: Sequence[PMIState]
+    tokens: Array,
+    parameters: Parameters,
+    *,
+    config: PMIConfig,
+    n_layers: int,
+    states: Sequence[PMIState],
+    drop: Callable[[Array], Array] = _same,
 ) -> Encoding:
     """Encode tokens: positions, then in each layer ``x + PMI(norm(x))`` and ``x + W relu(W norm(x))``.
 
@@ -78,6 +88,8 @@ def encode(
     states : sequence of PMIState
         One, which passes from layer to layer, or one for each layer, which begin anew, as in the official
         code with weights of their own.
+    drop : callable
+        What dropout does to each of both that are added; nothing by default.
 
     Returns
     -------
@@ -108,21 +120,93 @@ def encode(
     if len(states) not in (1, n_layers):
         bound = f"must be one state, or one for each of {n_layers} layers"
         raise SpecError.of(where="encode", name="states", value=len(states), bound=bound)
-    n, state = tokens.shape[1], states[0]
+    inputs: list[Array] = []
+    steps: list[PMIStep] = []
+
+    def mix(seen: Array, layer: Parameters) -> Array:
+        """What a layer's memory makes of its tokens."""
+        number = len(steps)
+        state = states[number] if len(states) > 1 or not number else steps[-1].state
+        inputs.append(seen)
+        steps.append(pmi_step(seen, state, below(layer, "self_attn.relational_memory."), config=config))
+        return steps[-1].understanding
+
+    x = _layers(tokens, parameters, n_layers=n_layers, mix=mix, drop=drop)
+    return Encoding(encoded=x, inputs=tuple(inputs), steps=tuple(steps))
+
+
+def encode_plain(
+    tokens: Array,
+    parameters: Parameters,
+    *,
+    n_heads: int,
+    n_layers: int,
+    top_k: int | None = None,
+    drop: Callable[[Array], Array] = _same,
+) -> Array:
+    """Encode tokens as `encode` does, by layers in which tokens attend to themselves and nothing is kept.
+
+    Parameters
+    ----------
+    tokens : array, (B, T, D)
+    parameters : mapping of str to array
+        As for `encode`, with ``self_attn.{q,k,v,out}_proj`` for the memory.
+    n_heads, n_layers : int
+    top_k : int or None
+        Only so many of the largest weights of a row are kept, as they are; None keeps all.
+    drop : callable
+        As for `encode`.
+
+    Returns
+    -------
+    array, (B, T, D)
+
+    Examples
+    --------
+    >>> names = [f"self_attn.{name}_proj" for name in ("q", "k", "v", "out")] + ["fc1", "fc2"]
+    >>> weights = {f"enc.{name}.weight": np.eye(4) for name in names}
+    >>> weights |= {f"enc.{name}.bias": np.zeros(4) for name in names}
+    >>> norms = ("self_attn_layer_norm", "final_layer_norm")
+    >>> weights |= {f"enc.{name}.weight": np.ones(4) for name in norms}
+    >>> weights |= {f"enc.{name}.bias": np.zeros(4) for name in norms}
+    >>> weights |= {"pe.pe": positions(3, 4), "pe.pos_emb_weight": np.ones((1, 3, 4))}
+    >>> encode_plain(np.ones((2, 3, 4)), weights, n_heads=2, n_layers=2).shape
+    (2, 3, 4)
+    """
+    check_int(n_layers, where="encode_plain", name="n_layers")
+
+    def mix(seen: Array, layer: Parameters) -> Array:
+        """What tokens read from each other."""
+        part = below(layer, "self_attn.")
+        q, k, v = (
+            linear(seen, part[f"{name}_proj.weight"], part[f"{name}_proj.bias"])
+            .reshape((*seen.shape[:2], n_heads, -1))
+            .swapaxes(1, 2)
+            for name in ("q", "k", "v")
+        )
+        read = weighted(q, k, v, scale=q.shape[-1] ** -0.5, top_k=top_k).read
+        return linear(read, part["out_proj.weight"], part["out_proj.bias"])
+
+    return _layers(tokens, parameters, n_layers=n_layers, mix=mix, drop=drop)
+
+
+def _layers(
+    tokens: Array,
+    parameters: Parameters,
+    *,
+    n_layers: int,
+    mix: Callable[[Array, Parameters], Array],
+    drop: Callable[[Array], Array],
+) -> Array:
+    """Run layers with a norm before each part; ``mix`` is what lets tokens see each other."""
+    n = tokens.shape[1]
     x = tokens + parameters["pe.pe"][:, :n] * sigmoid(parameters["pe.pos_emb_weight"][:, :n])
     shared = "enc.fc1.weight" in parameters
-    inputs, steps = [], []
     for number in range(n_layers):
         layer = below(parameters, "enc." if shared else f"layers.{number}.")
-        if len(states) > 1:
-            state = states[number]
         seen = layer_norm(x, layer["self_attn_layer_norm.weight"], layer["self_attn_layer_norm.bias"])
-        step = pmi_step(seen, state, below(layer, "self_attn.relational_memory."), config=config)
-        inputs.append(seen)
-        steps.append(step)
-        state = step.state
-        x = x + step.understanding
+        x = x + drop(mix(seen, layer))
         y = layer_norm(x, layer["final_layer_norm.weight"], layer["final_layer_norm.bias"])
         y = namespace(x).clip(linear(y, layer["fc1.weight"], layer["fc1.bias"]), 0, None)
-        x = x + linear(y, layer["fc2.weight"], layer["fc2.bias"])
-    return Encoding(encoded=x, inputs=tuple(inputs), steps=tuple(steps))
+        x = x + drop(linear(y, layer["fc2.weight"], layer["fc2.bias"]))
+    return x

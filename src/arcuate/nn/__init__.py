@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CNNPMI",
     "AgentStep",
     "ContinuousThoughtMachine",
+    "PMIModule",
+    "PMITransformer",
     "QuestionThoughtMachine",
     "SeriesThoughtMachine",
     "ThoughtAgent",
@@ -19,6 +22,7 @@ __all__ = [
     "ctc_loss",
     "fit",
     "load_official",
+    "load_official_pmi",
     "load_official_window",
     "residual_backbone",
     "route_loss",
@@ -30,7 +34,10 @@ __all__ = [
 
 _NAMES = {
     "AgentStep": "agent",
+    "CNNPMI": "pmi_models",
     "ContinuousThoughtMachine": "ctm",
+    "PMIModule": "pmi",
+    "PMITransformer": "pmi_models",
     "QuestionThoughtMachine": "sequence",
     "SeriesThoughtMachine": "sequence",
     "ThoughtAgent": "agent",
@@ -40,6 +47,7 @@ _NAMES = {
     "ctc_loss": "losses",
     "fit": "train",
     "load_official": "ctm",
+    "load_official_pmi": "pmi_models",
     "load_official_window": "agent",
     "residual_backbone": "backbones",
     "route_loss": "losses",

@@ -619,24 +619,24 @@ def _question_model(
     return QuestionThoughtMachine(**own, n_channels=1 if first is None else first.shape[1])
 
 
-def load_weights(model: nn.Module, given: Mapping[str, torch.Tensor]) -> None:
+def load_weights(model: nn.Module, given: Mapping[str, torch.Tensor], *, where: str = "CTM weights") -> None:
     """Copy weights into a model, or name the first that does not fit."""
     own = model.state_dict()
     fix = "use the configuration that the weights were trained with"
     for name, value in own.items():
         if name not in given:
-            raise SpecError.of(where="CTM weights", name=name, bound="is missing", fix=fix)
+            raise SpecError.of(where=where, name=name, bound="is missing", fix=fix)
         if given[name].shape != value.shape:
             bound = f"must have shape {tuple(value.shape)}, not {tuple(given[name].shape)}"
-            raise SpecError.of(where="CTM weights", name=name, bound=bound, fix=fix)
+            raise SpecError.of(where=where, name=name, bound=bound, fix=fix)
         if value.is_floating_point() and not torch.isfinite(given[name]).all():
-            raise NonFiniteError.of(where="CTM weights", name=name, bound="must be finite")
+            raise NonFiniteError.of(where=where, name=name, bound="must be finite")
         if "_neuron_indices_" in name and not ((given[name] >= 0) & (given[name] < model.n_neurons)).all():
             bound = f"must be neurons from 0 to {model.n_neurons - 1}"
-            raise SpecError.of(where="CTM weights", name=name, bound=bound, fix=fix)
+            raise SpecError.of(where=where, name=name, bound=bound, fix=fix)
     for name in given:
         if name not in own:
-            raise SpecError.of(where="CTM weights", name=name, bound="is not part of the model", fix=fix)
+            raise SpecError.of(where=where, name=name, bound="is not part of the model", fix=fix)
     model.load_state_dict(dict(given))
 
 
