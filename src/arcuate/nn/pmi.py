@@ -121,7 +121,7 @@ class PMIModule(nn.Module):  # type: ignore[misc]
         Examples
         --------
         >>> PMIModule(PMIConfig(d_model=8, n_heads=2, n_slots=5)).to_numpy()
-        PMIMemory(delta, residual, 8307 parameters)
+        PMIMemory(delta, residual, 5227 parameters)
         """
         arrays = {name: value.detach().cpu().numpy() for name, value in named(self).items()}
         precision = "float64" if arrays["value_proj.weight"].dtype == np.float64 else "float32"
