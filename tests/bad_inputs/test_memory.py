@@ -226,5 +226,55 @@ def test_stores_tokens_and_thoughts(call: Callable[[], Any], words: str) -> None
     assert words in refusal(call)
 
 
+BRAIN = memory.TensorBrain({"entity": 3, "color": 2}, d_sensory=2, d_model=4)
+ASK = ["feed entity", "measure color"]
+LABELS = {"entity": [0, 1], "color": [1, 0]}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: memory.TensorBrain({}, d_sensory=2), "must name a group"),
+        (lambda: memory.TensorBrain({"entity": 0}, d_sensory=2), "groups['entity'] = 0"),
+        (lambda: memory.TensorBrain({"a b": 1}, d_sensory=2), "without spaces"),
+        (lambda: memory.TensorBrain({"a": 1}, d_sensory=0), "d_sensory = 0"),
+        (lambda: BRAIN.start(0), "n = 0"),
+        (lambda: BRAIN.evolve(np.ones((2, 5))), "state"),
+        (lambda: BRAIN.sense(BRAIN.start(1), [[1.0, np.nan]]), "must be finite"),
+        (lambda: BRAIN.sense(BRAIN.start(1), [[1.0]]), "must have shape (1, 2)"),
+        (lambda: BRAIN.measure(BRAIN.start(1), "colour"), "'color'"),
+        (lambda: BRAIN.feed(BRAIN.start(1), "color", [2]), "must be >= 0 and < 2"),
+        (lambda: BRAIN.feed(BRAIN.start(1), "color", [[1.0]]), "must have shape (1, 2)"),
+        (lambda: BRAIN.recall([0]), "must be >= 0 and < 0"),
+        (lambda: BRAIN.run("evolve"), "must be a list of operations"),
+        (lambda: BRAIN.run([]), "must be a list of operations"),
+        (lambda: BRAIN.run(["evolv"]), "'evolve'"),
+        (lambda: BRAIN.run([3]), "operation"),  # type: ignore[list-item]
+        (lambda: BRAIN.run(["measure"]), "'measure GROUP as LABEL'"),
+        (lambda: BRAIN.run(["sense entity"]), "must be 'sense'"),
+        (lambda: BRAIN.run(["feed entity"]), "neither given nor measured"),
+        (lambda: BRAIN.run(["sense"]), "sensory: is needed"),
+        (lambda: BRAIN.run(["feed entity"], {"entity": []}), "n = 0"),
+        (lambda: BRAIN.fit(ASK, LABELS), "list of programs"),
+        (lambda: BRAIN.fit([["evolve"]], LABELS), "must measure something"),
+        (lambda: BRAIN.fit([["feed entity"]], LABELS), "must measure something"),
+        (lambda: BRAIN.fit([ASK], {**LABELS, "color": [1]}), "must have shape (2,)"),
+        (lambda: BRAIN.fit([ASK], {"entity": [0]}), "labels['color']"),
+        (lambda: BRAIN.fit([ASK], LABELS, batch=0), "batch = 0"),
+        (lambda: BRAIN.fit([ASK], LABELS, learning_rate=0), "must be > 0"),
+        (lambda: BRAIN.loss(["sense", "measure color"], LABELS), "sensory: is needed"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_symbols_and_programs(call: Callable[[], Any], words: str) -> None:
+    assert words in refusal(call)
+
+
+def test_a_brain_that_grows_beyond_all_bounds() -> None:
+    brain = memory.TensorBrain({"entity": 3, "color": 2}, d_sensory=2, d_model=4)
+    call = lambda: brain.fit([ASK], LABELS, n_steps=9, learning_rate=1e308)  # noqa: E731
+    assert "step 2" in refusal(call, NonFiniteError)
+
+
 def test_a_question_that_was_not_learned() -> None:
     assert "was no target" in refusal(lambda: THOUGHT.select(0), FitError)

@@ -39,6 +39,7 @@ from arcuate.memory.pmi import (
     recall,
     remember,
 )
+from arcuate.memory.tensor_brain import Decoding, TensorBrain
 from arcuate.memory.tokenizer import SpikeStateTokenizer, bursts
 from arcuate.memory.transformer import Encoding, encode, positions
 from arcuate.memory.workspace import ConsciousBottleneck
@@ -48,6 +49,7 @@ __all__ = [
     "AssociativeMemory",
     "Attention",
     "ConsciousBottleneck",
+    "Decoding",
     "Encoding",
     "HippocampalStore",
     "PMIConfig",
@@ -57,6 +59,7 @@ __all__ = [
     "Phase",
     "SlowLearner",
     "SpikeStateTokenizer",
+    "TensorBrain",
     "acquisition",
     "attend",
     "bursts",
