@@ -82,33 +82,6 @@ def by_position(thought: Thought, positions: int) -> Floats:
     return logits.reshape(batch, positions, -1, ticks)
 
 
-def positions_of(thought: Thought, shape: Sequence[int]) -> int:
-    """Number of positions of a prediction of some shape.
-
-    Parameters
-    ----------
-    thought : Thought
-    shape : sequence of int
-        As `arcuate.ctm.forward` takes it.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    SpecError
-        If the shape does not hold the outputs.
-    """
-    outputs = thought.predictions.shape[1]
-    try:
-        classes = np.empty(outputs).reshape(tuple(shape)).shape[-1]
-    except (TypeError, ValueError, IndexError) as error:
-        bound = f"must multiply to the {outputs} outputs of the model"
-        raise SpecError.of(where="CTM", name="shape", value=shape, bound=bound) from error
-    return outputs // classes
-
-
 def as_targets(thought: Thought, targets: ArrayLike) -> NDArray[np.int64]:
     """Targets (B, positions) that fit a thought.
 

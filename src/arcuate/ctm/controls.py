@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from arcuate.ctm._answers import Floats, classes_of
 from arcuate.ctm._intervals import check_level, wilson
 from arcuate.ctm._layout import Arrays
-from arcuate.ctm.dynamics import certainty, linear
-from arcuate.ctm.inference import prepare, start
+from arcuate.ctm.dynamics import certainty
+from arcuate.ctm.inference import predict, prepare, start
 from arcuate.errors import SpecError, check_int
 from arcuate.rng import check_seed, stream
 
@@ -225,8 +225,12 @@ class _Run:
         outputs = len(self.w["output_projector.0.bias"])
         self._classes = classes_of(outputs, self._shape)
         wanted, size = np.asarray(targets), (len(self.given), outputs // self._classes)
-        if wanted.dtype.kind not in "iu" or wanted.size != size[0] * size[1] or len(wanted) != size[0]:
+        fits = wanted.shape == size or (size[1] == 1 and wanted.shape == size[:1])
+        if wanted.dtype.kind not in "iu" or not fits:
             bound = f"must be whole numbers {size}, not {wanted.dtype} of shape {wanted.shape}"
+            raise SpecError.of(where="CTM", name="targets", bound=bound)
+        if (wanted < 0).any() or (wanted >= self._classes).any():
+            bound = f"must be classes from 0 to {self._classes - 1}"
             raise SpecError.of(where="CTM", name="targets", bound=bound)
         self.targets = wanted.reshape(size)
 
@@ -246,13 +250,14 @@ class _Run:
         walk = start(w, self.given, ticks=self._ticks, heads=heads, engine=self._engine, record=False)
         best: Floats = np.full(len(self.given), -np.inf)
         read = np.zeros((len(self.given), len(w["output_projector.0.bias"])))
-        for tick in range(at if stop else self._ticks):
-            if tick == at:
-                walk.look(other)
-            y = linear(walk.step().out, w["output_projector.0.weight"], w["output_projector.0.bias"])
-            sure = certainty(y, self._shape)[:, 1]
-            better = sure > best
-            best[better], read[better] = sure[better], y[better]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named by its tick
+            for tick in range(at if stop else self._ticks):
+                if tick == at:
+                    walk.look(other)
+                y = predict(walk.step().out, w, tick + 1)
+                sure = certainty(y, self._shape)[:, 1]
+                better = sure > best
+                best[better], read[better] = sure[better], y[better]
         return np.asarray(read.reshape((*self.targets.shape, self._classes)).argmax(-1))
 
     def right(self, at: int, other: np.ndarray | None, *, stop: bool = False) -> NDArray[np.bool_] | None:

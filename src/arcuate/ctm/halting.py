@@ -19,9 +19,9 @@ import numpy as np
 
 from arcuate.ctm._answers import Floats, classes_of
 from arcuate.ctm._layout import Arrays, Walk
-from arcuate.ctm.dynamics import certainty, linear
-from arcuate.ctm.inference import Thought, prepare, start
-from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, check_real
+from arcuate.ctm.dynamics import certainty
+from arcuate.ctm.inference import Thought, predict, prepare, start
+from arcuate.errors import SpecError, check_choice, check_int, check_real
 
 __all__ = [
     "CertaintyOrAbstain",
@@ -584,17 +584,14 @@ class _Walked:
     def __init__(self, walk: Walk, w: Arrays, n: int, shape: tuple[int, ...]) -> None:
         self._walk, self._shape, self._tick = walk, shape, 0
         self._rows, self._width = np.arange(n), n
-        self._weight, self._bias = w["output_projector.0.weight"], w["output_projector.0.bias"]
+        self._w = w
 
     def step(self) -> _Seen:
         self._tick += 1
         post, out = self._walk.step()
         if len(self._rows) < self._width:
             post, out = post[self._rows], out[self._rows]
-        prediction = linear(out, self._weight, self._bias)
-        if not np.isfinite(prediction).all():
-            bound = f"is not finite at tick {self._tick}"
-            raise NonFiniteError.of(where="CTM", name="prediction", bound=bound, fix="look at the weights")
+        prediction = predict(out, self._w, self._tick)
         return _Seen(prediction, certainty(prediction, self._shape)[:, 1], post, out)
 
     def keep(self, rows: np.ndarray) -> None:
@@ -644,6 +641,10 @@ def _run(source: _Source, policy: Policy, *, ticks: int, n: int, shape: tuple[in
 def _decided(said: Decision, n: int, tick: int) -> tuple[np.ndarray, np.ndarray]:
     """Which trials stop and abstain, if the policy spoke of each in probabilities."""
     found = []
+    given: object = said
+    if not isinstance(given, tuple) or len(given) != 2:
+        bound = f"must return a Decision, not {type(given).__name__}"
+        raise SpecError.of(where="policy", name="decision", bound=bound, fix="return Decision(stop, abstain)")
     for name, value in zip(("stop", "abstain"), said, strict=True):
         p = np.asarray(value, dtype=np.float64)
         if p.shape != (n,) or not ((p >= 0) & (p <= 1)).all():

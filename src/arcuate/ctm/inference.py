@@ -330,6 +330,33 @@ def start(w: Arrays, given: np.ndarray, *, ticks: int, heads: int, engine: str, 
     return _plain.Walk(w, given, heads=heads)
 
 
+def predict(out: np.ndarray, w: Arrays, tick: int) -> np.ndarray:
+    """Read a prediction from the synchrony of one tick.
+
+    Parameters
+    ----------
+    out : ndarray, (B, P)
+    w : dict of str to ndarray
+        As `prepare` gives them.
+    tick : int
+        From 1 on.
+
+    Returns
+    -------
+    ndarray, (B, O)
+
+    Raises
+    ------
+    NonFiniteError
+        If it is not finite; the tick is named.
+    """
+    y = linear(out, w["output_projector.0.weight"], w["output_projector.0.bias"])
+    if not np.isfinite(y).all():
+        bound = f"is not finite at tick {tick}"
+        raise NonFiniteError.of(where="CTM", name="prediction", bound=bound, fix="look at the weights")
+    return y
+
+
 def forward_window(
     x: np.ndarray,
     parameters: Mapping[str, Any],

@@ -76,7 +76,7 @@ def _half_best(errors: torch.Tensor, thought: Thought, *, most_certain: bool) ->
 def tick_loss(
     thought: Thought, targets: torch.Tensor, *, most_certain: bool = True, fewest: int | None = None
 ) -> torch.Tensor:
-    """Half the error at each trial's best tick, half at its most certain one (spec 2.2).
+    """Half the error at each trial's best tick, half at its most certain one (Darlow et al. 2025).
 
     Parameters
     ----------
@@ -120,10 +120,11 @@ def tick_loss(
 def route_loss(
     thought: Thought, targets: torch.Tensor, *, lookahead: int = 5, most_certain: bool = True
 ) -> torch.Tensor:
-    """`tick_loss` of a route, of which only the moves up to a few after the first mistake count (spec 2.3).
+    """`tick_loss` of a route, of which only the moves up to a few after the first mistake count.
 
-    The curriculum of Darlow et al. (2025) for mazes: at the tick at which a trial's first moves are right for
-    longest, with a the index of the last of them (0 if there is none), moves 0 to a + lookahead - 1 count.
+    The curriculum of Darlow et al. 2025 (arXiv 2505.05522) for mazes: at the tick at which a trial's first
+    moves are right for longest, with a the index of the last of them (0 if there is none), moves 0 to
+    a + lookahead - 1 count.
 
     Parameters
     ----------
@@ -205,7 +206,9 @@ def series_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
 
 
 def ctc_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
-    """Connectionist temporal classification over the ticks (spec 2.4); the last output is the blank.
+    """Connectionist temporal classification over the ticks; the last output is the blank.
+
+    A. Graves, S. Fernandez, F. Gomez and J. Schmidhuber, Connectionist temporal classification, ICML (2006).
 
     Parameters
     ----------

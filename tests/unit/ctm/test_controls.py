@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from arcuate import ctm
-from arcuate.errors import ArcuateError, SpecError
+from arcuate.errors import ArcuateError, NonFiniteError, SpecError
 
 Array = np.ndarray[Any, Any]
 FOLDER = Path(__file__).parents[2] / "data" / "ctm"
@@ -103,6 +103,17 @@ def test_a_machine_that_copies_follows_the_input_it_has(engine: str) -> None:
     assert abs(float(element["null"][0]) - 0.5) < 0.05
 
 
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_activity_that_blows_up_is_told_with_its_tick(engine: str) -> None:
+    weights, x, targets = copier()
+    largest = float(np.finfo(np.float64).max)
+    for name in ("weight", "bias"):
+        weights[f"output_projector.0.{name}"] = np.full_like(weights[f"output_projector.0.{name}"], largest)
+    for control in (ctm.filler_ticks, ctm.shuffled_content):
+        with pytest.raises(NonFiniteError, match="prediction: is not finite at tick 1"):
+            control(x, targets, weights, at=[1], ticks=3, engine=engine)
+
+
 def test_what_controls_refuse() -> None:
     weights, x, targets, options = official("ctm_parity_random")
 
@@ -120,6 +131,8 @@ def test_what_controls_refuse() -> None:
         ("ticks", lambda: filler(ticks=0)),
         ("targets", lambda: filler(targets=targets[:, :-1])),
         ("targets", lambda: shuffled(targets=targets + 0.5)),
+        ("targets", lambda: filler(targets=targets + 2)),
+        ("targets", lambda: filler(targets=1)),
         ("blank", lambda: filler(blank=x[0, :-1])),
         ("level", lambda: filler(level=0)),
         ("n_null", lambda: shuffled(n_null=0)),

@@ -265,6 +265,7 @@ def test_what_policies_refuse() -> None:
         (SpecError, "k", lambda: FirstFinish(policy=fixed, starts=2, k=3)),
         (SpecError, "shape", lambda: halt(seen, fixed, shape=(4, 2))),
         (SpecError, "stop", lambda: halt(seen, lambda state: Decision(np.ones(3), np.zeros(30)))),
+        (SpecError, "Decision", lambda: halt(seen, lambda state: np.ones(30))),  # type: ignore[arg-type]
         (SpecError, "abstain", lambda: halt(seen, lambda state: Decision(np.ones(30), np.full(30, 2.0)))),
         (SpecError, "tick 1", lambda: run(lambda state: Decision(np.full(12, math.nan), np.zeros(12)))),
         (SpecError, "ticks", lambda: run(fixed, ticks=0)),
