@@ -37,7 +37,7 @@ def machine(**options: Any) -> Any:
     return WindowedThoughtMachine(**{**SMALL, **options})
 
 
-def image(name: str, channels: int | None = 1, **options: Any) -> Any:
+def image(name: Any, channels: int | None = 1, **options: Any) -> Any:
     return ContinuousThoughtMachine(
         n_outputs=3, n_ticks=2, n_neurons=16, width=4, heads=2, n_out=4, n_action=4, history=3, hidden=2,
         backbone=name, n_features=channels, **options,
@@ -235,6 +235,12 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         FileFormatError,
         "weights",
         ("nowhere",),
+    ),
+    "one number for batch norm": (
+        lambda: image(torch.nn.BatchNorm2d(4), channels=4).train()(torch.ones(1, 4, 1, 1)),
+        SpecError,
+        "x",
+        ("one number per channel", "eval()"),
     ),
     "a backbone that is not known": (
         lambda: load_official({}, {"backbone_type": "resnet18-5"}),

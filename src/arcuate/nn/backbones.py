@@ -25,6 +25,7 @@ __all__ = [
     "ShallowWide",
     "TokenBackbone",
     "backbone_of",
+    "features_of",
     "pixel_backbone",
     "residual_backbone",
 ]
@@ -390,6 +391,38 @@ class Backbone(NamedTuple):
     module: nn.Module
     first: nn.Module
     channels: int
+
+
+def features_of(backbone: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Let a backbone look at an input.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+    x : tensor, (B, ...)
+
+    Returns
+    -------
+    tensor, (B, C, ...)
+
+    Raises
+    ------
+    SpecError
+        If batch norm is to learn from one number per channel, which has no variance.
+
+    Examples
+    --------
+    >>> features_of(pixel_backbone(1, 4).eval(), torch.zeros(1, 1, 4, 4)).shape
+    torch.Size([1, 4, 1, 1])
+    """
+    try:
+        return backbone(x)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        bound = "leaves one number per channel, from which batch norm cannot learn"
+        fix = "train with more trials or larger images, or call eval()"
+        raise SpecError.of(where="CTM", name="x", value=tuple(x.shape), bound=bound, fix=fix) from error
 
 
 def backbone_of(name: str, n_features: int | None, *, width: int) -> Backbone:

@@ -39,7 +39,7 @@ from arcuate.nn._layers import (
     synapses,
 )
 from arcuate.nn._pass import Neurons, Ticks, run
-from arcuate.nn.backbones import BACKBONES, Backbone, backbone_of
+from arcuate.nn.backbones import BACKBONES, Backbone, backbone_of, features_of
 from arcuate.rng import check_seed
 
 __all__ = ["OFFICIAL_ARGUMENTS", "ContinuousThoughtMachine", "load_official"]
@@ -410,7 +410,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         return Tokens(table[choice, torch.arange(x.shape[1], device=x.device)], table, choice)
 
     def _attended(self, x: torch.Tensor) -> torch.Tensor:
-        features = self.backbone(self.initial_rgb(x))
+        features = features_of(self.backbone, self.initial_rgb(x))
         if features.ndim < 3 or features.shape[1] != self._channels:
             bound = f"must give (trials, {self._channels}, ...), not {tuple(features.shape)}"
             raise SpecError.of(where="CTM", name="backbone", bound=bound, fix="look at n_features=")

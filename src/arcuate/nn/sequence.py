@@ -28,7 +28,7 @@ from arcuate.ctm import (
 from arcuate.ctm.dynamics import DECAY_MAX
 from arcuate.errors import NonFiniteError, SpecError, check_int
 from arcuate.nn._layers import initialize
-from arcuate.nn.backbones import pixel_backbone
+from arcuate.nn.backbones import features_of, pixel_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, _check_activity
 
 __all__ = ["QuestionThoughtMachine", "SeriesThoughtMachine"]
@@ -158,7 +158,7 @@ class QuestionThoughtMachine(ContinuousThoughtMachine):
             if place and torch.equal(images[:, place], images[:, place - 1]):  # nothing changed
                 tokens.append(tokens[-1])
             else:
-                features = self.backbone_digit.layers(images[:, place])
+                features = features_of(self.backbone_digit.layers, images[:, place])
                 tokens.append(self.kv_proj(features.flatten(2).transpose(1, 2)))
                 seen = project_keys_values(tokens[-1], attention)
             feeds += [seen] * self.ticks_per_image
