@@ -39,7 +39,8 @@ def capture(
     model : ContinuousThoughtMachine
         Left as it was, in training or not.
     batch : array, tensor or (input, targets)
-        One row per trial, or what the ``frames()`` of a task's trials gives; targets are not looked at.
+        One row per trial, or what the ``frames()`` of a task's trials gives; targets are not looked at. A
+        model that takes a pair, as `QuestionThoughtMachine` does, needs (pair, targets).
     n_ticks : int or None
         Ticks; None: those of the model.
     stimulus, repeat, condition : sequence, optional
@@ -77,15 +78,19 @@ def capture(
         raise SpecError.of(where="capture", name="model", bound=bound)
     size = check_int(chunk, where="capture", name="chunk")
     x = batch[0] if isinstance(batch, tuple) else batch
-    given = x if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x))  # trials are read-only
-    if given.ndim < 2 or not len(given):
-        bound = f"must have one row per trial, not shape {tuple(given.shape)}"
+    given = [_given(part) for part in (x if isinstance(x, tuple) else (x,))]
+    chunks = [part.split(size) for part in given]
+    if len({len(part) for part in given}) > 1:
+        bound = f"must have as many rows in each part, not {[len(part) for part in given]}"
         raise SpecError.of(where="capture", name="batch", bound=bound)
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            thoughts = [_plain(model(part, n_ticks=n_ticks)) for part in given.split(size)]
+            thoughts = [
+                _plain(model(parts if isinstance(x, tuple) else parts[0], n_ticks=n_ticks))
+                for parts in zip(*chunks, strict=True)
+            ]
     finally:
         model.train(training)
     return _joined(thoughts).recording(
@@ -98,6 +103,20 @@ def capture(
         seed=seed,
         spec_json=_specification(model),
     )
+
+
+def _given(part: Any) -> torch.Tensor:
+    """Return a part of a batch as a tensor, one row per trial."""
+    try:
+        given = (
+            part if isinstance(part, torch.Tensor) else torch.from_numpy(np.array(part))
+        )  # may be read-only
+    except (TypeError, ValueError) as error:
+        raise SpecError.of(where="capture", name="batch", bound=f"must be numbers ({error})") from error
+    if given.ndim < 2 or not len(given):
+        bound = f"must have one row per trial, not shape {tuple(given.shape)}"
+        raise SpecError.of(where="capture", name="batch", bound=bound)
+    return given
 
 
 def _plain(thought: Thought) -> Thought:

@@ -66,8 +66,17 @@ def test_trials_of_a_task_are_taken_as_they_are() -> None:
     assert rec.states("ctm/post").sizes["trial"] == 4
 
 
-def test_the_function_stays_a_function() -> None:
-    assert callable(arc.nn.capture) and callable(arc.nn.capture)
+def test_a_machine_that_hears_questions_is_captured() -> None:
+    model = arc.nn.QuestionThoughtMachine(
+        n_outputs=10, n_ticks=2, ticks_per_image=2, ticks_per_part=1, n_neurons=20, width=8, heads=2, n_out=4,
+        n_action=3, history=3, hidden=2, seed=1,
+    ).double()  # fmt: skip
+    x, targets = arc.tasks.DigitQuestions(digits=2, operations=1).draw(5, seed=1).frames()
+    found = arc.nn.capture(model, (x, targets), chunk=2).states("ctm/prediction")["y"]
+    with torch.no_grad():
+        thought = model.eval()(tuple(torch.from_numpy(part) for part in x))
+    expected = thought.predictions.permute(0, 2, 1).numpy()
+    np.testing.assert_allclose(found.values, expected, rtol=1e-9, atol=1e-11)
 
 
 def test_what_does_not_fit_is_named() -> None:
@@ -77,5 +86,9 @@ def test_what_does_not_fit_is_named() -> None:
         arc.nn.capture(machine(), X, chunk=0)
     with pytest.raises(SpecError, match="batch"):
         arc.nn.capture(machine(), np.zeros((0, 6)))
+    with pytest.raises(SpecError, match="batch: must be numbers"):
+        arc.nn.capture(machine(), [["a", "b"]])
+    with pytest.raises(SpecError, match="as many rows"):
+        arc.nn.capture(machine(), ((X, X[1:]), None))
     with pytest.raises(SpecError, match="stimulus"):
         arc.nn.capture(machine(), X, stimulus=["a"])
