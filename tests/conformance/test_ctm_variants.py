@@ -94,8 +94,14 @@ def configuration(name: str) -> dict[str, Any]:
     return {**MAIN, **changes} | ({"heads": 0, "n_synch_action": 0} if kind == "sort" else {})
 
 
+SLOW = ("resnet18-2", "resnet34-3", "resnet152-2")
+"""Seconds of learning or of building; resnet50-1 is there in each run."""
+
+
 @pytest.mark.parametrize("precision", OUT)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name.startswith(SLOW) else ()) for name in CASES]
+)
 def test_every_number_is_the_official_one(name: str, precision: str) -> None:
     kind, _, _, sort = CASES[name]
     weights, expected = read(name)
