@@ -345,6 +345,19 @@ class TestFilm:
             plot.animate_thought(recording(2), tmp_path / "a.gif")
 
 
+def test_what_is_no_thought_is_refused_by_name(tmp_path: Path) -> None:
+    calls: list[tuple[Any, str]] = [
+        (lambda: plot.attention_path(3), "Recording"),
+        (lambda: plot.animate_thought(3, tmp_path / "a.gif"), "Recording"),
+        (lambda: plot.attention_path(recording(), grid=3), "grid"),  # type: ignore[arg-type]
+        (lambda: plot.attention_path(recording(), grid=(-2, -3)), "grid"),
+        (lambda: plot.phase_map([[1j], [1j, 2j]]), "signal"),
+    ]
+    for call, words in calls:
+        with pytest.raises(SpecError, match=words):
+            call()
+
+
 def test_pictures_of_thoughts_need_no_torch() -> None:
     assert all("torch" not in vars(sys.modules[f"arcuate.plot.{name}"]) for name in ("thought", "ticks"))
 

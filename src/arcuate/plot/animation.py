@@ -71,6 +71,8 @@ def animate_thought(
     where = "plot.animate_thought"
     target = _target(path, where)
     check_progress(progress, where=where, unit="ticks")
+    if not hasattr(rec, "sites"):
+        raise SpecError.of(where=where, name="rec", value=rec, bound="must be a Recording")
     rate = check_int(fps, where=where, name="fps", high=100)
     post = states_of(rec, "ctm/post", "z", where)
     which = check_int(trial, where=where, name="trial", low=0, high=post.shape[0] - 1)

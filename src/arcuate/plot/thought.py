@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arcuate.analysis import synchrony_matrix
-from arcuate.errors import SpecError, check_int
+from arcuate.errors import SpecError, check_array, check_int
 from arcuate.plot._axes import (
     DASHES,
     MARKERS,
@@ -245,8 +245,8 @@ def attention_path(
         ax.yaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         ax.figure.colorbar(image, ax=ax).set_label("attention")
         return tidy(ax)
-    rows, columns = (check_int(n, where=where, name="grid") for n in grid)
-    if rows * columns != tokens:
+    rows, columns = check_array(grid, where=where, name="grid", shape=(2,), dtype=int)
+    if min(rows, columns) < 1 or rows * columns != tokens:
         raise SpecError.of(where=where, name="grid", value=grid, bound=f"must hold the {tokens} tokens")
     ax.set(xlabel="column", ylabel="row")
     ax.imshow(weights.mean(axis=0).reshape(rows, columns), cmap="Greys", vmin=0, interpolation="nearest")
@@ -260,6 +260,8 @@ def attention_path(
 
 def attention_of(rec: Any, trial: int, *, head: int | None, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of one trial (T, tokens), and the ticks."""
+    if not hasattr(rec, "sites"):
+        raise SpecError.of(where=where, name="rec", value=rec, bound="must be a Recording")
     data = states_of(rec, "ctm/attention", "weight", where)
     which = check_int(trial, where=where, name="trial", low=0, high=data.shape[0] - 1)
     heads = int(data["head"].values.max()) + 1
@@ -369,7 +371,11 @@ def phase_map(
     """
     where = "plot.phase_map"
     ax = axes(ax)
-    values = np.asarray(signal)
+    try:
+        values = np.asarray(signal)
+    except ValueError as error:
+        bound = "must be a regular array"
+        raise SpecError.of(where=where, name="signal", value=signal, bound=bound) from error
     if values.dtype.kind != "c" or values.ndim != 3:
         bound = f"must be complex, (trial, step, unit), not {values.dtype} of shape {values.shape}"
         raise SpecError.of(

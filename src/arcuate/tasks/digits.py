@@ -21,7 +21,8 @@ import numpy as np
 from arcuate._optional import require
 from arcuate.errors import TaskError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
-from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
+from arcuate.tasks._answers import given_answers
+from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["DigitQuestions", "DigitTrials"]
 

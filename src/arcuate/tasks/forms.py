@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -171,34 +170,3 @@ def drive(
         channels=tuple(channels),
         outputs=tuple(outputs),
     )
-
-
-def given_answers(value: Any, *, where: str, name: str = "answers") -> np.ndarray:
-    """Return answers as an array, or refuse a ragged list of them.
-
-    Parameters
-    ----------
-    value : array_like
-        As they were given.
-    where, name : str
-        For the message.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    TaskError
-        If rows differ in length.
-
-    Examples
-    --------
-    >>> given_answers([[0, 1], [1, 1]], where="score").shape
-    (2, 2)
-    """
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        bound = "must have rows of one length"
-        raise TaskError.of(where=where, name=name, bound=bound) from error

@@ -18,7 +18,8 @@ import numpy as np
 
 from arcuate import rng
 from arcuate.errors import TaskError, check_int
-from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
+from arcuate.tasks._answers import given_answers
+from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["CELLS", "MOVES", "Maze", "MazeTrials"]
 

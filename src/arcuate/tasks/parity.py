@@ -15,8 +15,9 @@ import numpy as np
 
 from arcuate import rng
 from arcuate.errors import TaskError, check_int
+from arcuate.tasks._answers import given_answers
 from arcuate.tasks.blocks import MAX_TRIALS
-from arcuate.tasks.forms import Drive, Tokens, drive, given_answers
+from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["Parity", "ParityTrials"]
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arcuate.errors import TaskError, check_int, unknown
+from arcuate.tasks._answers import given_answers
 from arcuate.tasks.blocks import seconds, time_text
-from arcuate.tasks.forms import Tokens, given_answers
+from arcuate.tasks.forms import Tokens
 
 if TYPE_CHECKING:
     import pandas as pd
