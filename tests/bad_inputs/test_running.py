@@ -339,10 +339,10 @@ def no_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def check(case: Case) -> None:
     build, kind, name, words = case
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(kind) as caught:
         build()
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     error, message = caught.value, str(caught.value)
     assert (error.name or "") == name, message
     for word in words:

@@ -158,10 +158,10 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
 
 @pytest.mark.parametrize(("call", "error", "name"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_refused(call: Callable[[], object], error: type[ArcuateError], name: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(error) as caught:
         call()
-    assert time.perf_counter() - begin < 2.0
+    assert time.process_time() - begin < 2.0
     assert isinstance(caught.value, ValueError)
     message = str(caught.value)
     assert len(message.splitlines()) <= 4
