@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from arcuate.errors import ArcuateError, SpecError, TaskError
-from arcuate.tasks import NthFarthest, PairedAssociates, SortOfClevr
+from arcuate.tasks import NthFarthest, PairedAssociates, PairLists, SortOfClevr, Triangles
 
 SCENES = SortOfClevr().draw(3, seed=0)
 VECTORS = NthFarthest().draw(3, seed=0)
+IMAGES = Triangles().draw(3, seed=0)
+LISTS = PairLists().draw(3, seed=0)
 PAIRS = PairedAssociates().draw(3, seed=0)
 
 ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
@@ -52,6 +54,25 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("vectors held in between", lambda: VECTORS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("labels of 2 trials", lambda: VECTORS.score(VECTORS.answers[:2]), TaskError, "answers"),
     ("label 8", lambda: VECTORS.score(VECTORS.answers * 0 + 8), TaskError, "answers"),
+    ("images of 8", lambda: Triangles(size=8), SpecError, "size"),
+    ("images of 64.0", lambda: Triangles(size=64.0), SpecError, "size"),
+    ("no images", lambda: Triangles().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many images", lambda: Triangles().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("images of seed -1", lambda: Triangles().draw(3, seed=-1), ArcuateError, "seed"),
+    ("batch of no images", lambda: Triangles().batches(0), SpecError, "size"),
+    ("images held in between", lambda: IMAGES.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("kinds of 2 images", lambda: IMAGES.score(IMAGES.answers[:2]), TaskError, "answers"),
+    ("kind 2", lambda: IMAGES.score(IMAGES.answers * 0 + 2), TaskError, "answers"),
+    ("one item", lambda: PairLists(n_items=1), SpecError, "n_items"),
+    ("no feature", lambda: PairLists(n_features=0), SpecError, "n_features"),
+    ("no context", lambda: PairLists(n_context=0), SpecError, "n_context"),
+    ("no lists", lambda: PairLists().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many lists", lambda: PairLists().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("lists of seed -1", lambda: PairLists().draw(3, seed=-1), ArcuateError, "seed"),
+    ("batch of no lists", lambda: PairLists().batches(0), SpecError, "size"),
+    ("lists held in between", lambda: LISTS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("one of two lists", lambda: LISTS.score(LISTS.responses[:, 0]), TaskError, "answers"),
+    ("response 20", lambda: LISTS.score_items(LISTS.responses * 0 + 20), TaskError, "answers"),
 ]
 
 

@@ -14,6 +14,7 @@ from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
 from arcuate.tasks.maze import Maze, MazeTrials
 from arcuate.tasks.nth_farthest import NthFarthest, NthFarthestTrials
+from arcuate.tasks.pair_lists import PairLists, PairListTrials
 from arcuate.tasks.parity import Parity, ParityTrials
 from arcuate.tasks.sort import Sort, SortTrials
 from arcuate.tasks.sort_of_clevr import (
@@ -24,6 +25,7 @@ from arcuate.tasks.sort_of_clevr import (
     SortOfClevrTrials,
 )
 from arcuate.tasks.trials import Pulses, Trials
+from arcuate.tasks.triangles import Triangles, TriangleTrials
 from arcuate.tasks.what_when import WhatWhen
 
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "MazeTrials",
     "NthFarthest",
     "NthFarthestTrials",
+    "PairListTrials",
+    "PairLists",
     "PairedAssociates",
     "Parity",
     "ParityTrials",
@@ -57,6 +61,8 @@ __all__ = [
     "Task",
     "Tokens",
     "Trials",
+    "TriangleTrials",
+    "Triangles",
     "WhatWhen",
     "build",
 ]
