@@ -46,6 +46,12 @@ def build(
             arrays |= {key: file[key] for key in file.files}
     configuration = json.loads(arrays.pop("meta").item())["configuration"]
     weights = {key[2:]: arrays.pop(key) for key in list(arrays) if key.startswith("w/")}
+    unread = (
+        "pe_state.pe",
+        "enc.self_attn.mem_att.w",
+        "enc.self_attn.relational_memory.input_gate_projector.pe.pe",
+    )
+    weights |= {f"net.{key}": np.ones(1) for key in unread}
     model = load_official_pmi(weights, configuration).eval()
     x = tuple(torch.from_numpy(arrays[f"in/{key}"].astype("float32")) for key in ("img", "qst"))
     if kind.endswith("64"):

@@ -525,8 +525,8 @@ def load_official_pmi(weights: Any, configuration: Mapping[str, Any]) -> PMITran
     ``question_to_embedding.*``, ``net.enc.*`` or ``net.layers.N.*``, ``net.pe.*`` and ``mlp_head.*``.
     Arguments are renamed as `OFFICIAL_PMI_ARGUMENTS` says. The copies ``attention_mlp.1`` and on, the same
     tensor as ``attention_mlp.0`` there, and what the official code keeps but never reads
-    (``net.pe_state.*``, ``*.mem_att.*``) are left out. Positions are learned here; there they have no
-    gradient.
+    (``net.pe_state.*``, ``*.mem_att.*``, ``*_projector.pe.*``) are left out. Positions are learned here;
+    there they have no gradient.
 
     Parameters
     ----------
@@ -610,4 +610,4 @@ _SIZES = ("mlp_head", "patch_to_embedding", "question_to_embedding")
 def _is_unread(name: str, config: PMIConfig) -> bool:
     """Whether the official code keeps a weight that it does not read, or a second name for another."""
     copies = config.mlp_shared and any(part in name for part in _COPIES)
-    return copies or name.startswith("net.pe_state.") or ".mem_att." in name
+    return copies or name.startswith("net.pe_state.") or ".mem_att." in name or "_projector.pe." in name
