@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcuate.analysis._inputs import as_states
+from arcuate._inputs import as_states
 from arcuate.errors import SpecError
 from arcuate.recording import AXES
 

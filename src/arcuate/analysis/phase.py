@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import Floats, as_real
+from arcuate._inputs import Floats, as_real
 from arcuate.analysis._traces import Traces
 from arcuate.errors import SpecError, check_int, check_real
 

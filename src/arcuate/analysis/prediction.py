@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import as_real, as_times, seconds
+from arcuate._inputs import as_real, as_times, seconds
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.rng import stream
 

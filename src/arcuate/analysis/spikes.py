@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import as_real, seconds, seconds_array
+from arcuate._inputs import as_real, seconds, seconds_array
 from arcuate.errors import RecordingError, SpecError, check_choice, check_int, check_real
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import as_samples, as_states, as_times, seconds
+from arcuate._inputs import as_samples, as_states, as_times, seconds
 from arcuate.errors import SpecError, check_array, check_choice, check_int
 from arcuate.rng import stream
 

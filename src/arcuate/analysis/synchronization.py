@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import Floats, as_real, seconds
+from arcuate._inputs import Floats, as_real, seconds
 from arcuate.analysis._traces import Traces
 from arcuate.analysis.phase import phasors
 from arcuate.analysis.spikes import filtered_rates

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import as_real, as_times
+from arcuate._inputs import as_real, as_times
 from arcuate.errors import SpecError, check_real
 
 __all__ = ["PeriodMatch", "SineFit", "period_match", "sine_fit"]

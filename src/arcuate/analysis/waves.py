@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from arcuate._inputs import Floats, as_real
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.analysis._inputs import Floats, as_real
 from arcuate.analysis._traces import Traces
 from arcuate.analysis.phase import analytic_signal
 from arcuate.analysis.subspace import participation_ratio

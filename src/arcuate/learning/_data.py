@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import as_real, as_states
+from arcuate._inputs import as_real, as_states
 from arcuate.errors import FitError, check_int
 from arcuate.learning._settings import Settings
 

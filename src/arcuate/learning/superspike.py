@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcuate import rng
+from arcuate._inputs import as_states
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.analysis._inputs import as_states
 from arcuate.errors import FitError, NonFiniteError, SpecError, check_choice, check_int, check_real
 from arcuate.learning._data import as_inputs
 from arcuate.learning._descent import adam_step

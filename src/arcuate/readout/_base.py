@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from arcuate._inputs import as_real, as_states
 from arcuate._optional import require
-from arcuate.analysis._inputs import as_real, as_states
 from arcuate.errors import FitError, SpecError, check_array, check_real, unknown
 
 Array = NDArray[Any]

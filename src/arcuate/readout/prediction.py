@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.analysis._inputs import as_real, as_times, seconds
+from arcuate._inputs import as_real, as_times, seconds
 from arcuate.errors import FitError, SpecError, check_choice, check_int, check_real
 from arcuate.mechanisms import eligibility
 from arcuate.readout._base import (

@@ -41,7 +41,7 @@ def as_real(
 
     Examples
     --------
-    >>> from arcuate.analysis._inputs import as_real
+    >>> from arcuate._inputs import as_real
     >>> as_real([1, 2], where="f", name="x").dtype.name
     'float64'
     """
@@ -94,7 +94,7 @@ def as_states(
 
     Examples
     --------
-    >>> from arcuate.analysis._inputs import as_states
+    >>> from arcuate._inputs import as_states
     >>> as_states([[1.0, 2.0]], where="f", name="x").shape
     (1, 1, 2)
     """
@@ -133,7 +133,7 @@ def as_samples(value: ArrayLike, *, where: str, name: str, least: int = 3) -> Fl
 
     Examples
     --------
-    >>> from arcuate.analysis._inputs import as_samples
+    >>> from arcuate._inputs import as_samples
     >>> as_samples([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], where="f", name="x").shape
     (4, 2)
     """
@@ -171,7 +171,7 @@ def as_times(
 
     Examples
     --------
-    >>> from arcuate.analysis._inputs import as_times
+    >>> from arcuate._inputs import as_times
     >>> as_times([0.0, 0.01], 2, where="f").tolist()
     [0.0, 0.01]
     """
@@ -212,7 +212,7 @@ def seconds(value: Any, *, where: str, name: str, low_open: bool = False) -> flo
 
     Examples
     --------
-    >>> from arcuate.analysis._inputs import seconds
+    >>> from arcuate._inputs import seconds
     >>> seconds("150 ms", where="f", name="exclude")
     0.15
     """
@@ -239,7 +239,7 @@ def seconds_array(value: Any, *, where: str, name: str) -> Floats:
 
     Examples
     --------
-    >>> from arcuate.analysis._inputs import seconds_array
+    >>> from arcuate._inputs import seconds_array
     >>> seconds_array(["200 ms", "1 s"], where="f", name="latencies").tolist()
     [0.2, 1.0]
     """
