@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from arcuate.ctm._answers import classes_of
 from arcuate.ctm._checks import check_heads, check_widths, part
@@ -131,7 +130,11 @@ def sigmoid(x: Array) -> Array:
     0.5
     """
     xp = namespace(x)
-    return expit(x) if xp is np else xp.sigmoid(x)
+    if xp is not np:
+        return xp.sigmoid(x)
+    from scipy.special import expit
+
+    return expit(x)
 
 
 def glu(x: Array) -> Array:
