@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import hits
+from arcuate.tasks._drawn import DrawnTask, as_batch
 from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["AssociateTrials", "PairedAssociates"]
@@ -210,7 +210,7 @@ class AssociateTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedAssociates:
+class PairedAssociates(DrawnTask[AssociateTrials]):
     """Pairs of a key and a value in chunks, then as many keys as a chunk has, whose values are asked.
 
     Keys of a trial differ; a value may come more than once. Which keys are asked, and in which order, is
@@ -253,33 +253,9 @@ class PairedAssociates:
             bound = f"must be no less than the {self.n_chunks * self.chunk} pairs of a trial"
             raise TaskError.of(where="PairedAssociates", name="n_keys", value=self.n_keys, bound=bound)
 
-    def draw(self, n_trials: int, *, seed: int) -> AssociateTrials:
-        """Draw trials.
-
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/paired_associates"``.
-
-        Returns
-        -------
-        AssociateTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> PairedAssociates(n_chunks=2).draw(2, seed=3).n_trials
-        2
-        """
-        high = MAX_CELLS // self.n_keys
-        n = check_int(n_trials, where="PairedAssociates.draw", name="n_trials", high=high)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/paired_associates"), n)
+    @property
+    def _most(self) -> int:
+        return MAX_CELLS // self.n_keys
 
     def batches(
         self, size: int, *, n_chunks: Sequence[int] | None = None
@@ -310,7 +286,7 @@ class PairedAssociates:
         >>> x.shape, targets.shape
         ((64, 9, 4, 2), (64, 4))
         """
-        n = check_int(size, where="PairedAssociates.batches", name="size", high=MAX_CELLS // self.n_keys)
+        n = check_int(size, where="PairedAssociates.batches", name="size", high=self._most)
         lengths = [self.n_chunks] if n_chunks is None else list(n_chunks)
         if not lengths:
             bound = "must be one number or more"
@@ -318,8 +294,7 @@ class PairedAssociates:
         tasks = [replace(self, n_chunks=length) for length in lengths]
 
         def batch(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            x, targets = tasks[generator.integers(len(tasks))]._drawn(generator, n).frames()
-            return x, targets.copy()
+            return as_batch(tasks[generator.integers(len(tasks))]._drawn(generator, n))
 
         return batch
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import given_answers
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["CELLS", "MOVES", "Maze", "MazeTrials"]
@@ -355,7 +355,7 @@ class MazeTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Maze:
+class Maze(DrawnTask[MazeTrials]):
     """Mazes in which exactly one way leads from any open cell to any other, start and goal in two rooms.
 
     Rooms are the cells with odd row and column, counted from 0; the cells between two rooms are wall or
@@ -392,59 +392,9 @@ class Maze:
             fix = f"use {self.size - 1} or {self.size + 1}"
             raise TaskError.of(where="Maze", name="size", value=self.size, bound="must be odd", fix=fix)
 
-    def draw(self, n_trials: int, *, seed: int) -> MazeTrials:
-        """Draw trials.
-
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/maze"``.
-
-        Returns
-        -------
-        MazeTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> Maze(size=13).draw(5, seed=3).walls.shape
-        (5, 13, 13)
-        """
-        n = check_int(n_trials, where="Maze.draw", name="n_trials", high=MAX_CELLS // self.size**2)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/maze"), n)
-
-    def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes new ``frames()`` from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = Maze().batches(64)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((64, 4, 9, 9), (64, 10))
-        """
-        n = check_int(size, where="Maze.batches", name="size", high=MAX_CELLS // self.size**2)
-        return lambda generator: self._drawn(generator, n).frames()
+    @property
+    def _most(self) -> int:
+        return MAX_CELLS // self.size**2
 
     def _drawn(self, generator: np.random.Generator, n: int) -> MazeTrials:
         side = self.size // 2

@@ -8,14 +8,13 @@ Task of A. Santoro and others, Relational recurrent neural networks, arXiv 1806.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import check_int
 from arcuate.tasks._answers import hits
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["NthFarthest", "NthFarthestTrials"]
@@ -181,7 +180,7 @@ class NthFarthestTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NthFarthest:
+class NthFarthest(DrawnTask[NthFarthestTrials]):
     """Vectors with labels in random order, and the question which is the nth farthest from one of them.
 
     Numbers are even between -1 and 1, labels, rank and reference random. Rank 0 asks for the farthest vector;
@@ -215,65 +214,6 @@ class NthFarthest:
     def __post_init__(self) -> None:
         check_int(self.n_vectors, where="NthFarthest", name="n_vectors", low=2, high=MAX_SIZE)
         check_int(self.n_dims, where="NthFarthest", name="n_dims", high=MAX_SIZE)
-
-    def draw(self, n_trials: int, *, seed: int) -> NthFarthestTrials:
-        """Draw trials.
-
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/nth_farthest"``.
-
-        Returns
-        -------
-        NthFarthestTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> NthFarthest().draw(2, seed=3).n_trials
-        2
-        """
-        n = check_int(n_trials, where="NthFarthest.draw", name="n_trials", high=self._most)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/nth_farthest"), n)
-
-    def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = NthFarthest().batches(64)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((64, 8, 40), (64,))
-        """
-        n = check_int(size, where="NthFarthest.batches", name="size", high=self._most)
-
-        def batch(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            x, targets = self._drawn(generator, n).frames()
-            return x, targets.copy()
-
-        return batch
 
     @property
     def _most(self) -> int:

@@ -10,14 +10,13 @@ N. Cohen, Catastrophic interference in connectionist networks (1989). Sizes are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import check_int
 from arcuate.tasks._answers import hits
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["PairListTrials", "PairLists"]
@@ -214,7 +213,7 @@ class PairListTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairLists:
+class PairLists(DrawnTask[PairListTrials]):
     """Two lists of the same items, each in its context and with its own order of as many responses.
 
     Items and contexts are vectors of numbers from a normal law. Response and item go together at random, so
@@ -248,65 +247,6 @@ class PairLists:
     def __post_init__(self) -> None:
         for name, low in (("n_items", 2), ("n_features", 1), ("n_context", 1)):
             check_int(getattr(self, name), where="PairLists", name=name, low=low, high=MAX_SIZE)
-
-    def draw(self, n_trials: int, *, seed: int) -> PairListTrials:
-        """Draw trials.
-
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/pair_lists"``.
-
-        Returns
-        -------
-        PairListTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> PairLists().draw(2, seed=3).n_trials
-        2
-        """
-        n = check_int(n_trials, where="PairLists.draw", name="n_trials", high=self._most)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/pair_lists"), n)
-
-    def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = PairLists().batches(8)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((8, 2, 20, 40), (8, 2, 20))
-        """
-        n = check_int(size, where="PairLists.batches", name="size", high=self._most)
-
-        def batch(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            x, targets = self._drawn(generator, n).frames()
-            return x, targets.copy()
-
-        return batch
 
     @property
     def _most(self) -> int:

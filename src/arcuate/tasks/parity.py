@@ -8,14 +8,13 @@ computation time for recurrent neural networks (2016), arXiv 1603.08983.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import given_answers
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.blocks import MAX_TRIALS
 from arcuate.tasks.forms import Drive, Tokens, drive
 
@@ -178,7 +177,7 @@ class ParityTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parity:
+class Parity(DrawnTask[ParityTrials]):
     """Rows of +1 and -1, each sign with probability 1/2, and their parity up to each place.
 
     Parameters
@@ -205,61 +204,10 @@ class Parity:
     def __post_init__(self) -> None:
         check_int(self.length, where="Parity", name="length", high=MAX_LENGTH)
 
-    def draw(self, n_trials: int, *, seed: int) -> ParityTrials:
-        """Draw trials.
+    @property
+    def _most(self) -> int:
+        return MAX_TRIALS // self.length
 
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/parity"``.
-
-        Returns
-        -------
-        ParityTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> Parity(length=5).draw(2, seed=3).n_trials
-        2
-        """
-        n = check_int(n_trials, where="Parity.draw", name="n_trials", high=MAX_TRIALS // self.length)
-        signs, odd = self._drawn(rng.stream(rng.check_seed(seed), "task/parity"), n)
-        return ParityTrials(signs=signs, odd=odd)
-
-    def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = Parity(length=8).batches(64)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((64, 8), (64, 8))
-        """
-        n = check_int(size, where="Parity.batches", name="size", high=MAX_TRIALS // self.length)
-        return lambda generator: self._drawn(generator, n)
-
-    def _drawn(self, generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(self, generator: np.random.Generator, n: int) -> ParityTrials:
         plus = generator.integers(2, size=(n, self.length))
-        return (2 * plus - 1).astype(np.float32), (1 - plus).cumsum(axis=1) % 2
+        return ParityTrials(signs=(2 * plus - 1).astype(np.float32), odd=(1 - plus).cumsum(axis=1) % 2)

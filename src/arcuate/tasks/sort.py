@@ -8,14 +8,13 @@ distribution, answered by their places in rising order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import given_answers
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.blocks import MAX_TRIALS
 from arcuate.tasks.forms import Drive, Tokens, drive
 
@@ -202,7 +201,7 @@ class SortTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sort:
+class Sort(DrawnTask[SortTrials]):
     """Lists of numbers from a standard normal distribution, and their rising order.
 
     Numbers are rounded to three decimals, so that the token form has all there is, and lists in which two are
@@ -232,65 +231,14 @@ class Sort:
     def __post_init__(self) -> None:
         check_int(self.length, where="Sort", name="length", low=2, high=MAX_LENGTH)
 
-    def draw(self, n_trials: int, *, seed: int) -> SortTrials:
-        """Draw trials.
+    @property
+    def _most(self) -> int:
+        return MAX_TRIALS // self.length
 
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/sort"``.
-
-        Returns
-        -------
-        SortTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> Sort(length=5).draw(2, seed=3).n_trials
-        2
-        """
-        n = check_int(n_trials, where="Sort.draw", name="n_trials", high=MAX_TRIALS // self.length)
-        values, order = self._drawn(rng.stream(rng.check_seed(seed), "task/sort"), n)
-        return SortTrials(values=values, order=order)
-
-    def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = Sort(length=6).batches(64)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((64, 6), (64, 6))
-        """
-        n = check_int(size, where="Sort.batches", name="size", high=MAX_TRIALS // self.length)
-        return lambda generator: self._drawn(generator, n)
-
-    def _drawn(self, generator: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(self, generator: np.random.Generator, n: int) -> SortTrials:
         values, doubled = np.zeros((n, self.length)), np.ones(n, dtype=bool)
         while doubled.any():
             drawn = generator.standard_normal((int(doubled.sum()), self.length))
             values[doubled] = np.clip(np.round(drawn, DECIMALS), -9.999, 9.999)
             doubled = (np.diff(np.sort(values, axis=1), axis=1) == 0).any(axis=1)
-        return values.astype(np.float32), values.argsort(axis=1)
+        return SortTrials(values=values.astype(np.float32), order=values.argsort(axis=1))

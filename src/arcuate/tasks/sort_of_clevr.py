@@ -10,14 +10,13 @@ reach 8450; and ternary questions name only the first five colors, here all six.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate import rng
-from arcuate.errors import TaskError, check_choice, check_int
+from arcuate.errors import TaskError, check_choice
 from arcuate.tasks._answers import hits
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = [
@@ -250,7 +249,7 @@ class SortOfClevrTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SortOfClevr:
+class SortOfClevr(DrawnTask[SortOfClevrTrials]):
     """Six objects, one of each color, on 75 x 75 pixels, and one of nine questions about them.
 
     Centers are whole numbers from 5 to 69, two of a scene at least 10 apart; a square has sides of 11 pixels,
@@ -309,68 +308,9 @@ class SortOfClevr:
             bound = "must be a tuple of families, each once"
             raise TaskError.of(where="SortOfClevr", name="families", value=given, bound=bound)
 
-    def draw(self, n_trials: int, *, seed: int) -> SortOfClevrTrials:
-        """Draw trials.
-
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/sort_of_clevr"``; the same trials in both views.
-
-        Returns
-        -------
-        SortOfClevrTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> SortOfClevr(view="pixels").draw(2, seed=3).n_trials
-        2
-        """
-        n = check_int(n_trials, where="SortOfClevr.draw", name="n_trials", high=MAX_SCENES)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/sort_of_clevr"), n)
-
-    def batches(
-        self, size: int
-    ) -> Callable[[np.random.Generator], tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = SortOfClevr().batches(64)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((64, 7, 28), (64,))
-        """
-        n = check_int(size, where="SortOfClevr.batches", name="size", high=MAX_SCENES)
-
-        def batch(
-            generator: np.random.Generator,
-        ) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]:
-            x, targets = self._drawn(generator, n).frames()
-            return x, targets.copy()
-
-        return batch
+    @property
+    def _most(self) -> int:
+        return MAX_SCENES
 
     def _drawn(self, generator: np.random.Generator, n: int) -> SortOfClevrTrials:
         centers, circles = _scenes(generator, n), generator.integers(2, size=(n, _N)) > 0

@@ -10,14 +10,13 @@ differ by 5 % or less is drawn as equilateral only; pixels are 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate import rng
 from arcuate.errors import check_int
 from arcuate.tasks._answers import hits
+from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.forms import Drive, Tokens, drive
 
 __all__ = ["TriangleTrials", "Triangles"]
@@ -166,7 +165,7 @@ class TriangleTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Triangles:
+class Triangles(DrawnTask[TriangleTrials]):
     """Images of three clusters of points, in half of them at the corners of an equilateral triangle.
 
     Around each corner lie four pairs of discs of radius 2, the two of a pair on opposite sides of it, at most
@@ -199,64 +198,9 @@ class Triangles:
     def __post_init__(self) -> None:
         check_int(self.size, where="Triangles", name="size", low=16, high=512)
 
-    def draw(self, n_trials: int, *, seed: int) -> TriangleTrials:
-        """Draw trials.
-
-        Parameters
-        ----------
-        n_trials : int
-            How many.
-        seed : int
-            Seed of the draws, stream ``"task/triangles"``.
-
-        Returns
-        -------
-        TriangleTrials
-
-        Raises
-        ------
-        SpecError
-            If the number of trials is out of bounds.
-
-        Examples
-        --------
-        >>> Triangles().draw(2, seed=3).n_trials
-        2
-        """
-        n = check_int(n_trials, where="Triangles.draw", name="n_trials", high=MAX_PIXELS // self.size**2)
-        return self._drawn(rng.stream(rng.check_seed(seed), "task/triangles"), n)
-
-    def batches(self, size: int) -> Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]:
-        """Return what `arcuate.nn.fit` draws its batches from.
-
-        Parameters
-        ----------
-        size : int
-            Trials of a batch.
-
-        Returns
-        -------
-        callable
-            Makes (x, targets), as ``frames()`` of new trials, from a NumPy generator.
-
-        Raises
-        ------
-        SpecError
-            If the size is out of bounds.
-
-        Examples
-        --------
-        >>> x, targets = Triangles().batches(8)(np.random.default_rng(0))
-        >>> x.shape, targets.shape
-        ((8, 1, 64, 64), (8,))
-        """
-        n = check_int(size, where="Triangles.batches", name="size", high=MAX_PIXELS // self.size**2)
-
-        def batch(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            x, targets = self._drawn(generator, n).frames()
-            return x, targets.copy()
-
-        return batch
+    @property
+    def _most(self) -> int:
+        return MAX_PIXELS // self.size**2
 
     def _drawn(self, generator: np.random.Generator, n: int) -> TriangleTrials:
         answers = generator.integers(2, size=n)
