@@ -17,9 +17,11 @@ __all__ = [
     "Floats",
     "as_targets",
     "by_position",
+    "certainty_of",
     "classes_of",
     "most_certain",
     "normalized_entropy",
+    "plain",
     "probabilities",
 ]
 
@@ -56,6 +58,16 @@ def classes_of(outputs: int, shape: Sequence[int]) -> int:
     return classes
 
 
+def plain(value: Any) -> np.ndarray:
+    """Return a tensor or an array as an array of NumPy."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
+def certainty_of(thought: Thought) -> Floats:
+    """Certainty of every tick (B, T)."""
+    return plain(thought.certainties)[:, 1].astype(np.float64, copy=False)
+
+
 def by_position(thought: Thought, positions: int) -> Floats:
     """Logits (B, positions, classes, T).
 
@@ -73,7 +85,7 @@ def by_position(thought: Thought, positions: int) -> Floats:
     SpecError
         If the outputs do not fall into so many positions of two classes or more.
     """
-    logits = np.asarray(thought.predictions, dtype=np.float64)
+    logits = plain(thought.predictions).astype(np.float64, copy=False)
     batch, outputs, ticks = logits.shape
     check_int(positions, where="CTM", name="positions")
     if outputs % positions or outputs // positions < 2:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate.ctm._answers import plain
 from arcuate.ctm.dynamics import pair_list
 from arcuate.errors import SpecError, check_choice
 from arcuate.recording import Recording
@@ -26,11 +27,6 @@ SITES = (
 """Sites of a recorded thought; those of the attention are missing where there is none."""
 
 LABELS = ("stimulus", "repeat", "condition")
-
-
-def plain(value: Any) -> np.ndarray:
-    """Return a tensor or an array as an array of NumPy."""
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def build(

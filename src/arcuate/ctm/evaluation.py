@@ -18,6 +18,7 @@ from arcuate.ctm._answers import (
     Floats,
     as_targets,
     by_position,
+    certainty_of,
     classes_of,
     most_certain,
     normalized_entropy,
@@ -88,7 +89,7 @@ def answers_by_tick(thought: Thought, readout: str = "most certain", *, position
     """
     check_choice(readout, READOUTS, where="CTM", name="readout")
     logits = by_position(thought, positions)
-    sure = np.asarray(thought.certainties, dtype=np.float64)[:, 1]
+    sure = certainty_of(thought)
     if readout == "last":
         return np.asarray(logits.argmax(2))
     if readout == "most certain":
@@ -140,7 +141,7 @@ def accuracy_by_tick(thought: Thought, targets: ArrayLike, *, level: float = 0.9
     import xarray as xr
 
     wanted = as_targets(thought, targets)
-    sure = np.asarray(thought.certainties, dtype=np.float64)[:, 1]
+    sure = certainty_of(thought)
     right = np.stack(
         [answers_by_tick(thought, name, positions=wanted.shape[1]) == wanted[..., None] for name in READOUTS]
     )
@@ -431,7 +432,7 @@ def thinking_time(
     below = entropy < threshold
     settled = np.where(below.any(2), below.argmax(2) + 1.0, np.nan)
     surest = entropy.argmin(2) + 1
-    sure = np.asarray(thought.certainties, dtype=np.float64)[:, 1]
+    sure = certainty_of(thought)
     columns: dict[str, Any] = {
         "surest": (("trial", "position"), surest),
         "settled": (("trial", "position"), settled),

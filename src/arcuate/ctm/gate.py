@@ -12,7 +12,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.ctm._answers import Floats, as_targets, by_position, most_certain, probabilities
+from arcuate.ctm._answers import (
+    Floats,
+    as_targets,
+    by_position,
+    certainty_of,
+    most_certain,
+    probabilities,
+)
 from arcuate.ctm.halting import Decision, TickState
 from arcuate.ctm.inference import Thought
 from arcuate.errors import FitError, check_choice, check_real
@@ -122,7 +129,7 @@ class LearnedExit(Estimator):
             bound = f"must hold more than {len(FEATURES) + 1} trials"
             raise FitError.of(where=where, name="thought", value=n, bound=bound)
         logits = by_position(thought, right.shape[1])
-        certainty = np.asarray(thought.certainties, dtype=np.float64)[:, 1]
+        certainty = certainty_of(thought)
         errors = _errors(logits, right, certainty) + cost * np.arange(1, ticks + 1) / ticks
         self.wanted_ = errors.argmin(1) + 1
         before = np.concatenate((np.zeros((n, 1)), certainty[:, :-1]), axis=1)

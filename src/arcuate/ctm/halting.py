@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from arcuate.ctm._answers import Floats, classes_of
+from arcuate.ctm._answers import Floats, classes_of, plain
 from arcuate.ctm._layout import Arrays, Walk
 from arcuate.ctm.dynamics import certainty
 from arcuate.ctm.inference import Thought, predict, prepare, start
@@ -570,8 +570,8 @@ class _Finished:
     def step(self) -> _Seen:
         self._tick += 1
         seen, tick, rows = self._thought, self._tick, self._rows
-        predicted = np.asarray(seen.predictions)[rows, :, tick], np.asarray(seen.certainties)[rows, 1, tick]
-        neurons = np.asarray(seen.post_activations[tick]), np.asarray(seen.sync_out[tick])
+        predicted = plain(seen.predictions)[rows, :, tick], plain(seen.certainties)[rows, 1, tick]
+        neurons = plain(seen.post_activations[tick]), plain(seen.sync_out[tick])
         return _Seen(*predicted, *(part[rows] for part in neurons))
 
     def keep(self, rows: np.ndarray) -> None:
