@@ -13,10 +13,14 @@ torch = pytest.importorskip("torch")
 from arcuate.errors import ArcuateError, FileFormatError, NonFiniteError, SpecError, UnknownNameError  # noqa: E402
 from arcuate.nn import (  # noqa: E402
     ContinuousThoughtMachine,
+    QuestionThoughtMachine,
+    SeriesThoughtMachine,
     ThoughtAgent,
     WindowedThoughtMachine,
+    fit,
     load_official,
     load_official_window,
+    tick_loss,
 )
 from arcuate.nn.backbones import ControlBackbone, GridBackbone, ResNet, backbone_of  # noqa: E402
 
@@ -42,6 +46,25 @@ def image(name: Any, channels: int | None = 1, **options: Any) -> Any:
         n_outputs=3, n_ticks=2, n_neurons=16, width=4, heads=2, n_out=4, n_action=4, history=3, hidden=2,
         backbone=name, n_features=channels, **options,
     )  # fmt: skip
+
+
+def features() -> Any:
+    return ContinuousThoughtMachine(n_outputs=3, n_ticks=2, n_neurons=8, width=2, heads=0, n_out=3, history=3)
+
+
+def series() -> Any:
+    return SeriesThoughtMachine(n_outputs=3, n_neurons=8, width=2, n_out=3, history=3)
+
+
+def questions() -> Any:
+    return QuestionThoughtMachine(
+        n_outputs=3, n_ticks=1, ticks_per_image=1, ticks_per_part=1, n_neurons=8, width=4, heads=2, n_out=3,
+        n_action=3, history=3,
+    )  # fmt: skip
+
+
+def learn(x: Any) -> Any:
+    return fit(features(), lambda rng: (x, X), tick_loss, steps=1, seed=1, progress=False)
 
 
 def after(**changes: Any) -> Any:
@@ -79,6 +102,12 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         ("2 numbers", "(2, 3)"),
     ),
     "one observation without a trial": (lambda: machine()(torch.ones(2)), SpecError, "x", ("(2,)",)),
+    "a word for observations": (lambda: machine()("abc"), SpecError, "x", ("tensor", "str")),
+    "a word for features": (lambda: features()("abc"), SpecError, "x", ("tensor", "str")),
+    "a word for a series": (lambda: series()("abc"), SpecError, "x", ("tensor", "str")),
+    "a word for a question": (lambda: questions()((torch.ones(1), "abc")), SpecError, "question", ("str",)),
+    "a word for ends": (lambda: machine()(X, machine()(X), done="abc"), SpecError, "done", ("str",)),
+    "words to learn from": (lambda: learn("abc"), SpecError, "batches", ("tensor", "str")),
     "no trial": (lambda: machine()(torch.ones(0, 2)), SpecError, "x", ("(0, 2)",)),
     "nan in an observation": (
         lambda: machine()(torch.tensor([[1.0, 1], [1, NAN]])),

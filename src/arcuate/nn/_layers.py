@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +15,23 @@ from torch import nn
 from torch.nn import functional as F
 
 from arcuate.ctm import positional_code
+from arcuate.errors import SpecError
 from arcuate.nn._product import Product
 from arcuate.rng import stream
 
-__all__ = ["NeuronModels", "Positions", "SynapseUNet", "initialize", "synapses"]
+__all__ = ["NeuronModels", "Positions", "SynapseUNet", "as_tensor", "initialize", "synapses"]
 
 NARROWEST = 16
 """Width of a U-Net at its bottom (official code)."""
+
+
+def as_tensor(value: Any, device: torch.device, *, where: str, name: str = "x") -> torch.Tensor:
+    """Return what a model was given as a tensor, or refuse what cannot be one."""
+    try:
+        return torch.as_tensor(value, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        bound = f"must be a tensor or an array of numbers, not {type(value).__name__}"
+        raise SpecError.of(where=where, name=name, bound=bound) from error
 
 
 def synapses(n_in: int, n_neurons: int, *, depth: int, dropout: float) -> nn.Module:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from arcuate.ctm import WindowThought, neuron_models, synapse, update_trace, windowed_synchrony
 from arcuate.ctm.dynamics import WINDOW_DECAY_MAX
 from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, check_real
-from arcuate.nn._layers import NeuronModels, SynapseUNet, initialize
+from arcuate.nn._layers import NeuronModels, SynapseUNet, as_tensor, initialize
 from arcuate.nn.backbones import ControlBackbone, GridBackbone
 from arcuate.nn.ctm import load_weights, read_weights
 from arcuate.rng import check_seed, stream
@@ -219,7 +219,7 @@ class WindowedThoughtMachine(nn.Module):  # type: ignore[misc]
 
     def _features(self, x: torch.Tensor) -> torch.Tensor:
         own = self.start_trace
-        x = torch.as_tensor(x, device=own.device)
+        x = as_tensor(x, own.device, where="CTM")
         if not torch.isfinite(x).all():
             place = torch.nonzero(~torch.isfinite(x))[0].tolist()
             bound = f"must be finite; x{place} is {x[tuple(place)].item()}, and tick 1 would read it"
@@ -248,7 +248,7 @@ class WindowedThoughtMachine(nn.Module):  # type: ignore[misc]
                 raise SpecError.of(where="CTM", name=name, bound=bound)
         if done is None:
             return previous.trace, previous.activated_trace
-        done = torch.as_tensor(done, device=first.device)
+        done = as_tensor(done, first.device, where="CTM", name="done")
         if done.shape != (batch,):
             bound = f"must have shape {(batch,)}, not {tuple(done.shape)}"
             raise SpecError.of(where="CTM", name="done", bound=bound)

@@ -35,6 +35,7 @@ from arcuate.nn._attention import Reader, Tokens, reading
 from arcuate.nn._layers import (
     NeuronModels,
     Positions,
+    as_tensor,
     initialize,
     synapses,
 )
@@ -421,7 +422,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
     def _checked(self, x: torch.Tensor) -> torch.Tensor:
         """Return the input in the precision of the model, or refuse it."""
         own = self.start_trace
-        x = torch.as_tensor(x, device=own.device)
+        x = as_tensor(x, own.device, where="CTM")
         kind, n_features = self._input if self.heads else ("plain", self.width)
         wanted: dict[str, tuple[tuple[int, ...], int | None, str]] = {
             "plain": ((2,), n_features, f"(trials, {n_features})"),

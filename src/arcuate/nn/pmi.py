@@ -17,6 +17,7 @@ from torch import nn
 from arcuate.errors import NonFiniteError, SpecError
 from arcuate.memory import PMIConfig, PMIMemory, PMIState, PMIStep, draw_parameters, pmi_step
 from arcuate.memory.inference import check_state, initial_state
+from arcuate.nn._layers import as_tensor
 from arcuate.rng import check_seed, stream
 
 __all__ = ["PMIModule", "beginning", "check_input", "derived_seed", "initialize_linear", "named", "plant"]
@@ -242,10 +243,7 @@ def check_input(
     NonFiniteError
         If a number is not finite; the first is named.
     """
-    try:
-        x = torch.as_tensor(x, device=like.device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise SpecError.of(where=where, name=name, bound="is no tensor") from error
+    x = as_tensor(x, like.device, where=where, name=name)
     fits = x.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, x.shape, strict=True))
     if not fits or not x.numel() or x.is_complex():
         words = ", ".join("any" if n is None else str(n) for n in shape)

@@ -27,7 +27,7 @@ from arcuate.ctm import (
 )
 from arcuate.ctm.dynamics import DECAY_MAX
 from arcuate.errors import NonFiniteError, SpecError, check_int
-from arcuate.nn._layers import initialize
+from arcuate.nn._layers import as_tensor, initialize
 from arcuate.nn.backbones import features_of, pixel_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, _check_activity
 
@@ -176,7 +176,10 @@ class QuestionThoughtMachine(ContinuousThoughtMachine):
         where, own = "QuestionThoughtMachine", self.start_trace
         if not isinstance(x, (tuple, list)) or len(x) != 2:
             raise SpecError.of(where=where, name="x", bound="must be a pair of images and questions")
-        images, question = (torch.as_tensor(part, device=own.device) for part in x)
+        images, question = (
+            as_tensor(part, own.device, where=where, name=name)
+            for part, name in zip(x, ("images", "question"), strict=True)
+        )
         if images.ndim != 5 or images.shape[2] != self.n_channels or not images.numel():
             bound = f"must have shape (trials, images, {self.n_channels}, h, w), not {tuple(images.shape)}"
             raise SpecError.of(where=where, name="images", bound=bound)
@@ -267,7 +270,7 @@ class SeriesThoughtMachine(ContinuousThoughtMachine):
         """
         ticks = check_int(self.n_ticks if n_ticks is None else n_ticks, where="CTM", name="n_ticks")
         own = self.start_trace
-        x = torch.as_tensor(x, device=own.device)
+        x = as_tensor(x, own.device, where="SeriesThoughtMachine")
         if x.ndim != 3 or x.shape[2] != self.width or not x.numel():
             bound = f"must have shape (trials, rows, {self.width}), not {tuple(x.shape)}"
             raise SpecError.of(where="SeriesThoughtMachine", name="x", bound=bound)

@@ -30,6 +30,7 @@ from arcuate.errors import (
     check_int,
     check_real,
 )
+from arcuate.nn._layers import as_tensor
 from arcuate.recording.files import publish
 from arcuate.rng import check_seed, stream
 
@@ -324,7 +325,7 @@ def _as_tensors(part: Any, device: torch.device) -> Any:
     """Return an array, or each of a tuple, as a tensor."""
     if isinstance(part, tuple):
         return tuple(_as_tensors(one, device) for one in part)
-    return torch.as_tensor(part, device=device)
+    return as_tensor(part, device, where="fit", name="batches")
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:
