@@ -61,7 +61,12 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         "tokens",
         ("[0, 0, 0]", "nan"),
     ),
-    "tokens that are words": (lambda: module()([["a"]]), SpecError, "tokens", ("must be a tensor", "not list")),
+    "tokens that are words": (
+        lambda: module()([["a"]]),
+        SpecError,
+        "tokens",
+        ("must be a tensor", "not list"),
+    ),
     "no state": (lambda: module()(torch.ones(1, 2, 8), 3), SpecError, "state", ("initial_state",)),
     "state of another batch": (
         lambda: module()(torch.ones(1, 2, 8), module().initial_state(2)),
