@@ -306,9 +306,13 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
         x = self._checked(x)
         tokens = self._tokens(x) if self.heads else None
         seen = (self._run if self._is_written_out() else self._think)(x, ticks, tokens)
+        return self._thought(seen, None if tokens is None else tokens.each)
+
+    def _thought(self, seen: Ticks, key_values: torch.Tensor | None) -> Thought:
+        """Read the predictions of all ticks, and check that they are numbers."""
         predictions = self.output_projector(seen.post if self.readout == "state" else seen.sync_out)
         _check_activity(predictions, seen.post)
-        certainties = certainty(predictions.flatten(0, 1), self.shape).unflatten(0, (ticks, len(x)))
+        certainties = certainty(predictions.flatten(0, 1), self.shape).unflatten(0, seen.post.shape[:2])
         return Thought(
             predictions=predictions.permute(1, 2, 0),
             certainties=certainties.permute(1, 2, 0),
@@ -318,7 +322,7 @@ class ContinuousThoughtMachine(nn.Module):  # type: ignore[misc]
             post_activations=seen.post,
             attention=None if seen.attention is None else seen.attention.unsqueeze(3),
             reads=seen.reads,
-            key_values=None if tokens is None else tokens.each,
+            key_values=key_values,
             trace=seen.trace,
         )
 

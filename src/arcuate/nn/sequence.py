@@ -17,19 +17,17 @@ from torch import nn
 from arcuate.ctm import (
     Thought,
     attention_read,
-    certainty,
-    decay_factor,
     pair_list,
     pair_products,
     project_keys_values,
     step_synchrony,
     synchrony,
 )
-from arcuate.ctm.dynamics import DECAY_MAX
 from arcuate.errors import NonFiniteError, SpecError, check_int
 from arcuate.nn._layers import as_tensor, initialize
+from arcuate.nn._pass import Ticks
 from arcuate.nn.backbones import features_of, pixel_backbone
-from arcuate.nn.ctm import ContinuousThoughtMachine, _check_activity
+from arcuate.nn.ctm import ContinuousThoughtMachine
 
 __all__ = ["QuestionThoughtMachine", "SeriesThoughtMachine"]
 
@@ -296,11 +294,6 @@ def _pairs(model: ContinuousThoughtMachine, kind: str) -> tuple[torch.Tensor, to
     return pair_list(left, right, getattr(model, f"decay_params_{kind}").numel())
 
 
-def _factor(decay: torch.Tensor) -> torch.Tensor:
-    """What a tick leaves; a decay out of bounds counts as the bound and gets its gradient (official code)."""
-    return decay_factor(decay + (decay.clamp(0, DECAY_MAX) - decay).detach())
-
-
 def _think(
     model: ContinuousThoughtMachine, feeds: Sequence[Feed], key_values: torch.Tensor | None
 ) -> Thought:
@@ -308,9 +301,10 @@ def _think(
     batch = next(len(feed) for feed in feeds if isinstance(feed, torch.Tensor))
     drop = nn.Dropout(model.dropout if model.training else 0.0)
     affine, ready = model.synapses.ready(), model.trace_processor.ready()
-    out_pairs, r_out = _pairs(model, "out"), _factor(model.decay_params_out)
+    r, n_action = model._decays(0)[0], model.decay_params_action.numel() if model.heads else 0
+    out_pairs, r_out, r_action = _pairs(model, "out"), r[n_action:], r[:n_action]
     if model.heads:
-        action_pairs, r_action = _pairs(model, "action"), _factor(model.decay_params_action)
+        action_pairs = _pairs(model, "action")
         attention = dict(model.attention.named_parameters())
     z = model.start_activated_state.expand(batch, -1)
     window = model.start_trace.unsqueeze(-1).expand(-1, -1, batch)
@@ -333,22 +327,17 @@ def _think(
         after.append(z)
         out = step_synchrony(out, pair_products(z, out_pairs), r_out)
         read_out.append(synchrony(out))
-    sync_out, post = torch.stack(read_out), torch.stack(after)
-    predictions = model.output_projector(post if model.readout == "state" else sync_out)
-    _check_activity(predictions, post)
-    certainties = certainty(predictions.flatten(0, 1), model.shape).unflatten(0, (len(feeds), batch))
-    return Thought(
-        predictions=predictions.permute(1, 2, 0),
-        certainties=certainties.permute(1, 2, 0),
-        sync_out=sync_out,
+    looked = _stacked(looks)
+    seen = Ticks(
+        sync_out=torch.stack(read_out),
         sync_action=torch.stack(asked) if asked else None,
-        pre_activations=torch.stack(before),
-        post_activations=post,
-        attention=_stacked(looks),
+        pre=torch.stack(before),
+        post=torch.stack(after),
+        attention=None if looked is None else looked.squeeze(3),
         reads=torch.stack(reads),
-        key_values=key_values,
         trace=window.permute(2, 0, 1),
     )
+    return model._thought(seen, key_values)
 
 
 def _stacked(looks: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
