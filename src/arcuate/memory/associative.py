@@ -22,6 +22,7 @@ from arcuate.errors import (
     unknown,
 )
 from arcuate.memory._kernels import learn_pairs
+from arcuate.memory._rows import check_rows
 
 __all__ = ["RULES", "AssociativeMemory"]
 
@@ -139,8 +140,8 @@ class AssociativeMemory:
             If the memory grows beyond all bounds; what was stored before the call is kept.
         """
         alone = values is None
-        k = _rows(keys, self.d_key, repr(self), "keys")
-        v = k if alone else _rows(values, self.d_value, repr(self), "values")
+        k = check_rows(keys, self.d_key, repr(self), name="keys")
+        v = k if alone else check_rows(values, self.d_value, repr(self), name="values")
         if len(k) != len(v) or v.shape[1] != self.d_value:
             bound = f"must fit {len(k)} keys: ({len(k)}, {self.d_value})"
             raise SpecError.of(where=repr(self), name="values", value=v, bound=bound)
@@ -215,7 +216,7 @@ class AssociativeMemory:
         SpecError
             If the shape does not fit, or steps are asked of a rule that has one.
         """
-        state = _rows(queries, self.d_key, repr(self), "queries")
+        state = check_rows(queries, self.d_key, repr(self), name="queries")
         check_int(steps, where=repr(self), name="steps")
         if steps > 1 and (self.rule not in _RECURRENT or self.d_key != self.d_value):
             bound = "must be 1 for this rule and these widths"
@@ -261,11 +262,3 @@ def _checked_options(rule: str, given: dict[str, float]) -> dict[str, float]:
                 value, where=where, name=name, low=0, high=high, high_open=name == "eligibility"
             )
     return options
-
-
-def _rows(value: Any, width: int, where: str, name: str) -> np.ndarray:
-    """Take an array of rows of a width, at least one, all finite."""
-    array = check_array(value, where=where, name=name, shape=(None, width))
-    if not len(array):
-        raise SpecError.of(where=where, name=name, value=array, bound="must have at least one row")
-    return array

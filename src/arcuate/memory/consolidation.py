@@ -13,6 +13,7 @@ import numpy as np
 
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import NonFiniteError, SpecError, check_array, check_int, check_real
+from arcuate.memory._rows import check_rows
 from arcuate.rng import check_seed, stream
 
 __all__ = ["HippocampalStore", "SlowLearner", "consolidate", "replay"]
@@ -81,7 +82,7 @@ class HippocampalStore:
         >>> HippocampalStore(3, 1, n_units=50, n_active=4).encode(np.eye(3)).sum(axis=1)
         array([4., 4., 4.])
         """
-        driven = _rows(x, self.d_in, "HippocampalStore", "x") @ self.expansion
+        driven = check_rows(x, self.d_in, "HippocampalStore", name="x") @ self.expansion
         winners = np.argpartition(-driven, self.n_active - 1, axis=1)[:, : self.n_active]
         code = np.zeros_like(driven)
         np.put_along_axis(code, winners, 1.0, axis=1)
@@ -105,7 +106,7 @@ class HippocampalStore:
         >>> HippocampalStore(2, 1).write([[1.0, 0.0]], [[2.0]]).stored
         array([[1., 0.]])
         """
-        given = _rows(x, self.d_in, "HippocampalStore", "x")
+        given = check_rows(x, self.d_in, "HippocampalStore", name="x")
         said = check_array(y, where="HippocampalStore", name="y", shape=(len(given), self.d_out))
         code = self.encode(given)
         self.sums += code.T @ np.hstack((given, said))
@@ -194,7 +195,7 @@ class SlowLearner:
         >>> SlowLearner(2, 3).read([[0.0, 0.0]]).round(3)
         array([[0.333, 0.333, 0.333]])
         """
-        given = _rows(x, len(self.w1), "SlowLearner", "x")
+        given = check_rows(x, len(self.w1), "SlowLearner", name="x")
         return self._respond(np.tanh(given @ self.w1 + self.b1))
 
     def _respond(self, hidden: np.ndarray) -> np.ndarray:
@@ -228,7 +229,7 @@ class SlowLearner:
         >>> bool(slow.write([[1.0]], [[0.0, 1.0]]).read([[1.0]])[0, 1] > before)
         True
         """
-        given = _rows(x, len(self.w1), "SlowLearner", "x")
+        given = check_rows(x, len(self.w1), "SlowLearner", name="x")
         said = check_array(y, where="SlowLearner", name="y", shape=(len(given), len(self.b2)))
         hidden = np.tanh(given @ self.w1 + self.b1)
         error = (self._respond(hidden) * said.sum(axis=1, keepdims=True) - said) / len(given)
@@ -339,10 +340,3 @@ def consolidate(
             learner.write(*replay(store, batch, rng=rng, noise=noise))
             if tell:
                 tell(1)
-
-
-def _rows(value: Any, width: int, where: str, name: str) -> np.ndarray:
-    array = check_array(value, where=where, name=name, shape=(None, width))
-    if not len(array):
-        raise SpecError.of(where=where, name=name, value=array, bound="must have at least one row")
-    return array
