@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcuate import plot
+from arcuate import memory, plot
 from arcuate.analysis import amplitude_vs_probability as fit_line
 from arcuate.analysis import bootstrap_interval, trials_to_criterion
 from arcuate.errors import ArcuateError, SpecError, UnknownNameError
@@ -79,6 +79,9 @@ STUDY = {
     "spikes": [50.0, 40.0, 30.0, 20.0, 60.0],
 }
 """Columns of a study: two fields, a repeat, a missing value."""
+
+BLOCKING = memory.condition(memory.EXPERIMENTS["blocking"])
+HEBB = [memory.retrieval_error("hebb", [d // 4, d], d_key=d, trials=2) for d in (16, 32)]
 
 MAZES = Maze().draw(4, seed=0)
 
@@ -153,6 +156,17 @@ PROPER: dict[str, tuple[Any, str, str]] = {
         "median timing error (ms)",
         "",
     ),
+    "capacity_curves": (
+        lambda ax: plot.capacity_curves({"hebb": HEBB, "softmax": HEBB[0].drop_vars("closed_form")}, ax=ax),
+        "pairs / width of a key",
+        "squared error / power of a value",
+    ),
+    "conditioning": (lambda ax: plot.conditioning(BLOCKING, ax=ax), "trial", "strength"),
+    "forgetting": (
+        lambda ax: plot.forgetting({"alone": [[1.0, 0.5], [1.0, 0.2]], "replay": [1.0, 1.0]}, ax=ax),
+        "step",
+        "share that is still right",
+    ),
     "study_map": (lambda ax: plot.study_map(STUDY, "gain", "tau", metric="error", ax=ax), "gain", "tau"),
     "study_marginal": (
         lambda ax: plot.study_marginal(STUDY, "tau", metric="error", by="gain", ax=ax),
@@ -195,6 +209,11 @@ EMPTY: dict[str, Any] = {
     "modulators": lambda: plot.modulators({"time": TIMES}),
     "ablations": lambda: plot.ablations({}),
     "omission": lambda: plot.omission({}, withheld=(0, 1)),
+    "capacity_curves": lambda: plot.capacity_curves({}),
+    "capacity_curves of NaN": lambda: plot.capacity_curves(HEBB[0] * np.nan),
+    "conditioning of NaN": lambda: plot.conditioning(BLOCKING * np.nan),
+    "forgetting": lambda: plot.forgetting({}),
+    "forgetting of NaN": lambda: plot.forgetting([np.nan]),
     "study_map": lambda: plot.study_map({"x": [], "y": [], "m": []}, "x", "y", metric="m"),
     "study_map of NaN": lambda: plot.study_map({"x": [1], "y": [1], "m": [None]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [], "m": []}, "x", metric="m"),
@@ -216,6 +235,9 @@ ONE: dict[str, Any] = {
     "modulators": lambda: plot.modulators({"time": [0.0], "when": [1.0]}),
     "ablations": lambda: plot.ablations({"complete": 3.0}),
     "omission": lambda: plot.omission({"when": [1.0]}, withheld=(0, 1)),
+    "capacity_curves": lambda: plot.capacity_curves(HEBB[0].isel(n_items=[0], trial=[0])),
+    "conditioning": lambda: plot.conditioning(BLOCKING[:1, :1]),
+    "forgetting": lambda: plot.forgetting({"alone": [1.0]}),
     "study_map": lambda: plot.study_map({"x": [1], "y": ["a"], "m": [2.0]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [1], "m": [2.0]}, "x", metric="m"),
     "pareto": lambda: plot.pareto({"a": [1.0], "b": [1.0]}, {"a": "minimize", "b": "maximize"}),

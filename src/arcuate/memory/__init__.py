@@ -25,6 +25,7 @@ from arcuate.memory.pavlov import (
     condition,
     heads_needed,
     kamin,
+    lookup_chain,
     trace_conditioning,
 )
 from arcuate.memory.pmi import (
@@ -39,6 +40,7 @@ from arcuate.memory.pmi import (
     recall,
     remember,
 )
+from arcuate.memory.sequence import SequenceStore
 from arcuate.memory.tensor_brain import Decoding, TensorBrain
 from arcuate.memory.tokenizer import SpikeStateTokenizer, bursts
 from arcuate.memory.transformer import Encoding, encode, positions
@@ -57,6 +59,7 @@ __all__ = [
     "PMIState",
     "PMIStep",
     "Phase",
+    "SequenceStore",
     "SlowLearner",
     "SpikeStateTokenizer",
     "TensorBrain",
@@ -76,6 +79,7 @@ __all__ = [
     "heads_needed",
     "hebb_error",
     "kamin",
+    "lookup_chain",
     "mean_capacity",
     "parameter_shapes",
     "pmi_step",

@@ -16,6 +16,7 @@ import numpy as np
 
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.memory.associative import AssociativeMemory
+from arcuate.rng import check_seed, stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +28,7 @@ __all__ = [
     "condition",
     "heads_needed",
     "kamin",
+    "lookup_chain",
     "trace_conditioning",
 ]
 
@@ -256,6 +258,67 @@ def heads_needed(p: float, *, layers: int, failure: float) -> int:
     _open_unit(failure, where="heads_needed", name="failure")
     check_int(layers, where="heads_needed", name="layers")
     return math.ceil(math.log(layers / failure) / math.log(1 / p))
+
+
+def lookup_chain(
+    heads: int, *, n_items: int = 16, d_key: int = 16, layers: int = 16, chains: int = 200, seed: int = 0
+) -> xr.DataArray:
+    """Follow an item through look-ups in a row, and see when it is lost.
+
+    Every layer has, in each of its heads, a Hebbian memory of random unit keys and values of its own. What
+    the heads recall for the item at hand is compared with their values, the similarities are added, and the
+    item that is most alike goes on to the next layer.
+
+    Parameters
+    ----------
+    heads : int
+        Redundant memories of a layer.
+    n_items : int
+        Pairs in each memory, at least 2 (16, chosen).
+    d_key : int
+        Width of a key and of a value (16, chosen).
+    layers : int
+        Look-ups in a row.
+    chains : int
+        How many chains are followed.
+    seed : int
+        Address of the draws: ``memory/lookup_chain``.
+
+    Returns
+    -------
+    xarray.DataArray of int, (chain, layer)
+        The item after each layer; layer 0 is the start, item 0.
+
+    Raises
+    ------
+    SpecError
+        If a number is out of bounds.
+
+    Examples
+    --------
+    >>> item = lookup_chain(1, n_items=2, d_key=64, layers=3, chains=5)
+    >>> item.shape, float((item[:, -1] == 0).mean())
+    ((5, 4), 1.0)
+    """
+    import xarray as xr
+
+    where = "lookup_chain"
+    check_int(n_items, where=where, name="n_items", low=2)
+    for name, value in (("heads", heads), ("layers", layers), ("chains", chains)):
+        check_int(value, where=where, name=name)
+    memory = AssociativeMemory(d_key, d_key, rule="hebb")
+    rng = stream(check_seed(seed), "memory/lookup_chain")
+    item = np.zeros((chains, layers + 1), dtype=int)
+    for chain in range(chains):
+        for layer in range(layers):
+            score = np.zeros(n_items)
+            for _ in range(heads):
+                pairs = rng.standard_normal((2, n_items, d_key))
+                k, v = pairs / np.linalg.norm(pairs, axis=2, keepdims=True)
+                score += v @ memory.reset().write(k, v).read(k[item[chain, layer]][None])[0]
+            item[chain, layer + 1] = score.argmax()
+    coords = {"layer": np.arange(layers + 1)}
+    return xr.DataArray(item, dims=("chain", "layer"), coords=coords, name="item")
 
 
 def _open_unit(value: float, *, where: str, name: str) -> None:

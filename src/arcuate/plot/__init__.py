@@ -15,6 +15,7 @@ from arcuate.plot.learning import ablations, angle, timing_error, trials_to_crit
 from arcuate.plot.maze import maze
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
+from arcuate.plot.recall import capacity_curves, conditioning, forgetting
 from arcuate.plot.study import pareto, study_map, study_marginal
 from arcuate.plot.thought import (
     attention_path,
@@ -41,7 +42,10 @@ __all__ = [
     "attention_path",
     "calibration",
     "calibration_by_tick",
+    "capacity_curves",
+    "conditioning",
     "dimensionality",
+    "forgetting",
     "halting_curve",
     "maze",
     "modulators",

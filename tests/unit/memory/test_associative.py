@@ -185,3 +185,15 @@ def test_closed_forms_have_their_limits() -> None:
     assert ridge_error(10**9, 64) == pytest.approx(1.0)
     assert delta_error(10**6, 64) == pytest.approx(2.0, abs=1e-3)
     assert delta_error(1, 10**6) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_passes_write_the_same_pairs_again() -> None:
+    """Ten passes come close to least squares below the width, and not at it."""
+    curve = {
+        name: retrieval_error(rule, [16, 64], d_key=64, passes=passes, trials=5).error.mean("trial").values
+        for name, rule, passes in (("one", "delta", 1), ("ten", "delta", 10), ("ridge", "ridge", 1))
+    }
+    assert curve["ridge"].max() < 1e-8
+    assert curve["ten"][0] < 0.01 < 0.1 < curve["one"][0]
+    assert 0.05 < curve["ten"][1] < 0.3
+    assert "closed_form" not in retrieval_error("delta", [4], d_key=8, passes=2, trials=1)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from arcuate.memory import (
     EXPERIMENTS,
-    AssociativeMemory,
     Phase,
     acquisition,
     condition,
     heads_needed,
     kamin,
+    lookup_chain,
     trace_conditioning,
 )
+from arcuate.rng import stream
 
 # weights of A and B after 40 trials a phase at a rate of 0.2
 KAMIN = {
@@ -61,25 +64,32 @@ def test_redundant_heads_carry_a_chain() -> None:
     assert heads_needed(p, layers=16 * 5, failure=failure) == h + 1
 
 
+def test_a_chain_is_look_ups_of_hebbian_memories() -> None:
+    """The same draws, read by the matrix that a memory would have."""
+    item = lookup_chain(2, n_items=5, d_key=4, layers=3, chains=4, seed=3)
+    rng = stream(3, "memory/lookup_chain")
+    for chain in item.values:
+        for now, then in pairwise(chain):
+            score = np.zeros(5)
+            for _ in range(2):
+                k, v = (x / np.linalg.norm(x, axis=1)[:, None] for x in rng.standard_normal((2, 5, 4)))
+                score += v @ (k[now] @ sum(np.outer(a, b) for a, b in zip(k, v, strict=True)))
+            assert then == score.argmax()
+    assert len(np.unique(item)) > 1  # some go astray
+
+
 def test_a_chain_of_lookups_needs_heads_or_width() -> None:
     """Sixteen look-ups in a row, 16 pairs in keys of width 16: the share of chains that end right."""
+    for heads, width, expected in ((1, 16, 0.19), (2, 16, 0.89), (1, 32, 0.76)):
+        item = lookup_chain(heads, n_items=width, d_key=width, chains=150, seed=10)
+        p = float((item.diff("layer") != 0).mean())
+        share = float((item[:, -1] == 0).mean())
+        assert share == pytest.approx(expected, abs=0.12)
+        assert share == pytest.approx((1 - p) ** 16, abs=0.08)
 
-    def share(heads: int, n: int = 16, layers: int = 16, chains: int = 150) -> float:
-        rng = np.random.default_rng(10)
-        right = 0
-        for _ in range(chains):
-            item = 0
-            for _ in range(layers):
-                score = np.zeros(n)
-                for _ in range(heads):
-                    k, v = (x / np.linalg.norm(x, axis=1)[:, None] for x in rng.standard_normal((2, n, n)))
-                    score += v @ AssociativeMemory(n, n, rule="hebb").write(k, v).read(k[item : item + 1])[0]
-                if score.argmax() != item:
-                    break
-            else:
-                right += 1
-        return right / chains
 
-    one, two = share(1), share(2)
-    assert one == pytest.approx(0.19, abs=0.12)
-    assert two == pytest.approx(0.89, abs=0.12)
+def test_as_many_heads_as_the_bound_says_carry_a_chain() -> None:
+    one = lookup_chain(1, chains=100, seed=11)
+    p = float((one.diff("layer") != 0).mean())
+    item = lookup_chain(heads_needed(p, layers=16, failure=0.05), chains=200, seed=12)
+    assert float((item[:, -1] != 0).mean()) <= 0.05
