@@ -36,9 +36,11 @@ from arcuate.memory.pmi import (
     attend,
     compete,
     gates,
+    memorize,
     pmi_step,
     recall,
     remember,
+    retrieve,
 )
 from arcuate.memory.sequence import SequenceStore
 from arcuate.memory.tensor_brain import Decoding, TensorBrain
@@ -81,6 +83,7 @@ __all__ = [
     "kamin",
     "lookup_chain",
     "mean_capacity",
+    "memorize",
     "parameter_shapes",
     "pmi_step",
     "positions",
@@ -89,6 +92,7 @@ __all__ = [
     "remember",
     "replay",
     "retrieval_error",
+    "retrieve",
     "ridge_error",
     "trace_conditioning",
 ]

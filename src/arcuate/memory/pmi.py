@@ -29,9 +29,11 @@ __all__ = [
     "attend",
     "compete",
     "gates",
+    "memorize",
     "pmi_step",
     "recall",
     "remember",
+    "retrieve",
     "standardize",
     "weighted",
 ]
@@ -576,6 +578,72 @@ def pmi_step(tokens: Array, state: PMIState, parameters: Parameters, *, config: 
     PMIStep(understanding=(2, 3, 8), step=1)
     """
     x = _affine(tokens, parameters, "input_projector")
+    written = _write(x, state, parameters, config=config)
+    return PMIStep(**written, **_read(x, written["state"], parameters, config=config))
+
+
+def memorize(tokens: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> PMIState:
+    """Perceive tokens and write both memories, without reading them: steps 0 to 4 of `pmi_step`.
+
+    Parameters
+    ----------
+    tokens : array, (B, T, d_input)
+    state : PMIState
+    parameters : mapping of str to array
+    config : PMIConfig
+
+    Returns
+    -------
+    PMIState
+        As after `pmi_step`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> state = memorize(np.ones((2, 3, 8)), memory.initial_state(2), memory.parameters, config=memory.config)
+    >>> state.step
+    1
+    """
+    x = _affine(tokens, parameters, "input_projector")
+    new: PMIState = _write(x, state, parameters, config=config)["state"]
+    return new
+
+
+def retrieve(tokens: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> Array:
+    """Ask both memories and write nothing: steps 0, 5 and 6 of `pmi_step`.
+
+    Parameters
+    ----------
+    tokens : array, (B, T, d_input)
+    state : PMIState
+        After at least one write for ``ring``.
+    parameters : mapping of str to array
+    config : PMIConfig
+
+    Returns
+    -------
+    array, (B, T, D)
+        What is understood.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.memory import PMIMemory
+    >>> memory = PMIMemory(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+    >>> x, state = np.ones((2, 3, 8)), memory.initial_state(2)
+    >>> step = pmi_step(x, state, memory.parameters, config=memory.config)
+    >>> again = retrieve(x, step.state, memory.parameters, config=memory.config)
+    >>> bool((again == step.understanding).all())
+    True
+    """
+    x = _affine(tokens, parameters, "input_projector")
+    return _read(x, state, parameters, config=config)["understanding"]
+
+
+def _write(x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> dict[str, Any]:
+    """Steps 1 to 4, by the names of `PMIStep`."""
     candidate, write = compete(x, state.working_memory, parameters, config=config)
     working, opened, kept = candidate, None, None
     if config.gate != "none":
@@ -586,25 +654,31 @@ def pmi_step(tokens: Array, state: PMIState, parameters: Parameters, *, config: 
         long_term_memory=remember(state, candidate, parameters, config=config),
         step=state.step + 1,
     )
-    working_read = attend(x, working, parameters, config=config)
+    return {
+        "state": new,
+        "candidate": candidate,
+        "input_gate": opened,
+        "forget_gate": kept,
+        "write": write,
+    }
+
+
+def _read(x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> dict[str, Any]:
+    """Steps 5 and 6, by the names of `PMIStep`."""
+    working_read = attend(x, state.working_memory, parameters, config=config)
     long_read, long_attention, correction = None, None, None
     understanding = working_read.read
     if config.ltm_rule != "none":
-        long_read, long_attention = recall(x, new, parameters, config=config)
+        long_read, long_attention = recall(x, state, parameters, config=config)
         joined = long_read
         if config.integration != "direct":
             correction = attend(long_read, working_read.read, parameters, config=config)
             joined = correction.read if config.integration == "correction" else long_read + correction.read
         understanding = config.alpha * understanding + (1 - config.alpha) * joined
-    return PMIStep(
-        understanding=understanding,
-        state=new,
-        candidate=candidate,
-        input_gate=opened,
-        forget_gate=kept,
-        write=write,
-        working_read=working_read,
-        long_read=long_read,
-        long_attention=long_attention,
-        correction=correction,
-    )
+    return {
+        "understanding": understanding,
+        "working_read": working_read,
+        "long_read": long_read,
+        "long_attention": long_attention,
+        "correction": correction,
+    }

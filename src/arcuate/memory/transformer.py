@@ -199,8 +199,9 @@ def _layers(
     drop: Callable[[Array], Array],
 ) -> Array:
     """Run layers with a norm before each part; ``mix`` is what lets tokens see each other."""
-    n = tokens.shape[1]
-    x = tokens + parameters["pe.pe"][:, :n] * sigmoid(parameters["pe.pos_emb_weight"][:, :n])
+    x, n = tokens, tokens.shape[1]
+    if "pe.pe" in parameters:
+        x = x + parameters["pe.pe"][:, :n] * sigmoid(parameters["pe.pos_emb_weight"][:, :n])
     shared = "enc.fc1.weight" in parameters
     for number in range(n_layers):
         layer = below(parameters, "enc." if shared else f"layers.{number}.")

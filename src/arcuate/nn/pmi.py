@@ -15,7 +15,16 @@ import torch
 from torch import nn
 
 from arcuate.errors import NonFiniteError, SpecError
-from arcuate.memory import PMIConfig, PMIMemory, PMIState, PMIStep, draw_parameters, pmi_step
+from arcuate.memory import (
+    PMIConfig,
+    PMIMemory,
+    PMIState,
+    PMIStep,
+    draw_parameters,
+    memorize,
+    pmi_step,
+    retrieve,
+)
 from arcuate.memory.inference import check_state, initial_state
 from arcuate.nn._layers import as_tensor
 from arcuate.rng import check_seed, stream
@@ -101,16 +110,79 @@ class PMIModule(nn.Module):  # type: ignore[misc]
         >>> module(torch.ones(1, 3, 8)).write.probabilities.shape
         torch.Size([1, 2, 5, 3])
         """
+        x, state = self._checked(tokens, state)
+        step = pmi_step(x, state, named(self), config=self.config)
+        _check_finite(step.state, step.understanding)
+        return step
+
+    def memorize(self, tokens: torch.Tensor, state: PMIState | None = None) -> PMIState:
+        """Take in tokens of a batch without asking what they mean.
+
+        Parameters
+        ----------
+        tokens : tensor, (B, T, d_input)
+        state : PMIState or None
+            As for `forward`.
+
+        Returns
+        -------
+        PMIState
+            As after `forward`.
+
+        Raises
+        ------
+        SpecError, NonFiniteError
+            As `forward`.
+
+        Examples
+        --------
+        >>> module = PMIModule(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+        >>> module.memorize(torch.ones(1, 3, 8)).step
+        1
+        """
+        x, state = self._checked(tokens, state)
+        new = memorize(x, state, named(self), config=self.config)
+        _check_finite(new)
+        return new
+
+    def retrieve(self, tokens: torch.Tensor, state: PMIState) -> torch.Tensor:
+        """Ask what the memories say of tokens, and write nothing.
+
+        Parameters
+        ----------
+        tokens : tensor, (B, T, d_input)
+        state : PMIState
+            After at least one write for the rule ``ring``.
+
+        Returns
+        -------
+        tensor, (B, T, D)
+
+        Raises
+        ------
+        SpecError, NonFiniteError
+            As `forward`.
+
+        Examples
+        --------
+        >>> module = PMIModule(PMIConfig(d_model=8, n_heads=2, n_slots=5))
+        >>> step = module(torch.ones(1, 3, 8))
+        >>> torch.equal(module.retrieve(torch.ones(1, 3, 8), step.state), step.understanding)
+        True
+        """
+        x, state = self._checked(tokens, state)
+        understanding: torch.Tensor = retrieve(x, state, named(self), config=self.config)
+        _check_finite(state, understanding)
+        return understanding
+
+    def _checked(self, tokens: torch.Tensor, state: PMIState | None) -> tuple[torch.Tensor, PMIState]:
         width = self.config.d_input or self.config.d_model
         own = self.get_parameter("value_proj.weight")
         x = check_input(tokens, (None, None, width), like=own, name="tokens", where="PMIModule")
         if state is None:
-            state = self.initial_state(len(x))
-        else:
-            check_state(state, self.config, len(x), where="PMIModule")
-        step = pmi_step(x, state, named(self), config=self.config)
-        _check_step(step, where="PMIModule", place=f"step {step.state.step}")
-        return step
+            return x, self.initial_state(len(x))
+        check_state(state, self.config, len(x), where="PMIModule")
+        return x, state
 
     def to_numpy(self) -> PMIMemory:
         """Give the same memory without torch.
@@ -293,14 +365,14 @@ def initialize_linear(model: nn.Module, seed: int) -> None:
                     value.copy_(torch.from_numpy(drawn))
 
 
-def _check_step(step: PMIStep, *, where: str, place: str) -> None:
+def _check_finite(state: PMIState, understanding: torch.Tensor | None = None) -> None:
     """Name what is not finite after a step."""
     found = {
-        "working memory": step.state.working_memory,
-        "long-term memory": step.state.long_term_memory,
-        "understanding": step.understanding,
+        "working memory": state.working_memory,
+        "long-term memory": state.long_term_memory,
+        "understanding": understanding,
     }
     for name, value in found.items():
         if value is not None and not torch.isfinite(value).all():
-            bound = f"is not finite after {place}"
-            raise NonFiniteError.of(where=where, name=name, bound=bound, fix="look at the weights")
+            bound = f"is not finite after step {state.step}"
+            raise NonFiniteError.of(where="PMIModule", name=name, bound=bound, fix="look at the weights")

@@ -380,12 +380,33 @@ class _Net(nn.Module):  # type: ignore[misc]
 
 def _layer(config: PMIConfig, *, d_hidden: int, memory: bool, seed: int) -> nn.Module:
     """Parameters of a layer by the official names; affine maps are drawn by who builds the model."""
-    d, layer = config.d_model, nn.Module()
-    if memory:
-        drawn = draw_parameters(config, seed=seed)
-        plant(layer, {f"self_attn.relational_memory.{name}": value for name, value in drawn.items()})
-    else:
-        layer.self_attn = nn.ModuleDict({f"{name}_proj": nn.Linear(d, d) for name in ("q", "k", "v", "out")})
+    d = config.d_model
+    if not memory:
+        return attention_layer(d, d_hidden)
+    layer, drawn = nn.Module(), draw_parameters(config, seed=seed)
+    plant(layer, {f"self_attn.relational_memory.{name}": value for name, value in drawn.items()})
+    return _surround(layer, d, d_hidden)
+
+
+def attention_layer(d: int, d_hidden: int) -> nn.Module:
+    """Parameters of a layer of `arcuate.memory.transformer.encode_plain`, by the official names.
+
+    Parameters
+    ----------
+    d, d_hidden : int
+        Widths of a token and within the feed-forward part.
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    layer = nn.Module()
+    layer.self_attn = nn.ModuleDict({f"{name}_proj": nn.Linear(d, d) for name in ("q", "k", "v", "out")})
+    return _surround(layer, d, d_hidden)
+
+
+def _surround(layer: nn.Module, d: int, d_hidden: int) -> nn.Module:
+    """Add what every layer has: two norms and a feed-forward part."""
     layer.self_attn_layer_norm, layer.final_layer_norm = nn.LayerNorm(d), nn.LayerNorm(d)
     layer.fc1, layer.fc2 = nn.Linear(d, d_hidden), nn.Linear(d_hidden, d)
     return layer
