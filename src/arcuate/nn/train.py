@@ -12,7 +12,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ from torch import nn
 import arcuate
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import (
+    CapabilityError,
     FileFormatError,
     NonFiniteError,
     SpecError,
     StoreError,
+    check_choice,
     check_int,
     check_real,
 )
@@ -41,6 +43,7 @@ __all__ = ["fit"]
 
 CHECKPOINT = "checkpoint.safetensors"
 SCHEMA = "arcuate-training/1"
+OPTIMIZERS = ("adamw", "muon")
 
 Batches = Callable[[np.random.Generator], tuple[Any, Any]]
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -54,6 +57,7 @@ def fit(
     *,
     steps: int,
     seed: int,
+    optimizer: str = "adamw",
     learning_rate: float = 1e-3,
     warmup: int = 0,
     weight_decay: float = 0.0,
@@ -64,7 +68,7 @@ def fit(
     folder: str | os.PathLike[str] | None = None,
     progress: ProgressOption = None,
 ) -> xr.Dataset:
-    """Train a model in place: AdamW, a linear warm-up, then a cosine down to zero.
+    """Train a model in place: a linear warm-up, then a cosine down to zero.
 
     Parameters
     ----------
@@ -78,12 +82,15 @@ def fit(
         Steps in all, those before a resumption included.
     seed : int
         Of batches and dropout; start values are the model's own.
+    optimizer : {"adamw", "muon"}
+        "muon" gives each weight matrix, embeddings apart, a step whose singular values are all near one, as
+        large as a usual step of AdamW; AdamW moves the rest. Needs PyTorch 2.9.
     learning_rate : float
         At the end of the warm-up.
     warmup : int
         Steps of the warm-up.
     weight_decay : float
-        Of AdamW.
+        Of either optimizer, apart from the gradient.
     clip_norm : float or None
         Largest norm of the gradient; None: any.
     every : int
@@ -115,6 +122,13 @@ def fit(
         If the checkpoint cannot be read or is damaged.
     StoreError
         If the checkpoint cannot be written.
+    CapabilityError
+        For "muon" with a PyTorch before 2.9.
+
+    Notes
+    -----
+    AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101. Muon: Jordan et al. 2024, with the length of a step
+    of Liu et al. 2025, arXiv 2502.16982, eq. 4, so that one rate serves both.
 
     Examples
     --------
@@ -130,8 +144,8 @@ def fit(
     (2, True)
     """
     settings = _settings(
-        steps=steps, seed=seed, learning_rate=learning_rate, warmup=warmup, weight_decay=weight_decay,
-        clip_norm=clip_norm, every=every,
+        steps=steps, seed=seed, optimizer=optimizer, learning_rate=learning_rate, warmup=warmup,
+        weight_decay=weight_decay, clip_norm=clip_norm, every=every,
     )  # fmt: skip
     check_progress(progress, where="fit")
     run = _Training(model, settings, None if folder is None else Path(folder))
@@ -158,6 +172,7 @@ def _settings(**options: Any) -> dict[str, Any]:
     for name, low in (("steps", 1), ("warmup", 0), ("every", 1)):
         options[name] = check_int(options[name], where="fit", name=name, low=low)
     options["seed"] = check_seed(options["seed"])
+    check_choice(options["optimizer"], OPTIMIZERS, where="fit", name="optimizer")
     for name, strict in (("learning_rate", True), ("weight_decay", False), ("clip_norm", True)):
         if options[name] is not None:
             options[name] = check_real(options[name], where="fit", name=name, low=0, low_open=strict)
@@ -172,9 +187,7 @@ class _Training:
         self.trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
         if not self.trained:
             raise SpecError.of(where="fit", name="model", bound="has no parameter to train")
-        self.optimizer = torch.optim.AdamW(
-            self.trained.values(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
-        )
+        self.optimizers = _optimizers(model, settings)
         self.device = next(iter(self.trained.values())).device
         self.step, self.stopped, self.rows = 0, False, list[Row]()
         self._losses, self._norms = list[float](), list[float]()
@@ -198,14 +211,16 @@ class _Training:
         """Take one step."""
         seed, step = self.settings["seed"], self.step + 1
         x, targets = (_as_tensors(part, self.device) for part in batches(stream(seed, f"train/batch/{step}")))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate
         self.model.train()
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(int(stream(seed, f"train/step/{step}").integers(2**63)))
             value = loss(self.model(x), targets)
-            self.optimizer.zero_grad(set_to_none=True)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad(set_to_none=True)
             value.backward()
         limit = self.settings["clip_norm"]
         norm = nn.utils.clip_grad_norm_(self.trained.values(), math.inf if limit is None else limit)
@@ -215,7 +230,8 @@ class _Training:
                 raise NonFiniteError.of(
                     where=f"fit, step {step}", name=name, value=number, bound="must be finite", fix=fix
                 )
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         if hasattr(self.model, "constrain_"):
             self.model.constrain_()
         self._losses.append(value.item())
@@ -228,7 +244,7 @@ class _Training:
             "step": self.step,
             "loss": float(np.mean(self._losses)),
             "gradient_norm": float(np.mean(self._norms)),
-            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+            "learning_rate": float(self.optimizers[0].param_groups[0]["lr"]),
         }
         self._losses.clear()
         self._norms.clear()
@@ -251,12 +267,20 @@ class _Training:
 
     # -------------------------------------------------------------- the checkpoint
 
+    def _states(self) -> Iterator[tuple[str, nn.Parameter, dict[str, Any]]]:
+        """Each trained parameter with its name and what its optimizer keeps of it."""
+        names = {parameter: name for name, parameter in self.trained.items()}
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    yield names[parameter], parameter, optimizer.state[parameter]
+
     def _tensors(self) -> dict[str, torch.Tensor]:
         """All numbers that move, by name; parameters that are shared stand once."""
         found = {f"model/{name}": value for name, value in self.model.named_parameters()}
         found |= {f"buffer/{name}": value for name, value in self.model.named_buffers()}
-        for name, parameter in self.trained.items():
-            for kind, value in self.optimizer.state[parameter].items():
+        for name, _, state in self._states():
+            for kind, value in state.items():
                 found[f"optimizer/{kind}/{name}"] = value
         return {name: value.detach().cpu().contiguous().clone() for name, value in found.items()}
 
@@ -312,13 +336,30 @@ class _Training:
                 value.copy_(tensors[f"model/{name}"])
             for name, value in self.model.named_buffers():
                 value.copy_(tensors[f"buffer/{name}"])
-        for name, parameter in self.trained.items():
-            for kind in ("step", "exp_avg", "exp_avg_sq"):
+        for name, parameter, state in self._states():
+            for kind in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer"):
                 value = tensors.get(f"optimizer/{kind}/{name}")
                 if value is not None:
-                    place = "cpu" if kind == "step" else parameter.device
-                    self.optimizer.state[parameter][kind] = value.to(place)
+                    state[kind] = value.to("cpu" if kind == "step" else parameter.device)
         self.step, self.stopped, self.rows = told["step"], told["stopped"], told["rows"]
+
+
+def _optimizers(model: nn.Module, settings: Mapping[str, Any]) -> list[torch.optim.Optimizer]:
+    """Return the optimizers, which share the trained parameters between them."""
+    matrices, others = list[nn.Parameter](), list[nn.Parameter]()
+    embeddings = {part.weight for part in model.modules() if isinstance(part, nn.Embedding)}
+    for parameter in model.parameters():
+        is_matrix = settings["optimizer"] == "muon" and parameter.ndim == 2 and parameter not in embeddings
+        if parameter.requires_grad:
+            (matrices if is_matrix else others).append(parameter)
+    options = {"lr": settings["learning_rate"], "weight_decay": settings["weight_decay"]}
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, **options)] if others else []
+    if settings["optimizer"] == "muon" and not hasattr(torch.optim, "Muon"):
+        bound = f"needs PyTorch 2.9, and this is {torch.__version__}"
+        raise CapabilityError.of(where="fit", name="optimizer", value="muon", bound=bound)
+    if matrices:
+        made.append(torch.optim.Muon(matrices, **options, adjust_lr_fn="match_rms_adamw"))
+    return made
 
 
 def _as_tensors(part: Any, device: torch.device) -> Any:

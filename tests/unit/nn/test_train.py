@@ -10,7 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from arcuate.errors import FileFormatError, NonFiniteError, SpecError, StoreError  # noqa: E402
+from arcuate.errors import (  # noqa: E402
+    CapabilityError,
+    FileFormatError,
+    NonFiniteError,
+    SpecError,
+    StoreError,
+    UnknownNameError,
+)
 from arcuate.nn import ContinuousThoughtMachine, accuracy, fit, tick_loss  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -69,12 +76,14 @@ def same(first: Any, second: Any) -> bool:
     return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
-def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path, optimizer: str) -> None:
     whole, pieces = model(), model()
-    expected = fit(whole, batches, tick_loss, evaluate=figures, **OPTIONS)
+    options = {**OPTIONS, "optimizer": optimizer}
+    expected = fit(whole, batches, tick_loss, evaluate=figures, **options)
     with pytest.raises(Stop):
         fit(
-            pieces, batches, tick_loss, evaluate=figures, folder=tmp_path, **{**OPTIONS, "progress": until(7)}
+            pieces, batches, tick_loss, evaluate=figures, folder=tmp_path, **{**options, "progress": until(7)}
         )
     assert not same(whole, pieces)
     torch.manual_seed(99)
@@ -82,7 +91,7 @@ def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path) -> None:
     for name, value in model().named_buffers():
         pieces.get_buffer(name).copy_(value)
     pieces._list_pairs()
-    history = fit(pieces, batches, tick_loss, evaluate=figures, folder=tmp_path, **OPTIONS)
+    history = fit(pieces, batches, tick_loss, evaluate=figures, folder=tmp_path, **options)
     assert same(whole, pieces)
     assert history.identical(expected)
     assert history["step"].values.tolist() == [3, 6, 9, 12]
@@ -130,16 +139,54 @@ def test_decays_stay_in_their_bounds() -> None:
     assert network.decay_params_out.min() >= 0 and network.decay_params_action.min() >= 0
 
 
-def test_a_training_learns() -> None:
+def test_muon_turns_every_direction_of_a_matrix_alike_and_adamw_moves_the_rest() -> None:
+    torch.manual_seed(5)
+    network = torch.nn.Sequential(torch.nn.Embedding(7, 12), torch.nn.Linear(12, 20))
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    words, aims = torch.arange(7), torch.randn(7, 20)
+
+    def loss(found: Any, _: Any) -> Any:
+        return ((found - aims) ** 2).mean()
+
+    gradient = torch.autograd.grad(loss(network(words), None), network[1].weight)[0]
+    fit(
+        network,
+        lambda _: (words.numpy(), words.numpy()),
+        loss,
+        optimizer="muon",
+        learning_rate=0.01,
+        **{**OPTIONS, "steps": 1, "warmup": 0},
+    )
+    moved = {name: value.detach() - before[name] for name, value in network.named_parameters()}
+    u, _, v = torch.linalg.svd(gradient, full_matrices=False)
+    turned = -(u.T @ moved["1.weight"] @ v.T)[:7, :7] / (0.01 * 0.2 * 20**0.5)  # seven words: rank seven
+    assert ((turned.diagonal() > 0.6) & (turned.diagonal() < 1.3)).all()
+    assert (turned - torch.diag(turned.diagonal())).abs().max() < 0.05  # the iteration is of bfloat16
+    for name in ("0.weight", "1.bias"):  # a first step of AdamW is as long as the rate, whatever the gradient
+        assert moved[name].abs().numpy() == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_training_learns(optimizer: str) -> None:
     network = model(dropout=0.0)
-    fit(network, batches, tick_loss, **{**OPTIONS, "steps": 100, "learning_rate": 0.01})
+    fit(
+        network,
+        batches,
+        tick_loss,
+        **{**OPTIONS, "steps": 100, "learning_rate": 0.01, "optimizer": optimizer},
+    )
     network.eval()
     assert figures(network)["whole"] >= 0.75  # chance is 0.5
 
 
 @pytest.mark.parametrize(
     ("change", "name"),
-    [({"steps": 13}, "steps"), ({"learning_rate": 0.1}, "learning_rate"), ({"seed": 4}, "seed")],
+    [
+        ({"steps": 13}, "steps"),
+        ({"learning_rate": 0.1}, "learning_rate"),
+        ({"seed": 4}, "seed"),
+        ({"optimizer": "muon"}, "optimizer"),
+    ],
 )
 def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path, change: dict[str, Any], name: str) -> None:
     fit(model(), batches, tick_loss, folder=tmp_path, **OPTIONS)
@@ -166,6 +213,17 @@ def test_a_damaged_checkpoint_is_noticed(tmp_path: Path, place: float) -> None:
     file.write_bytes(data[: len(data) // 2])
     with pytest.raises(FileFormatError, match="cannot be read"):
         fit(model(), batches, tick_loss, folder=tmp_path, **OPTIONS)
+
+
+def test_an_unknown_optimizer_is_named() -> None:
+    with pytest.raises(UnknownNameError, match=r"fit.*optimizer 'adam'.*adamw"):
+        fit(model(), batches, tick_loss, optimizer="adam", **OPTIONS)
+
+
+def test_muon_needs_a_torch_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(CapabilityError, match=r"needs PyTorch 2\.9"):
+        fit(model(), batches, tick_loss, optimizer="muon", **OPTIONS)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
