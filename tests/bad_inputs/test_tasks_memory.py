@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from arcuate.errors import ArcuateError, SpecError, TaskError
-from arcuate.tasks import NthFarthest, PairedAssociates, PairLists, SortOfClevr, Triangles
+from arcuate.errors import ArcuateError, FileFormatError, SpecError, TaskError
+from arcuate.tasks import (
+    Babi,
+    NthFarthest,
+    PairedAssociates,
+    PairLists,
+    SortOfClevr,
+    Triangles,
+    read_babi,
+)
 
 SCENES = SortOfClevr().draw(3, seed=0)
 VECTORS = NthFarthest().draw(3, seed=0)
 IMAGES = Triangles().draw(3, seed=0)
 LISTS = PairLists().draw(3, seed=0)
+STORIES = Babi(kinds=(1, 4)).draw(4, seed=0)
 PAIRS = PairedAssociates().draw(3, seed=0)
 
 ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
@@ -63,6 +73,35 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("images held in between", lambda: IMAGES.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("kinds of 2 images", lambda: IMAGES.score(IMAGES.answers[:2]), TaskError, "answers"),
     ("kind 2", lambda: IMAGES.score(IMAGES.answers * 0 + 2), TaskError, "answers"),
+    ("no type", lambda: Babi(kinds=()), TaskError, "kinds"),
+    ("types as a list", lambda: Babi(kinds=[1, 2]), TaskError, "kinds"),
+    ("a type alone", lambda: Babi(kinds=3), TaskError, "kinds"),
+    ("type twice", lambda: Babi(kinds=(1, 1)), TaskError, "kinds"),
+    ("type 21", lambda: Babi(kinds=(1, 21)), SpecError, "kinds"),
+    ("type 0", lambda: Babi(kinds=(0,)), SpecError, "kinds"),
+    ("type NaN", lambda: Babi(kinds=(float("nan"),)), SpecError, "kinds"),
+    ("type by name", lambda: Babi(kinds=("counting",)), SpecError, "kinds"),
+    ("type True", lambda: Babi(kinds=(True,)), SpecError, "kinds"),
+    ("no sentences", lambda: Babi(n_sentences=0), SpecError, "n_sentences"),
+    ("sentences 2.5", lambda: Babi(n_sentences=2.5), SpecError, "n_sentences"),
+    ("no questions", lambda: Babi().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many questions", lambda: Babi().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("questions of seed -1", lambda: Babi().draw(3, seed=-1), ArcuateError, "seed"),
+    ("batch of no questions", lambda: Babi().batches(0), SpecError, "size"),
+    ("no places", lambda: STORIES.tokens(length=0), SpecError, "length"),
+    ("words held in between", lambda: STORIES.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("answers to 3 questions", lambda: STORIES.score(STORIES.answers[:3]), TaskError, "answers"),
+    ("answer -1", lambda: STORIES.score([-1] * 4), TaskError, "answers"),
+    ("answer 181", lambda: STORIES.score([181] * 4), TaskError, "answers"),
+    ("answers NaN", lambda: STORIES.score([float("nan")] * 4), TaskError, "answers"),
+    ("text of None", lambda: read_babi(None), TaskError, "source"),
+    ("no texts", lambda: read_babi({}), TaskError, "source"),
+    ("text of type 21", lambda: read_babi({21: STORIES.to_text()}), SpecError, "source"),
+    ("text for no sentences", lambda: read_babi(STORIES.to_text(), n_sentences=0), SpecError, "n_sentences"),
+    ("text like a task", lambda: read_babi(STORIES.to_text(), like=Babi()), TaskError, "like"),
+    ("empty text", lambda: read_babi(""), FileFormatError, "source"),
+    ("text of blanks", lambda: read_babi(" \n \n"), FileFormatError, "source"),
+    ("text without a question", lambda: read_babi("1 A is in B.\n2 C is in D.\n"), FileFormatError, "source"),
     ("one item", lambda: PairLists(n_items=1), SpecError, "n_items"),
     ("no feature", lambda: PairLists(n_features=0), SpecError, "n_features"),
     ("no context", lambda: PairLists(n_context=0), SpecError, "n_context"),
@@ -83,3 +122,49 @@ def test_it_is_refused_by_name(call: Callable[[], object], kind: type[ArcuateErr
     assert caught.value.name == name
     assert name in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 4
+
+
+TOLD = "1 Mary is in the garden.\n"
+LINES = [
+    ("no number", TOLD + "Where is Mary?\tgarden\t1\n", "line 2", "must be a number"),
+    ("number alone", TOLD + "2\n", "line 2", "must be a number"),
+    ("number NaN", TOLD + "nan Where is Mary?\tgarden\t1\n", "line 2", "must be a number"),
+    ("number 3 after 1", TOLD + "3 Where is Mary?\tgarden\t1\n", "line 2", "2, or 1 in a new story"),
+    ("number 2 first", "2 Mary is in the garden.\n3 Where?\tgarden\t2\n", "line 1", "must be 1"),
+    ("no answer", TOLD + "2 Where is Mary?\n", "line 2", "without an answer"),
+    ("empty answer", TOLD + "2 Where is Mary?\t\t1\n", "line 2", "without an answer"),
+    ("four parts", TOLD + "2 Where is Mary?\tgarden\t1\t1\n", "line 2", "more than"),
+    ("nothing told", "1 Where is Mary?\tgarden\t1\n", "line 1", "before anything was told"),
+    ("support that comes later", TOLD + "2 Where?\tgarden\t3\n3 John is.\n", "line 2", "names 3"),
+    ("support that is a question", TOLD + "2 Who?\tMary\n\n3 Where?\tgarden\t2\n", "line 4", "names 2"),
+    ("support by a word", TOLD + "2 Where?\tgarden\tone\n", "line 2", "names one"),
+    ("no word", TOLD + "2 ...\n", "line 2", "no word"),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "says"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
+def test_a_line_that_is_wrong_is_named(text: str, name: str, says: str) -> None:
+    with pytest.raises(FileFormatError, match=says) as caught:
+        read_babi(text)
+    assert name in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 4
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match="does not exist"):
+        read_babi(tmp_path / "qa1_train.txt")
+    (tmp_path / "qa1.txt").write_bytes(b"1 Mary \xff\n")
+    with pytest.raises(FileFormatError, match="UTF-8"):
+        read_babi(str(tmp_path / "qa1.txt"))
+    (tmp_path / "qa2.txt").write_text("1 Mary went home.\n2 Where is Mary?\n")
+    with pytest.raises(FileFormatError, match=r"qa2\.txt line 2"):
+        read_babi({2: tmp_path / "qa2.txt"})
+
+
+def test_what_the_other_trials_do_not_know_is_named() -> None:
+    with pytest.raises(FileFormatError, match=r"line 1.*'paris'"):
+        read_babi("1 Mary is in Paris.\n2 Where is Mary?\tgarden\n", like=STORIES)
+    with pytest.raises(FileFormatError, match=r"line 2.*'rome'"):
+        read_babi(TOLD + "2 Where is Mary?\tRome\n", like=STORIES)
+    with pytest.raises(FileFormatError, match=r"line 1.*12 words"):
+        read_babi("1 " + "the " * 12 + ".\n2 Where is Mary?\tgarden\n", like=STORIES)

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from arcuate.errors import TaskError, unknown
 from arcuate.tasks.associates import AssociateTrials, PairedAssociates
+from arcuate.tasks.babi import BABI_KINDS, BABI_WORDS, Babi, BabiTrials, read_babi
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.digits import DigitQuestions, DigitTrials
@@ -29,11 +30,15 @@ from arcuate.tasks.triangles import Triangles, TriangleTrials
 from arcuate.tasks.what_when import WhatWhen
 
 __all__ = [
+    "BABI_KINDS",
+    "BABI_WORDS",
     "CLEVR_ANSWERS",
     "CLEVR_COLORS",
     "CLEVR_QUESTIONS",
     "TASKS",
     "AssociateTrials",
+    "Babi",
+    "BabiTrials",
     "Block",
     "Condition",
     "Cue",
@@ -65,6 +70,7 @@ __all__ = [
     "Triangles",
     "WhatWhen",
     "build",
+    "read_babi",
 ]
 
 
