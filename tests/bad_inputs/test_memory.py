@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcuate import memory
+from arcuate import memory, tasks
 from arcuate.errors import ArcuateError, FitError, NonFiniteError, SpecError, UnknownNameError
 
 AM = memory.AssociativeMemory
@@ -53,12 +53,8 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
         (lambda: memory.delta_error_by_age(5, 5, d_key=3), "< 5"),
         (lambda: memory.retrieval_error("dense", [3], d_key=4), "dense"),
         (lambda: memory.mean_capacity("hebb", [64], error=1.0), "error = 1"),
-        (lambda: memory.Phase(trials=("A",)), "+ or -"),
-        (lambda: memory.Phase(trials=("AA+",)), "each once"),
-        (lambda: memory.Phase(trials="A+"), "tuple"),  # type: ignore[arg-type]
-        (lambda: memory.Phase(trials=("A+",), n=0), "n = 0"),
         (lambda: memory.condition([]), "phases"),
-        (lambda: memory.condition(memory.EXPERIMENTS["blocking"], rule="ridge"), "rule"),
+        (lambda: memory.condition(tasks.EXPERIMENTS["blocking"], rule="ridge"), "rule"),
         (lambda: memory.trace_conditioning([1], eligibility=0.0), "eligibility = 0"),
         (lambda: memory.trace_conditioning([-1], eligibility=0.5), "delays = -1"),
         (lambda: memory.heads_needed(1.0, layers=3, failure=0.1), "p = 1"),

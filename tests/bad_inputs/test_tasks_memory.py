@@ -10,9 +10,11 @@ import pytest
 from arcuate.errors import ArcuateError, FileFormatError, SpecError, TaskError
 from arcuate.tasks import (
     Babi,
+    Conditioning,
     NthFarthest,
     PairedAssociates,
     PairLists,
+    Phase,
     SortOfClevr,
     Triangles,
     read_babi,
@@ -23,6 +25,7 @@ VECTORS = NthFarthest().draw(3, seed=0)
 IMAGES = Triangles().draw(3, seed=0)
 LISTS = PairLists().draw(3, seed=0)
 STORIES = Babi(kinds=(1, 4)).draw(4, seed=0)
+SESSIONS = Conditioning().draw(2, seed=0)
 PAIRS = PairedAssociates().draw(3, seed=0)
 
 ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
@@ -102,6 +105,22 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("empty text", lambda: read_babi(""), FileFormatError, "source"),
     ("text of blanks", lambda: read_babi(" \n \n"), FileFormatError, "source"),
     ("text without a question", lambda: read_babi("1 A is in B.\n2 C is in D.\n"), FileFormatError, "source"),
+    ("no phase", lambda: Conditioning(phases=()), TaskError, "phases"),
+    ("one phase alone", lambda: Conditioning(phases=Phase(trials=("A+",))), TaskError, "phases"),
+    ("phases by name", lambda: Conditioning(phases=("blocking",)), TaskError, "phases"),
+    ("endless phase", lambda: Conditioning(phases=(Phase(trials=("A+",), n=10**7),)), TaskError, "phases"),
+    ("trial without a sign", lambda: Phase(trials=("A",)), SpecError, "trials"),
+    ("letter twice", lambda: Phase(trials=("AA+",)), SpecError, "trials"),
+    ("trials as text", lambda: Phase(trials="A+"), SpecError, "trials"),
+    ("trial NaN", lambda: Phase(trials=(float("nan"),)), SpecError, "trials"),
+    ("phase of no trials", lambda: Phase(trials=("A+",), n=0), SpecError, "n"),
+    ("no sessions", lambda: Conditioning().draw(0, seed=1), SpecError, "n_trials"),
+    ("too many sessions", lambda: Conditioning().draw(10**9, seed=1), SpecError, "n_trials"),
+    ("batch of no sessions", lambda: Conditioning().batches(0), SpecError, "size"),
+    ("cues held in between", lambda: SESSIONS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("answers to one session", lambda: SESSIONS.score(SESSIONS.outcomes[:1]), TaskError, "answers"),
+    ("outcome 2", lambda: SESSIONS.score_items(SESSIONS.outcomes * 0 + 2), TaskError, "answers"),
+    ("expectation 0.5", lambda: SESSIONS.score(SESSIONS.outcomes * 0.5), TaskError, "answers"),
     ("one item", lambda: PairLists(n_items=1), SpecError, "n_items"),
     ("no feature", lambda: PairLists(n_features=0), SpecError, "n_features"),
     ("no context", lambda: PairLists(n_context=0), SpecError, "n_context"),

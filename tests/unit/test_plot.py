@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcuate import memory, plot
+from arcuate import memory, plot, tasks
 from arcuate.analysis import amplitude_vs_probability as fit_line
 from arcuate.analysis import bootstrap_interval, trials_to_criterion
 from arcuate.errors import ArcuateError, SpecError, UnknownNameError
@@ -80,7 +80,7 @@ STUDY = {
 }
 """Columns of a study: two fields, a repeat, a missing value."""
 
-BLOCKING = memory.condition(memory.EXPERIMENTS["blocking"])
+BLOCKING = memory.condition(tasks.EXPERIMENTS["blocking"])
 HEBB = [memory.retrieval_error("hebb", [d // 4, d], d_key=d, trials=2) for d in (16, 32)]
 
 MAZES = Maze().draw(4, seed=0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcuate import memory, plot
+from arcuate import memory, plot, tasks
 from arcuate.errors import SpecError, UnknownNameError
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_curve_is_refused(change: Any, error: Any, word: str) -> None
 
 
 def test_strengths_are_drawn_with_their_phases() -> None:
-    strength = memory.condition(memory.EXPERIMENTS["extinction"])
+    strength = memory.condition(tasks.EXPERIMENTS["extinction"])
     ax = plot.conditioning(strength)
     np.testing.assert_array_equal(points(ax)[0][:, 1], strength[:, 0])
     assert words(ax) == ["A"]
@@ -80,7 +80,7 @@ def test_strengths_are_drawn_with_their_phases() -> None:
 
 
 def test_trials_in_turn_are_no_phases() -> None:
-    ax = plot.conditioning(memory.condition([memory.Phase(trials=("A+", "AB-"), n=20)]))
+    ax = plot.conditioning(memory.condition([tasks.Phase(trials=("A+", "AB-"), n=20)]))
     assert not ax.texts
     assert len(ax.lines) == 3  # A, B and zero
 

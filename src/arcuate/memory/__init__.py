@@ -19,8 +19,6 @@ from arcuate.memory.capacity import (
 from arcuate.memory.consolidation import HippocampalStore, SlowLearner, consolidate, replay
 from arcuate.memory.inference import PMIMemory, draw_parameters, parameter_shapes, record_steps
 from arcuate.memory.pavlov import (
-    EXPERIMENTS,
-    Phase,
     acquisition,
     condition,
     heads_needed,
@@ -47,6 +45,7 @@ from arcuate.memory.tensor_brain import Decoding, TensorBrain
 from arcuate.memory.tokenizer import SpikeStateTokenizer, bursts
 from arcuate.memory.transformer import Encoding, encode, positions
 from arcuate.memory.workspace import ConsciousBottleneck
+from arcuate.tasks.conditioning import EXPERIMENTS, Phase
 
 __all__ = [
     "EXPERIMENTS",

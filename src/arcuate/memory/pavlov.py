@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,13 +16,12 @@ import numpy as np
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.memory.associative import AssociativeMemory
 from arcuate.rng import check_seed, stream
+from arcuate.tasks.conditioning import EXPERIMENTS, Conditioning, Phase
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
-    "EXPERIMENTS",
-    "Phase",
     "acquisition",
     "condition",
     "heads_needed",
@@ -31,54 +29,6 @@ __all__ = [
     "lookup_chain",
     "trace_conditioning",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """Trials of one kind, or of several in turn.
-
-    Parameters
-    ----------
-    trials : tuple of str
-        What happens, in turn: letters of the stimuli, then ``+`` if the outcome follows, ``-`` if not, as in
-        ``("A+", "AB-")``.
-    n : int
-        How often each of them.
-
-    Examples
-    --------
-    >>> Phase(trials=("AB+",), n=40).stimuli
-    ('A', 'B')
-    """
-
-    trials: tuple[str, ...]
-    n: int = 40
-
-    def __post_init__(self) -> None:
-        given: object = self.trials
-        if not isinstance(given, tuple) or not given:
-            raise SpecError.of(where="Phase", name="trials", value=given, bound='must be a tuple as ("A+",)')
-        for trial in given:
-            body = trial[:-1] if isinstance(trial, str) else ""
-            if not body.isalpha() or len(set(body)) != len(body) or trial[-1] not in "+-":
-                bound = "must be letters, each once, and + or -"
-                raise SpecError.of(where="Phase", name="trials", value=trial, bound=bound, fix='as in "AB+"')
-        check_int(self.n, where="Phase", name="n")
-
-    @property
-    def stimuli(self) -> tuple[str, ...]:
-        """Letters that occur, in their order."""
-        return tuple(sorted({letter for trial in self.trials for letter in trial[:-1]}))
-
-
-EXPERIMENTS: dict[str, tuple[Phase, ...]] = {
-    "blocking": (Phase(trials=("A+",)), Phase(trials=("AB+",))),
-    "control": (Phase(trials=("AB+",)),),
-    "extinction": (Phase(trials=("A+",)), Phase(trials=("A-",))),
-    "overexpectation": (Phase(trials=("A+",)), Phase(trials=("B+",)), Phase(trials=("AB+",))),
-    "inhibition": (Phase(trials=("A+",)), Phase(trials=("AB-",))) * 2,
-}
-"""Experiments with two stimuli, 40 trials a phase (Kamin 1969; Rescorla and Wagner 1972)."""
 
 
 def condition(
@@ -119,8 +69,8 @@ def condition(
         raise SpecError.of(where="condition", name="phases", value=phases, bound=bound)
     check_choice(rule, ("delta", "hebb"), where="condition", name="rule")
     check_real(outcome, where="condition", name="outcome")
-    trials = [trial for phase in phases for trial in phase.trials * phase.n]
-    stimuli = sorted({letter for phase in phases for letter in phase.stimuli})
+    task = Conditioning(phases=tuple(phases))
+    trials, stimuli = task.what, list(task.stimuli)
     memory = AssociativeMemory(len(stimuli), 1, rule=rule, learning_rate=learning_rate)
     strength = np.zeros((len(trials) + 1, len(stimuli)))
     for t, trial in enumerate(trials):

@@ -135,7 +135,8 @@ def conditioning(result: Any, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> from arcuate.memory import EXPERIMENTS, condition
+    >>> from arcuate.memory import condition
+    >>> from arcuate.tasks import EXPERIMENTS
     >>> [text.get_text() for text in conditioning(condition(EXPERIMENTS["blocking"])).texts]
     ['A+', 'AB+']
     """

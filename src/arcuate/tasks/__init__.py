@@ -9,6 +9,7 @@ from arcuate.errors import TaskError, unknown
 from arcuate.tasks.associates import AssociateTrials, PairedAssociates
 from arcuate.tasks.babi import BABI_KINDS, BABI_WORDS, Babi, BabiTrials, read_babi
 from arcuate.tasks.blocks import Block, Condition, Cue
+from arcuate.tasks.conditioning import EXPERIMENTS, Conditioning, ConditioningTrials, Phase
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.digits import DigitQuestions, DigitTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
@@ -35,12 +36,15 @@ __all__ = [
     "CLEVR_ANSWERS",
     "CLEVR_COLORS",
     "CLEVR_QUESTIONS",
+    "EXPERIMENTS",
     "TASKS",
     "AssociateTrials",
     "Babi",
     "BabiTrials",
     "Block",
     "Condition",
+    "Conditioning",
+    "ConditioningTrials",
     "Cue",
     "DelayedNonMatch",
     "DigitQuestions",
@@ -57,6 +61,7 @@ __all__ = [
     "PairedAssociates",
     "Parity",
     "ParityTrials",
+    "Phase",
     "Pulses",
     "Sort",
     "SortOfClevr",

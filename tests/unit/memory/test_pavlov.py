@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from arcuate.memory import (
-    EXPERIMENTS,
-    Phase,
     acquisition,
     condition,
     heads_needed,
@@ -18,6 +16,7 @@ from arcuate.memory import (
     trace_conditioning,
 )
 from arcuate.rng import stream
+from arcuate.tasks import EXPERIMENTS, Phase
 
 # weights of A and B after 40 trials a phase at a rate of 0.2
 KAMIN = {
