@@ -26,6 +26,11 @@ __all__ = [
 
 PRECISIONS = ("float64", "float32")
 
+_PROJECTIONS = tuple(
+    f"{name}.weight"
+    for name in ("input_projector", "query_proj", "key_proj", "value_proj", "output_projector")
+)
+
 _NORMS = ("attended_memory_layernorm", "attended_memory_layernorm2")
 
 
@@ -256,6 +261,8 @@ def parameter_shapes(config: PMIConfig) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     layers = range(1 if config.mlp_shared else config.mlp_layers)
     maps = {"input_projector": (d, config.d_input or d), "value_proj": (d, d)}
+    if config.output_projection:
+        maps["output_projector"] = (d, d)
     maps |= dict.fromkeys(("query_proj", "key_proj"), (h * config.d_key, d))
     maps |= {f"attention_mlp.{layer}": (d, d) for layer in layers}
     if config.gate != "none":
@@ -285,8 +292,9 @@ def parameter_shapes(config: PMIConfig) -> dict[str, tuple[int, ...]]:
 def draw_parameters(config: PMIConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
     """Draw parameters as the official code does.
 
-    Linear maps evenly within ``1 / sqrt(inputs)``, the memory's gates within ``1 / sqrt(outputs)``, the input
-    gate's factors from a normal law; norms are the identity, the forget bias is 1, the rate of relations 1.
+    Linear maps evenly within ``1 / sqrt(inputs)`` (projections as `PMIConfig.initialization` says), the
+    memory's gates within ``1 / sqrt(outputs)``, the input gate's factors from a normal law; norms are the
+    identity, the forget bias is 1, the rate of relations 1.
 
     Parameters
     ----------
@@ -314,7 +322,8 @@ def draw_parameters(config: PMIConfig, *, seed: int = 0) -> dict[str, np.ndarray
             drawn[name] = rng.standard_normal(shape)
         else:
             inputs = shapes[name.replace(".bias", ".weight")][-1]  # for the memory's gates: outputs, as there
-            drawn[name] = rng.uniform(-1, 1, shape) / math.sqrt(inputs)
+            wide = config.initialization == "unit" and name in _PROJECTIONS
+            drawn[name] = rng.uniform(-1, 1, shape) / math.sqrt(inputs / (3 if wide else 1))
     return drawn
 
 

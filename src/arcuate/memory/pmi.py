@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from arcuate.ctm.dynamics import layer_norm, linear, namespace, sigmoid
-from arcuate.errors import SpecError, check_choice, check_int, check_real
+from arcuate.memory.configuration import GATES, INTEGRATIONS, LTM_RULES, PMIConfig
 
 __all__ = [
     "GATES",
@@ -43,161 +45,6 @@ Array = Any
 
 Parameters = Mapping[str, Array]
 """Arrays by their official names."""
-
-LTM_RULES = ("official", "ring", "hebb", "delta", "stm", "none")
-"""Ways to keep candidates for long."""
-
-INTEGRATIONS = ("correction", "direct", "residual")
-"""Ways to join what both memories say."""
-
-GATES = ("unit", "memory", "none")
-"""One gate for each element, for each slot, or none."""
-
-_OFFICIAL: dict[str, dict[str, Any]] = {
-    "sort_of_clevr": {"d_model": 256, "n_heads": 4, "alpha": 0.7},
-    "babi": {"d_model": 256, "n_heads": 8, "alpha": 0.7, "integration": "direct"},
-    "triangles": {"d_model": 128, "n_heads": 4, "alpha": 0.55},
-    "cifar10": {"d_model": 256, "n_heads": 4, "alpha": 0.55},
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PMIConfig:
-    """What a PMI memory is.
-
-    Parameters
-    ----------
-    d_model : int
-        D, a multiple of ``n_heads``.
-    n_slots, n_segments : int
-        N = 8 and C = 5 (official code).
-    n_heads, d_key : int
-        H, and the width of a key for each (32, official code).
-    top_k : int or None
-        How many tokens a slot may read at a write, and, in the official rule, how many slots a token may read
-        (5, official code); None masks nothing.
-    alpha : float
-        Share of the working memory's read in what comes out (0.7, official code); 0 leaves it out.
-    ltm_rule : {"delta", "hebb", "ring", "stm", "official", "none"}
-        Long-term memory: fast weights by the delta rule or without its correction; the last C candidates;
-        products of slots with slots; the official code's; none, which is a shared workspace.
-    integration : {"residual", "correction", "direct"}
-        What is done with the long-term read U_l, given the working read U_w: ``U_l + attend(U_l, U_w)``,
-        ``attend(U_l, U_w)`` as published, or U_l itself.
-    scale_scores : bool
-        Whether scores are divided by sqrt(d_key); the official code does not.
-    mlp_layers, mlp_shared : int, bool
-        Layers of the write's network (4), and whether all are the first one, as in the official code.
-    gate : {"unit", "memory", "none"}
-    n_blocks : int
-        How often tokens compete in a write (1).
-    d_input, d_ltm : int or None
-        Width of a token (D if None) and of a long-term key, E (``d_key`` if None).
-
-    Raises
-    ------
-    SpecError
-        If a value is out of bounds or two do not fit each other.
-
-    Examples
-    --------
-    >>> PMIConfig(d_model=32, n_heads=4, ltm_rule="ring").ltm_shape(2)
-    (2, 5, 8, 32)
-    """
-
-    d_model: int
-    n_slots: int = 8
-    n_segments: int = 5
-    n_heads: int = 4
-    d_key: int = 32
-    top_k: int | None = 5
-    alpha: float = 0.7
-    ltm_rule: str = "delta"
-    integration: str = "residual"
-    scale_scores: bool = True
-    mlp_layers: int = 4
-    mlp_shared: bool = True
-    gate: str = "unit"
-    n_blocks: int = 1
-    d_input: int | None = None
-    d_ltm: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("d_model", "n_slots", "n_segments", "n_heads", "d_key", "mlp_layers", "n_blocks"):
-            check_int(getattr(self, name), where="PMIConfig", name=name)
-        for name in ("top_k", "d_input", "d_ltm"):
-            if getattr(self, name) is not None:
-                check_int(getattr(self, name), where="PMIConfig", name=name)
-        check_real(self.alpha, where="PMIConfig", name="alpha", low=0, high=1)
-        check_choice(self.ltm_rule, LTM_RULES, where="PMIConfig", name="ltm_rule")
-        check_choice(self.integration, INTEGRATIONS, where="PMIConfig", name="integration")
-        check_choice(self.gate, GATES, where="PMIConfig", name="gate")
-        for name in ("scale_scores", "mlp_shared"):
-            if not isinstance(getattr(self, name), bool):
-                value = getattr(self, name)
-                raise SpecError.of(where="PMIConfig", name=name, value=value, bound="must be True or False")
-        if self.d_model % self.n_heads:
-            bound = f"must be a multiple of n_heads = {self.n_heads}"
-            raise SpecError.of(where="PMIConfig", name="d_model", value=self.d_model, bound=bound)
-        if self.top_k is not None and self.top_k > self.n_slots and self.ltm_rule != "official":
-            bound = f"must be <= n_slots = {self.n_slots}"
-            fix = "use top_k=None to mask nothing"
-            raise SpecError.of(where="PMIConfig", name="top_k", value=self.top_k, bound=bound, fix=fix)
-
-    @classmethod
-    def official(cls, task: str, **changes: Any) -> PMIConfig:
-        """Take the settings of the official code for a task.
-
-        Parameters
-        ----------
-        task : {"sort_of_clevr", "babi", "triangles", "cifar10"}
-        **changes : object
-            Fields that differ.
-
-        Returns
-        -------
-        PMIConfig
-
-        Examples
-        --------
-        >>> PMIConfig.official("triangles").alpha
-        0.55
-        """
-        check_choice(task, tuple(_OFFICIAL), where="PMIConfig.official", name="task")
-        base: dict[str, Any] = {"ltm_rule": "official", "integration": "correction", "scale_scores": False}
-        return cls(**{**base, **_OFFICIAL[task], **changes})
-
-    @property
-    def key_width(self) -> int:
-        """E, width of a long-term key."""
-        return self.d_key if self.d_ltm is None else self.d_ltm
-
-    def ltm_shape(self, batch: int) -> tuple[int, ...] | None:
-        """Shape of the long-term memory of a batch.
-
-        Parameters
-        ----------
-        batch : int
-
-        Returns
-        -------
-        tuple of int or None
-            None if there is no such memory.
-
-        Examples
-        --------
-        >>> PMIConfig(d_model=8, n_heads=2, d_ltm=3).ltm_shape(1)
-        (1, 5, 3, 8)
-        """
-        d = self.d_model
-        return {
-            "official": (batch, self.n_segments, self.n_slots, d),
-            "ring": (batch, self.n_segments, self.n_slots, d),
-            "hebb": (batch, self.n_segments, self.key_width, d),
-            "delta": (batch, self.n_segments, self.key_width, d),
-            "stm": (batch, self.n_slots, self.key_width, d),
-            "none": None,
-        }[self.ltm_rule]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -301,8 +148,25 @@ def _unit(x: Array) -> Array:
     return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True) + 1e-12)
 
 
+def relu(x: Array) -> Array:
+    """Zero what is negative.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+    """
+    xp = namespace(x)
+    return np.maximum(x, 0) if xp is np else xp.relu(x)
+
+
 def _softmax(x: Array) -> Array:
     xp = namespace(x)
+    if xp is not np:
+        return xp.softmax(x, -1)
     x = xp.exp(x - xp.amax(x, axis=-1, keepdims=True))
     return x / xp.sum(x, axis=-1, keepdims=True)
 
@@ -338,21 +202,44 @@ def attend(
     >>> attend(np.ones((1, 1, 2)), np.eye(2)[None], part, config=config).read
     array([[[0.5, 0.5]]])
     """
-    batch, h = query.shape[0], config.n_heads
-    q, k, v = (
-        _affine(x, parameters, f"{name}_proj").reshape((batch, x.shape[1], h, -1)).swapaxes(1, 2)
-        for name, x in (("query", query), ("key", rows), ("value", rows))
-    )
-    return weighted(q, k, v, scale=config.d_key**-0.5 if config.scale_scores else 1.0, top_k=top_k)
+    q = heads(query, parameters, "query_proj", config=config)
+    return _attend(q, rows, parameters, config=config, top_k=top_k)
 
 
-def weighted(q: Array, k: Array, v: Array, *, scale: float, top_k: int | None) -> Attention:
+def heads(x: Array, parameters: Parameters, name: str, *, config: PMIConfig) -> Array:
+    """Project rows, and give each head its part.
+
+    Parameters
+    ----------
+    x : array, (B, rows, D)
+    parameters : mapping of str to array
+    name : str
+        Of the projection.
+    config : PMIConfig
+
+    Returns
+    -------
+    array, (B, H, rows, width)
+    """
+    whole = _affine(x, parameters, name)
+    return whole.reshape((x.shape[0], x.shape[1], config.n_heads, -1)).swapaxes(1, 2)
+
+
+def _attend(
+    q: Array, rows: Array, parameters: Parameters, *, config: PMIConfig, top_k: int | None = None
+) -> Attention:
+    """Read rows by queries that are projected already."""
+    k, v = (heads(rows, parameters, name, config=config) for name in ("key_proj", "value_proj"))
+    return weighted(q, k, v, scale=config.d_key**-0.5 if config.scale_scores else None, top_k=top_k)
+
+
+def weighted(q: Array, k: Array, v: Array, *, scale: float | None, top_k: int | None) -> Attention:
     """Read values by the softmax of queries times keys.
 
     Parameters
     ----------
     q, k, v : array, (B, H, queries or rows, width)
-    scale : float
+    scale : float or None
         Factor of the scores.
     top_k : int or None
         As for `attend`.
@@ -361,15 +248,26 @@ def weighted(q: Array, k: Array, v: Array, *, scale: float, top_k: int | None) -
     -------
     Attention
     """
-    probabilities = _softmax(q @ k.swapaxes(-1, -2) * scale)
+    q = q if scale is None else q * scale
+    probabilities = _softmax(q @ k.swapaxes(-1, -2))
     weights, mask = probabilities, None
     if top_k is not None and top_k < k.shape[2]:
-        xp = namespace(q)
-        order = xp.argsort(-probabilities, stable=True)
-        mask = xp.argsort(order, stable=True) < top_k  # the rank of each, ties by position
+        mask = _largest(probabilities, top_k)
         weights = probabilities * mask
     read = (weights @ v).swapaxes(1, 2).reshape((q.shape[0], q.shape[2], -1))
     return Attention(read=read, probabilities=probabilities, mask=mask)
+
+
+def _largest(x: Array, k: int) -> Array:
+    """Mark the k largest numbers of each row; of equal ones, the first."""
+    xp = namespace(x)
+    if xp is np:
+        least = np.partition(x, -k, axis=-1)[..., -k, None]
+    else:
+        least = xp.topk(x, k).values[..., -1:]
+    above, tied = x > least, x == least
+    room = k - xp.sum(above, -1, keepdims=True)
+    return above | (tied & (xp.cumsum(tied, -1) <= room))
 
 
 def compete(
@@ -406,8 +304,7 @@ def compete(
         memory = _norm(memory + seen.read, parameters, "attended_memory_layernorm")
         y = memory
         for layer in range(config.mlp_layers):
-            y = _affine(y, parameters, f"attention_mlp.{0 if config.mlp_shared else layer}")
-            y = namespace(y).clip(y, 0, None)
+            y = relu(_affine(y, parameters, f"attention_mlp.{0 if config.mlp_shared else layer}"))
         memory = _norm(memory + y, parameters, "attended_memory_layernorm2")
     return memory, seen
 
@@ -438,7 +335,7 @@ def gates(x: Array, working_memory: Array, parameters: Parameters) -> tuple[Arra
     ((2, 5, 8), True)
     """
     xp = namespace(x)
-    seen = xp.mean(xp.clip(parameters["input_gate_projector.w"] * x, 0, None), axis=1)
+    seen = xp.mean(relu(parameters["input_gate_projector.w"] * x), axis=1)
     seen = _affine(seen, parameters, "input_gate_projector.linear")
     held = xp.tanh(working_memory).swapaxes(0, 1) @ parameters["memory_gate_projector.weight"]
     both = held.swapaxes(0, 1) + parameters["memory_gate_projector.bias"] + seen[:, None]
@@ -505,7 +402,7 @@ def _relations(items: Array, parameters: Parameters) -> Array:
 
 
 def recall(
-    x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig
+    x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig, asking: Array | None = None
 ) -> tuple[Array, Attention | None]:
     """Read the long-term memory by the tokens (step 5).
 
@@ -517,6 +414,8 @@ def recall(
         With a long-term memory, after at least one write for ``ring``.
     parameters : mapping of str to array
     config : PMIConfig
+    asking : array or None
+        Queries of the tokens by `heads`, if they are known already.
 
     Returns
     -------
@@ -535,12 +434,14 @@ def recall(
     xp = namespace(x)
     memory: Any = state.long_term_memory
     batch, n_tokens = x.shape[:2]
-    if config.ltm_rule == "official":
-        seen = attend(x, xp.mean(memory, axis=1), parameters, config=config, top_k=config.top_k)
-        return seen.read, seen
-    if config.ltm_rule == "ring":
-        rows = memory[:, : min(state.step, config.n_segments)].reshape((batch, -1, config.d_model))
-        seen = attend(x, rows, parameters, config=config)
+    if config.ltm_rule in ("official", "ring"):
+        top_k = config.top_k if config.ltm_rule == "official" else None
+        if config.ltm_rule == "official":
+            rows = xp.mean(memory, axis=1)
+        else:
+            rows = memory[:, : min(state.step, config.n_segments)].reshape((batch, -1, config.d_model))
+        q = heads(x, parameters, "query_proj", config=config) if asking is None else asking
+        seen = _attend(q, rows, parameters, config=config, top_k=top_k)
         return seen.read, seen
     if config.ltm_rule == "stm":
         slots = _softmax(
@@ -554,7 +455,14 @@ def recall(
     return read @ parameters["ltm_out.weight"].T, None
 
 
-def pmi_step(tokens: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> PMIStep:
+def pmi_step(
+    tokens: Array,
+    state: PMIState,
+    parameters: Parameters,
+    *,
+    config: PMIConfig,
+    n_read: int | None = None,
+) -> PMIStep:
     """Perceive tokens, write both memories, read both, and join what they say.
 
     Parameters
@@ -563,6 +471,8 @@ def pmi_step(tokens: Array, state: PMIState, parameters: Parameters, *, config: 
     state : PMIState
     parameters : mapping of str to array
     config : PMIConfig
+    n_read : int or None
+        How many of the first tokens are to be understood; None: all. All are written.
 
     Returns
     -------
@@ -579,7 +489,7 @@ def pmi_step(tokens: Array, state: PMIState, parameters: Parameters, *, config: 
     """
     x = _affine(tokens, parameters, "input_projector")
     written = _write(x, state, parameters, config=config)
-    return PMIStep(**written, **_read(x, written["state"], parameters, config=config))
+    return PMIStep(**written, **_read(x, written["state"], parameters, config=config, n_read=n_read))
 
 
 def memorize(tokens: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> PMIState:
@@ -663,18 +573,28 @@ def _write(x: Array, state: PMIState, parameters: Parameters, *, config: PMIConf
     }
 
 
-def _read(x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig) -> dict[str, Any]:
+def _read(
+    x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig, n_read: int | None = None
+) -> dict[str, Any]:
     """Steps 5 and 6, by the names of `PMIStep`."""
-    working_read = attend(x, state.working_memory, parameters, config=config)
+    working = state.working_memory
+    rows = namespace(x).concatenate((working, x), axis=1) if config.read_tokens else working
+    joins = config.ltm_rule != "none"
+    corrects = joins and config.integration != "direct"  # a correction reads what all tokens have read
+    asking = heads(x if corrects else x[:, :n_read], parameters, "query_proj", config=config)
+    working_read = _attend(asking, rows, parameters, config=config)
     long_read, long_attention, correction = None, None, None
-    understanding = working_read.read
-    if config.ltm_rule != "none":
-        long_read, long_attention = recall(x, state, parameters, config=config)
+    understanding = working_read.read[:, :n_read]
+    if joins:
+        few = asking[:, :, :n_read]
+        long_read, long_attention = recall(x[:, :n_read], state, parameters, config=config, asking=few)
         joined = long_read
-        if config.integration != "direct":
+        if corrects:
             correction = attend(long_read, working_read.read, parameters, config=config)
             joined = correction.read if config.integration == "correction" else long_read + correction.read
         understanding = config.alpha * understanding + (1 - config.alpha) * joined
+    if config.output_projection:
+        understanding = _affine(understanding, parameters, "output_projector")
     return {
         "understanding": understanding,
         "working_read": working_read,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate.ctm.dynamics import below, layer_norm, linear, namespace, sigmoid
+from arcuate.ctm.dynamics import below, layer_norm, linear, sigmoid
 from arcuate.errors import SpecError, check_int
-from arcuate.memory.pmi import Array, Parameters, PMIConfig, PMIState, PMIStep, pmi_step, weighted
+from arcuate.memory.pmi import Array, Parameters, PMIConfig, PMIState, PMIStep, pmi_step, relu, weighted
 
 __all__ = ["Encoding", "encode", "encode_plain", "positions"]
 
@@ -75,6 +75,7 @@ def encode(
     n_layers: int,
     states: Sequence[PMIState],
     drop: Callable[[Array], Array] = _same,
+    n_read: int | None = None,
 ) -> Encoding:
     """Encode tokens: positions, then in each layer ``x + PMI(norm(x))`` and ``x + W relu(W norm(x))``.
 
@@ -90,6 +91,8 @@ def encode(
         code with weights of their own.
     drop : callable
         What dropout does to each of both that are added; nothing by default.
+    n_read : int or None
+        How many of the first tokens the last layer encodes, where no more are asked for; None: all.
 
     Returns
     -------
@@ -123,15 +126,16 @@ def encode(
     inputs: list[Array] = []
     steps: list[PMIStep] = []
 
-    def mix(seen: Array, layer: Parameters) -> Array:
+    def mix(seen: Array, layer: Parameters, n_read: int | None) -> Array:
         """What a layer's memory makes of its tokens."""
         number = len(steps)
         state = states[number] if len(states) > 1 or not number else steps[-1].state
         inputs.append(seen)
-        steps.append(pmi_step(seen, state, below(layer, "self_attn.relational_memory."), config=config))
+        memory = below(layer, "self_attn.relational_memory.")
+        steps.append(pmi_step(seen, state, memory, config=config, n_read=n_read))
         return steps[-1].understanding
 
-    x = _layers(tokens, parameters, n_layers=n_layers, mix=mix, drop=drop)
+    x = _layers(tokens, parameters, n_layers=n_layers, mix=mix, drop=drop, n_read=n_read)
     return Encoding(encoded=x, inputs=tuple(inputs), steps=tuple(steps))
 
 
@@ -143,6 +147,7 @@ def encode_plain(
     n_layers: int,
     top_k: int | None = None,
     drop: Callable[[Array], Array] = _same,
+    n_read: int | None = None,
 ) -> Array:
     """Encode tokens as `encode` does, by layers in which tokens attend to themselves and nothing is kept.
 
@@ -155,6 +160,8 @@ def encode_plain(
     top_k : int or None
         Only so many of the largest weights of a row are kept, as they are; None keeps all.
     drop : callable
+        As for `encode`.
+    n_read : int or None
         As for `encode`.
 
     Returns
@@ -175,19 +182,19 @@ def encode_plain(
     """
     check_int(n_layers, where="encode_plain", name="n_layers")
 
-    def mix(seen: Array, layer: Parameters) -> Array:
+    def mix(seen: Array, layer: Parameters, n_read: int | None) -> Array:
         """What tokens read from each other."""
         part = below(layer, "self_attn.")
         q, k, v = (
-            linear(seen, part[f"{name}_proj.weight"], part[f"{name}_proj.bias"])
-            .reshape((*seen.shape[:2], n_heads, -1))
+            linear(rows, part[f"{name}_proj.weight"], part[f"{name}_proj.bias"])
+            .reshape((*rows.shape[:2], n_heads, -1))
             .swapaxes(1, 2)
-            for name in ("q", "k", "v")
+            for name, rows in (("q", seen[:, :n_read]), ("k", seen), ("v", seen))
         )
         read = weighted(q, k, v, scale=q.shape[-1] ** -0.5, top_k=top_k).read
         return linear(read, part["out_proj.weight"], part["out_proj.bias"])
 
-    return _layers(tokens, parameters, n_layers=n_layers, mix=mix, drop=drop)
+    return _layers(tokens, parameters, n_layers=n_layers, mix=mix, drop=drop, n_read=n_read)
 
 
 def _layers(
@@ -195,8 +202,9 @@ def _layers(
     parameters: Parameters,
     *,
     n_layers: int,
-    mix: Callable[[Array, Parameters], Array],
+    mix: Callable[[Array, Parameters, int | None], Array],
     drop: Callable[[Array], Array],
+    n_read: int | None,
 ) -> Array:
     """Run layers with a norm before each part; ``mix`` is what lets tokens see each other."""
     x, n = tokens, tokens.shape[1]
@@ -206,8 +214,9 @@ def _layers(
     for number in range(n_layers):
         layer = below(parameters, "enc." if shared else f"layers.{number}.")
         seen = layer_norm(x, layer["self_attn_layer_norm.weight"], layer["self_attn_layer_norm.bias"])
-        x = x + drop(mix(seen, layer))
+        asked = n_read if number == n_layers - 1 else None
+        x = x[:, :asked] + drop(mix(seen, layer, asked))
         y = layer_norm(x, layer["final_layer_norm.weight"], layer["final_layer_norm.bias"])
-        y = namespace(x).clip(linear(y, layer["fc1.weight"], layer["fc1.bias"]), 0, None)
+        y = relu(linear(y, layer["fc1.weight"], layer["fc1.bias"]))
         x = x + drop(linear(y, layer["fc2.weight"], layer["fc2.bias"]))
     return x

@@ -234,7 +234,7 @@ class PMITransformer(nn.Module):  # type: ignore[misc]
         torch.Size([2, 2])
         """
         tokens = self.tokens(x)
-        encoded = self._read(tokens) if self.mixing != "memory" else self._encode(tokens).encoded
+        encoded = self._read(tokens) if self.mixing != "memory" else self._encode(tokens, n_read=1).encoded
         answers = self.mlp_head(encoded[:, 0])
         if not torch.isfinite(answers).all():
             bound = "is not finite"
@@ -272,22 +272,22 @@ class PMITransformer(nn.Module):  # type: ignore[misc]
             raise SpecError.of(where="PMITransformer.encode", name="model", bound=bound)
         return self._encode(self.tokens(x))
 
-    def _encode(self, tokens: torch.Tensor) -> Encoding:
+    def _encode(self, tokens: torch.Tensor, n_read: int | None = None) -> Encoding:
         starts = range(1 if self.shared else self.n_layers)
         states = [beginning(self.config, len(tokens), like=tokens, module=self) for _ in starts]
         return encode(
             tokens, named(self.net), config=self.config, n_layers=self.n_layers, states=states,
-            drop=self._drop,
+            drop=self._drop, n_read=n_read,
         )  # fmt: skip
 
     def _read(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Encode without a memory."""
+        """Encode without a memory, the first token at least."""
         if self.mixing == "induced attention":
             return self.net(tokens)
         top_k = self.config.top_k if self.mixing == "sparse attention" else None
         return encode_plain(
             tokens, named(self.net), n_heads=self.config.n_heads, n_layers=self.n_layers, top_k=top_k,
-            drop=self._drop,
+            drop=self._drop, n_read=1,
         )  # fmt: skip
 
     def _drop(self, x: torch.Tensor) -> torch.Tensor:

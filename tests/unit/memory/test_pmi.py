@@ -14,12 +14,13 @@ from arcuate.memory import (
     PMIMemory,
     PMIState,
     attend,
+    draw_parameters,
     pmi_step,
     recall,
     record_steps,
     remember,
 )
-from arcuate.memory.pmi import INTEGRATIONS, LTM_RULES
+from arcuate.memory.pmi import INTEGRATIONS, LTM_RULES, _largest
 
 SMALL = PMIConfig(d_model=12, n_heads=3, n_slots=4, n_segments=3, d_key=5, top_k=2, d_input=7, d_ltm=6)
 X = np.random.default_rng(0).standard_normal((4, 2, 6, 7))
@@ -78,9 +79,65 @@ def test_a_fresh_memory_keeps_three_quarters() -> None:
 
 @pytest.mark.parametrize("integration", INTEGRATIONS)
 @pytest.mark.parametrize("rule", LTM_RULES)
-def test_torch_gives_the_same(rule: str, integration: str) -> None:
+def test_the_first_tokens_alone_are_understood_as_among_all(rule: str, integration: str) -> None:
+    config = replace(SMALL, ltm_rule=rule, integration=integration, read_tokens=True)
+    memory = PMIMemory(config, seed=6)
+    x, state = X[0], memory.initial_state(2)
+    whole = pmi_step(x, state, memory.parameters, config=config)
+    few = pmi_step(x, state, memory.parameters, config=config, n_read=2)
+    assert few.understanding.shape == (2, 2, 12)
+    np.testing.assert_allclose(few.understanding, whole.understanding[:, :2], rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(few.state.working_memory, whole.state.working_memory)
+
+
+def test_tokens_that_read_each_other() -> None:
+    """Written out anew: keys and values are the slots and the tokens; an affine map joins the heads."""
+    config = replace(SMALL, ltm_rule="none", read_tokens=True, output_projection=True)
+    memory = PMIMemory(config, seed=5)
+    w, step = memory.parameters, memory.run(X[:1])[0]
+    for b in range(2):
+        x = X[0, b] @ w["input_projector.weight"].T + w["input_projector.bias"]
+        rows = np.concatenate((step.state.working_memory[b], x))
+        q = (x @ w["query_proj.weight"].T + w["query_proj.bias"]) / np.sqrt(5)
+        k, v = (rows @ w[f"{name}_proj.weight"].T + w[f"{name}_proj.bias"] for name in ("key", "value"))
+        heads = [
+            softmax(q[:, 5 * j : 5 * j + 5] @ k[:, 5 * j : 5 * j + 5].T) @ v[:, 4 * j : 4 * j + 4]
+            for j in range(3)
+        ]
+        joined = np.concatenate(heads, axis=1) @ w["output_projector.weight"].T + w["output_projector.bias"]
+        np.testing.assert_allclose(step.understanding[b], joined, atol=1e-12)
+
+
+def test_start_values_that_keep_the_variance() -> None:
+    config = PMIConfig(d_model=64, n_heads=4, output_projection=True)
+    official, unit = (
+        draw_parameters(replace(config, initialization=name), seed=3) for name in ("official", "unit")
+    )
+    x = np.random.default_rng(0).standard_normal((4000, 64))
+    for name in official:
+        projects = name.endswith(("_proj.weight", "input_projector.weight", "output_projector.weight"))
+        factor = np.sqrt(3) if projects else 1.0
+        np.testing.assert_allclose(unit[name], factor * official[name], rtol=1e-12)
+        if projects:
+            assert (x @ unit[name].T).var() == pytest.approx(1, abs=0.1)
+
+
+def test_of_equal_weights_the_first_are_kept() -> None:
     torch = pytest.importorskip("torch")
-    memory = PMIMemory(replace(SMALL, ltm_rule=rule, integration=integration), seed=4)
+    x = np.random.default_rng(2).integers(4, size=(50, 3, 9)) / 4
+    order = np.argsort(-x, axis=-1, kind="stable")
+    expected = np.argsort(order, axis=-1) < 4
+    np.testing.assert_array_equal(_largest(x, 4), expected)
+    np.testing.assert_array_equal(_largest(torch.from_numpy(x), 4).numpy(), expected)
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+@pytest.mark.parametrize("integration", INTEGRATIONS)
+@pytest.mark.parametrize("rule", LTM_RULES)
+def test_torch_gives_the_same(rule: str, integration: str, repaired: bool) -> None:
+    torch = pytest.importorskip("torch")
+    options = {"read_tokens": repaired, "output_projection": repaired}
+    memory = PMIMemory(replace(SMALL, ltm_rule=rule, integration=integration, **options), seed=4)
     weights = {name: torch.from_numpy(value).float() for name, value in memory.parameters.items()}
     start = memory.initial_state(2, seed=1)
     long = None if start.long_term_memory is None else torch.from_numpy(start.long_term_memory).float()
