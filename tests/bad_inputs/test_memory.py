@@ -60,6 +60,8 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
         (lambda: memory.heads_needed(1.0, layers=3, failure=0.1), "p = 1"),
         (lambda: memory.acquisition(-1), "trials = -1"),
         (lambda: memory.retrieval_error("delta", [3], d_key=4, passes=0), "passes = 0"),
+        (lambda: memory.retrieval_error("delta", [3], d_key=4, correlation=1.0), "correlation = 1"),
+        (lambda: memory.retrieval_error("delta", [3], d_key=4, earlier=-1), "earlier = -1"),
         (lambda: memory.lookup_chain(0), "heads = 0"),
         (lambda: memory.lookup_chain(1, n_items=1), "n_items = 1"),
         (lambda: memory.lookup_chain(1, d_key=0), "d_key = 0"),

@@ -88,10 +88,15 @@ class TestTrainings:
     @pytest.mark.parametrize("name", list_trainings())
     def test_ours_make_the_estimators_they_name(self, name: str) -> None:
         import arcuate.learning
+        import arcuate.memory
         import arcuate.nn
 
         table = load_training(name)
         assert table["name"] == name
+        if table["estimator"] in arcuate.memory.__all__:
+            memory = getattr(arcuate.memory, table["estimator"])(**table["parameters"])
+            assert type(memory).__name__ == table["estimator"]
+            return
         if table["estimator"] in arcuate.learning.__all__:
             made = getattr(arcuate.learning, table["estimator"])(**table["parameters"]).get_params()
         else:

@@ -54,6 +54,11 @@ def test_a_curve_without_trials_and_without_closed_form_is_drawn() -> None:
     np.testing.assert_allclose(points(plot.capacity_curves(mean))[0][:, 1], curve.error.mean("trial"))
 
 
+def test_more_rules_than_colors_are_drawn() -> None:
+    curve = memory.retrieval_error("hebb", [4], d_key=16, trials=2)
+    assert len(words(plot.capacity_curves({f"rule {k}": curve for k in range(9)}))) == 10
+
+
 @pytest.mark.parametrize(
     ("change", "error", "word"),
     [

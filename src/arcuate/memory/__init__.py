@@ -40,6 +40,7 @@ from arcuate.memory.pmi import (
     remember,
     retrieve,
 )
+from arcuate.memory.scenes import SceneWorld
 from arcuate.memory.sequence import SequenceStore
 from arcuate.memory.tensor_brain import Decoding, TensorBrain
 from arcuate.memory.tokenizer import SpikeStateTokenizer, bursts
@@ -60,6 +61,7 @@ __all__ = [
     "PMIState",
     "PMIStep",
     "Phase",
+    "SceneWorld",
     "SequenceStore",
     "SlowLearner",
     "SpikeStateTokenizer",

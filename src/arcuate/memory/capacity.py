@@ -159,6 +159,8 @@ def retrieval_error(
     d_key: int,
     d_value: int | None = None,
     passes: int = 1,
+    correlation: float = 0.0,
+    earlier: int = 0,
     trials: int = 20,
     seed: int = 0,
     **options: float,
@@ -177,6 +179,11 @@ def retrieval_error(
         Width of a value; that of a key if None.
     passes : int
         How often all pairs are written, in one order; many passes of delta come close to ridge.
+    correlation : float
+        Squared length, 0 to below 1, of what all keys of a memory have in common:
+        ``k = sqrt(correlation) common + sqrt(1 - correlation) private``, both of unit length.
+    earlier : int
+        Values that every key had before the one that is asked for; all of them may be named.
     trials : int
         Memories for each number of pairs.
     seed : int
@@ -189,7 +196,8 @@ def retrieval_error(
     xarray.Dataset
         ``error`` (n_items, trial), mean squared error over that of the values; ``top1`` (n_items, trial),
         share of pairs whose value is the nearest to what was read; and ``closed_form`` (n_items) where the
-        rule has one (one pass, with its options left as they are: rate 1, nothing forgotten, no ridge).
+        rule has one (one pass, unrelated keys, one value each, options left as they are: rate 1, nothing
+        forgotten, no ridge).
 
     Examples
     --------
@@ -201,8 +209,11 @@ def retrieval_error(
 
     check_choice(rule, ("hebb", "delta", "ridge", "softmax"), where="retrieval_error", name="rule")
     numbers = [check_int(n, where="retrieval_error", name="n_items") for n in n_items]
-    for name, count in (("passes", passes), ("trials", trials)):
-        check_int(count, where="retrieval_error", name=name)
+    for name, count, least in (("passes", passes, 1), ("trials", trials, 1), ("earlier", earlier, 0)):
+        check_int(count, where="retrieval_error", name=name, low=least)
+    shared = check_real(
+        correlation, where="retrieval_error", name="correlation", low=0, high=1, high_open=True
+    )
     rng = stream(check_seed(seed), "memory/retrieval")
     width = d_key if d_value is None else d_value
     memory = AssociativeMemory(d_key, width, rule=rule, **options)
@@ -210,17 +221,33 @@ def retrieval_error(
     for i, n in enumerate(numbers):
         for trial in range(trials):
             k, v = _unit(rng, n, d_key), _unit(rng, n, width)
+            if shared:
+                k = math.sqrt(shared) * _unit(rng, 1, d_key) + math.sqrt(1 - shared) * k
+            before = _unit(rng, earlier * n, width)
             memory.reset()
-            for _ in range(passes):
-                memory.write(k, v)
+            for values in (*before.reshape(earlier, n, width), *[v] * passes):
+                memory.write(k, values)
             read = memory.read(k)
             error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
-            top1[i, trial] = ((read @ v.T).argmax(axis=1) == np.arange(n)).mean()
+            top1[i, trial] = ((read @ np.vstack((v, before)).T).argmax(axis=1) == np.arange(n)).mean()
     data: dict[str, Any] = {"error": (("n_items", "trial"), error), "top1": (("n_items", "trial"), top1)}
-    plain = passes == 1 and memory.options == AssociativeMemory(d_key, width, rule=rule).options
+    plain = (
+        passes == 1
+        and not shared
+        and not earlier
+        and memory.options == AssociativeMemory(d_key, width, rule=rule).options
+    )
     if rule in _CLOSED_FORMS and plain:
         data["closed_form"] = ("n_items", _CLOSED_FORMS[rule](numbers, d_key))
-    attrs = {"rule": rule, "d_key": d_key, "d_value": width, "passes": passes, "seed": seed}
+    attrs = {
+        "rule": rule,
+        "d_key": d_key,
+        "d_value": width,
+        "passes": passes,
+        "correlation": shared,
+        "earlier": earlier,
+        "seed": seed,
+    }
     return xr.Dataset(data, coords={"n_items": numbers}, attrs=attrs)
 
 

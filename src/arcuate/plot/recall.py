@@ -72,12 +72,16 @@ def capacity_curves(result: Any, *, ax: Axes | None = None) -> Axes:
     curves = {name: _curves(given, where) for name, given in _by_rule(result).items()}
     widths = sorted({width for given in curves.values() for width, _, _, _ in given})
     for index, (name, given) in enumerate(curves.items()):
-        ax.plot([], [], DASHES[index % len(DASHES)], color=color(index), linewidth=1, label=name or None)
+        line: dict[str, Any] = {
+            "linestyle": DASHES[index % len(DASHES)],
+            "color": color(index),
+            "linewidth": 1,
+        }
+        ax.plot([], [], **line, label=name or None)
         for width, load, error, form in given:
             mark = MARKERS[widths.index(width) % len(MARKERS)]
             ax.plot(load, np.maximum(error, FLOOR), mark, color=color(index), markersize=5, alpha=0.7)
-            line = np.where(form > 0, form, np.nan)
-            ax.plot(load, line, linestyle=DASHES[index % len(DASHES)], color=color(index), linewidth=1)
+            ax.plot(load, np.where(form > 0, form, np.nan), **line)
     if not widths:
         return say(ax, "no errors in this result")
     for width, mark in zip(widths, MARKERS, strict=False):

@@ -197,3 +197,22 @@ def test_passes_write_the_same_pairs_again() -> None:
     assert curve["ten"][0] < 0.01 < 0.1 < curve["one"][0]
     assert 0.05 < curve["ten"][1] < 0.3
     assert "closed_form" not in retrieval_error("delta", [4], d_key=8, passes=2, trials=1)
+
+
+def test_correlated_keys_share_a_part_of_what_they_are() -> None:
+    """Two keys overlap by the correlation on average: so much is read of another pair."""
+    alike = retrieval_error("hebb", [2], d_key=256, d_value=16, correlation=0.5, trials=200)
+    assert float(alike.error.mean()) == pytest.approx(0.25 + 0.75 / 256, rel=0.15)
+    assert "closed_form" not in alike
+    hebb, delta = (
+        retrieval_error(rule, [32], d_key=64, passes=passes, correlation=0.5, trials=10)
+        for rule, passes in (("hebb", 1), ("delta", 10))
+    )
+    assert hebb.top1.mean() < 0.5 < 0.95 < delta.top1.mean()
+
+
+def test_values_that_came_before_are_corrected_by_delta_alone() -> None:
+    hebb, delta = (retrieval_error(rule, [32], d_key=64, earlier=1, trials=10) for rule in ("hebb", "delta"))
+    assert hebb.top1.mean() == pytest.approx(0.5, abs=0.1)  # the old and the new one are as strong
+    assert delta.top1.mean() > 0.95
+    assert "closed_form" not in hebb
