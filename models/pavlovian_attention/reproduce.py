@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arcuate import memory, plot
+from arcuate import memory, plot, tasks
 from arcuate.models import load_training
 from arcuate.study.reproduction import Reproduction, judge
 
@@ -44,7 +44,7 @@ def reproduce(seeds, quick, out, progress):  # noqa: ARG001
     """Store, read and condition; a quick run has one seed and fewer memories for each point."""
     rows, axes, table = {}, plot.panels(2, 3), load_training(NAME)
     size, d = table["capacity"] | ({"reads": 2048} if quick else {}), table["parameters"]["d_key"]
-    off = abs(memory.kamin() - np.array([table["kamin"][name] for name in memory.EXPERIMENTS]))
+    off = abs(memory.kamin() - np.array([table["kamin"][name] for name in tasks.EXPERIMENTS]))
     for number, seed in enumerate(seeds):
         progress(number, len(seeds), "capacities")
         row, curves = capacities(size, seed)
@@ -52,7 +52,7 @@ def reproduce(seeds, quick, out, progress):  # noqa: ARG001
         row |= {f"{rule}_{name}": float(memory.retrieval_error(rule, d_key=d, seed=seed, **how).top1.mean())
             for rule in ("hebb", "delta") for name, how in table["naming"].items()}  # fmt: skip
         rows[seed] = row | {f"kamin_{rule}": float(off.sel(rule=rule).max()) for rule in ("hebb", "delta")}
-    for ax, (name, phases) in zip(axes, memory.EXPERIMENTS.items(), strict=False):
+    for ax, (name, phases) in zip(axes, tasks.EXPERIMENTS.items(), strict=False):
         plot.conditioning(memory.condition(phases), ax=ax).set_title(name, pad=18)
     memory.trace_conditioning(range(9), eligibility=0.7).plot(ax=axes[-1], marker="o")
     measured = {name: {seed: row[name] for seed, row in rows.items()} for name in rows[seed]}

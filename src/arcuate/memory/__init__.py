@@ -46,10 +46,8 @@ from arcuate.memory.tensor_brain import Decoding, TensorBrain
 from arcuate.memory.tokenizer import SpikeStateTokenizer, bursts
 from arcuate.memory.transformer import Encoding, encode, positions
 from arcuate.memory.workspace import ConsciousBottleneck
-from arcuate.tasks.conditioning import EXPERIMENTS, Phase
 
 __all__ = [
-    "EXPERIMENTS",
     "AssociativeMemory",
     "Attention",
     "ConsciousBottleneck",
@@ -60,7 +58,6 @@ __all__ = [
     "PMIMemory",
     "PMIState",
     "PMIStep",
-    "Phase",
     "SceneWorld",
     "SequenceStore",
     "SlowLearner",
