@@ -121,6 +121,9 @@ def test_a_configuration_that_cannot_be(changes: dict[str, Any], words: str) -> 
 def test_the_official_rule_masks_nothing_where_slots_are_few() -> None:
     """As the official code, which then reads all slots."""
     assert replace(SMALL, ltm_rule="official", top_k=6).top_k == 6
+    assert "tokens" in refusal(lambda: replace(SMALL, ltm_source="token"))
+    assert 'ltm_rule="delta"' in refusal(lambda: replace(SMALL, ltm_rule="ring", ltm_source="tokens"))
+    assert "ltm_features" in refusal(lambda: replace(SMALL, ltm_rule="none", ltm_features="softmax"))
     assert "sort_of_clevr" in refusal(lambda: memory.PMIConfig.official("sort-of-clevr"))
 
 

@@ -15,6 +15,9 @@ LTM_RULES = ("official", "ring", "hebb", "delta", "stm", "none")
 INTEGRATIONS = ("correction", "direct", "residual")
 """Ways to join what both memories say."""
 
+LTM_SOURCES, LTM_FEATURES = ("slots", "tokens"), ("linear", "softmax")
+"""Rows that fast weights store, and what their keys are made by."""
+
 GATES = ("unit", "memory", "none")
 """One gate for each element, for each slot, or none."""
 
@@ -61,6 +64,15 @@ class PMIConfig:
         How often tokens compete in a write (1).
     d_input, d_ltm : int or None
         Width of a token (D if None) and of a long-term key, E (``d_key`` if None).
+    ltm_source : {"slots", "tokens"}
+        Whose rows fast weights store: the slots' candidates, as published, or the tokens themselves. A slot
+        mixes the tokens that it reads, and no slot need read a token; what was not bound one by one cannot be
+        asked for one by one.
+    ltm_features : {"linear", "softmax"}
+        Of the keys of fast weights. Linear keys span no more than D dimensions, which keys and values share;
+        a softmax over E numbers gives each symbol cells of its own, so that keys hardly overlap (expansion
+        and competition: Willshaw, Buneman and Longuet-Higgins 1969; feature maps: Schlag, Irie and
+        Schmidhuber 2021, arXiv 2102.11174).
     read_tokens : bool
         Whether tokens read each other beside the slots, as more keys and values of the same reading. In the
         official code they see each other through the slots alone.
@@ -98,6 +110,8 @@ class PMIConfig:
     n_blocks: int = 1
     d_input: int | None = None
     d_ltm: int | None = None
+    ltm_source: str = "slots"
+    ltm_features: str = "linear"
     read_tokens: bool = False
     output_projection: bool = False
     initialization: str = "official"
@@ -112,6 +126,12 @@ class PMIConfig:
         check_choice(self.ltm_rule, LTM_RULES, where="PMIConfig", name="ltm_rule")
         check_choice(self.integration, INTEGRATIONS, where="PMIConfig", name="integration")
         check_choice(self.gate, GATES, where="PMIConfig", name="gate")
+        for name, choices in (("ltm_source", LTM_SOURCES), ("ltm_features", LTM_FEATURES)):
+            value = check_choice(getattr(self, name), choices, where="PMIConfig", name=name)
+            if value != choices[0] and self.ltm_rule not in ("hebb", "delta"):
+                bound = f"must be {choices[0]!r} with ltm_rule={self.ltm_rule!r}"
+                fix = 'use ltm_rule="delta" or "hebb"'
+                raise SpecError.of(where="PMIConfig", name=name, value=value, bound=bound, fix=fix)
         check_choice(self.initialization, INITIALIZATIONS, where="PMIConfig", name="initialization")
         for name in ("scale_scores", "mlp_shared", "read_tokens", "output_projection"):
             if not isinstance(getattr(self, name), bool):

@@ -354,7 +354,7 @@ def remember(state: PMIState, candidate: Array, parameters: Parameters, *, confi
     state : PMIState
         Before the write.
     candidate : array, (B, N, D)
-        Not gated.
+        Not gated; or the tokens (B, T, D), if they are what is stored.
     parameters : mapping of str to array
     config : PMIConfig
 
@@ -384,12 +384,18 @@ def remember(state: PMIState, candidate: Array, parameters: Parameters, *, confi
         return xp.concatenate((memory[:, :c], candidate[:, None], memory[:, c + 1 :]), axis=1)
     if config.ltm_rule == "stm":
         return memory + parameters["stm_rate"] * _relations(candidate, parameters) / config.n_slots
-    keys = _unit(xp.einsum("bnd,ced->bcne", candidate, parameters["ltm_key.weight"]))
+    keys = _address(candidate, parameters["ltm_key.weight"], config)
     error = (candidate @ parameters["ltm_value.weight"].T)[:, None]
     if config.ltm_rule == "delta":
         error = error - keys @ memory
     rate = sigmoid(_affine(candidate, parameters, "ltm_rate"))[:, None]
-    return memory + (2 / config.n_slots) * (keys.swapaxes(-1, -2) @ (rate * error))
+    return memory + (2 / keys.shape[-2]) * (keys.swapaxes(-1, -2) @ (rate * error))
+
+
+def _address(x: Array, weight: Array, config: PMIConfig) -> Array:
+    """Keys or queries of length one, (B, C, rows, E)."""
+    address = namespace(x).einsum("bnd,ced->bcne", x, weight)
+    return _unit(_softmax(address) if config.ltm_features == "softmax" else address)
 
 
 def _relations(items: Array, parameters: Parameters) -> Array:
@@ -450,7 +456,7 @@ def recall(
         asked = _unit((x @ parameters["stm_read.weight"].T).reshape((batch, n_tokens, config.n_heads, -1)))
         read = xp.einsum("bthn,bthe,bned->bthd", slots, asked, memory)
         return read.reshape((batch, n_tokens, -1)) @ parameters["stm_out.weight"].T, None
-    asked = _unit(xp.einsum("btd,ced->bcte", x, parameters["ltm_query.weight"]))
+    asked = _address(x, parameters["ltm_query.weight"], config)
     read = (asked @ memory).swapaxes(1, 2).reshape((batch, n_tokens, -1))
     return read @ parameters["ltm_out.weight"].T, None
 
@@ -559,18 +565,11 @@ def _write(x: Array, state: PMIState, parameters: Parameters, *, config: PMIConf
     if config.gate != "none":
         opened, kept = gates(x, state.working_memory, parameters)
         working = opened * namespace(x).tanh(candidate) + kept * state.working_memory
-    new = PMIState(
-        working_memory=working,
-        long_term_memory=remember(state, candidate, parameters, config=config),
-        step=state.step + 1,
-    )
-    return {
-        "state": new,
-        "candidate": candidate,
-        "input_gate": opened,
-        "forget_gate": kept,
-        "write": write,
-    }
+    rows = x if config.ltm_source == "tokens" else candidate
+    long = remember(state, rows, parameters, config=config)
+    new = PMIState(working_memory=working, long_term_memory=long, step=state.step + 1)
+    gated = {"input_gate": opened, "forget_gate": kept}
+    return {"state": new, "candidate": candidate, "write": write, **gated}
 
 
 def _read(

@@ -13,19 +13,22 @@ import torch
 
 from arcuate import datasets
 from arcuate.errors import FileFormatError, SpecError, StoreError
+from arcuate.memory import PMIConfig
 from arcuate.nn.backbones import residual_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
+from arcuate.nn.episode import EpisodeMemory
 from arcuate.nn.sequence import QuestionThoughtMachine, SeriesThoughtMachine
 
 __all__ = ["shipped", "write_weights"]
 
-_KINDS = {
-    kind.__name__: kind for kind in (ContinuousThoughtMachine, QuestionThoughtMachine, SeriesThoughtMachine)
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (ContinuousThoughtMachine, EpisodeMemory, QuestionThoughtMachine, SeriesThoughtMachine)
 }
 
 
-def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> ContinuousThoughtMachine:
-    """Return a trained Continuous Thought Machine that comes with the package, in evaluation mode.
+def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
+    """Return a trained model that comes with the package, in evaluation mode.
 
     Parameters
     ----------
@@ -36,7 +39,8 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Conti
 
     Returns
     -------
-    ContinuousThoughtMachine
+    ContinuousThoughtMachine or EpisodeMemory
+        Or a machine that is built upon the first.
 
     Raises
     ------
@@ -62,6 +66,8 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Conti
     try:
         if isinstance(settings.get("backbone"), dict):
             settings = settings | {"backbone": residual_backbone(**settings["backbone"])}
+        if isinstance(settings.get("config"), dict):
+            settings = settings | {"config": PMIConfig(**settings["config"])}
         model = kind(**settings)
         load_weights(model, {key: torch.from_numpy(value) for key, value in weights.items()})
     except (SpecError, TypeError) as error:
@@ -70,20 +76,18 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Conti
     return model.eval()
 
 
-def write_weights(
-    model: ContinuousThoughtMachine, path: str | os.PathLike[str], *, told: Mapping[str, Any]
-) -> None:
+def write_weights(model: torch.nn.Module, path: str | os.PathLike[str], *, told: Mapping[str, Any]) -> None:
     """Write the weights of a model, and what is told of it, as `shipped` and `arcuate.datasets` read them.
 
     Parameters
     ----------
-    model : ContinuousThoughtMachine
-        A trained model.
+    model : torch.nn.Module
+        A trained model, of a kind that `shipped` returns.
     path : path
         File, ``.safetensors``.
     told : mapping
         Plain numbers and text; ``"settings"`` are the arguments that the model was built with. A backbone by
-        `residual_backbone` stands there as a table of its arguments.
+        `residual_backbone`, or a `arcuate.memory.PMIConfig`, stands there as a table of its arguments.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from __future__ import annotations
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.animation import animate_thought
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
+from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
@@ -56,6 +57,7 @@ __all__ = [
     "phase_map",
     "prediction_by_block",
     "raster",
+    "recall_by_load",
     "risk_coverage",
     "state_map",
     "study_map",

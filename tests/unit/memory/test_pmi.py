@@ -184,6 +184,38 @@ def test_without_a_long_term_memory_it_is_a_shared_workspace() -> None:
         np.testing.assert_allclose(step.understanding[b], read(x, slots, 4), atol=1e-12)
 
 
+def test_fast_weights_of_tokens_by_cells() -> None:
+    """One step, written out: what is stored are the tokens, and keys are softmax codes of length one."""
+    config = replace(SMALL, ltm_rule="delta", ltm_source="tokens", ltm_features="softmax")
+    memory = PMIMemory(replace(config, integration="direct", alpha=0), seed=6)
+    w = memory.parameters
+    step = memory.run(X[:1])[0]
+    x = X[0, 0] @ w["input_projector.weight"].T + w["input_projector.bias"]
+
+    def code(name: str, c: int) -> np.ndarray:
+        cells = softmax(x @ w[name][c].T)
+        return cells / np.linalg.norm(cells, axis=-1, keepdims=True)
+
+    rate = 1 / (1 + np.exp(-(x @ w["ltm_rate.weight"].T + w["ltm_rate.bias"])))
+    values = x @ w["ltm_value.weight"].T
+    held = [2 / 6 * (rate * code("ltm_key.weight", c)).T @ values for c in range(3)]
+    np.testing.assert_allclose(step.state.long_term_memory[0], held, atol=1e-12)
+    read = np.concatenate([code("ltm_query.weight", c) @ held[c] for c in range(3)], axis=-1)
+    np.testing.assert_allclose(step.understanding[0], read @ w["ltm_out.weight"].T, atol=1e-12)
+
+
+@pytest.mark.parametrize(("features", "most"), [("linear", 5), ("softmax", 24)])
+def test_a_softmax_has_more_keys_than_the_width_of_a_token(features: str, most: int) -> None:
+    """Thirty tokens of width 5: linear keys have rank 5, cells as many as there are."""
+    config = PMIConfig(d_model=5, n_heads=1, n_slots=5, d_ltm=24, n_segments=1, ltm_features=features)
+    w = dict(PMIMemory(config, seed=1).parameters)
+    w["ltm_key.weight"] = 5 * np.random.default_rng(2).standard_normal((1, 24, 5))
+    state = PMIMemory(config).initial_state(1)
+    tokens = np.random.default_rng(3).standard_normal((30, 5))
+    written = [remember(state, token[None, None], w, config=config)[0, 0].sum(axis=1) for token in tokens]
+    assert np.linalg.matrix_rank(np.array(written), tol=1e-9) == most
+
+
 @pytest.mark.parametrize("rule", ["hebb", "delta"])
 def test_fast_weights_are_pairs_stored_side_by_side(rule: str) -> None:
     memory = PMIMemory(replace(SMALL, ltm_rule=rule), seed=6)

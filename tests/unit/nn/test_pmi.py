@@ -23,10 +23,15 @@ X = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 2, 6, 12)))
 TOKENS = torch.from_numpy(np.random.default_rng(1).standard_normal((4, 6, 5))).float()
 
 
+CELLS = {"ltm_source": "tokens", "ltm_features": "softmax"}
+
+
 @pytest.mark.parametrize("integration", INTEGRATIONS)
-@pytest.mark.parametrize("rule", LTM_RULES)
+@pytest.mark.parametrize("rule", [*LTM_RULES, "delta cells"])
 def test_the_same_without_torch(rule: str, integration: str) -> None:
-    module = PMIModule(replace(SMALL, ltm_rule=rule, integration=integration), seed=3).double().eval()
+    stored = CELLS if rule == "delta cells" else {}
+    config = replace(SMALL, ltm_rule=rule.split()[0], integration=integration, **stored)
+    module = PMIModule(config, seed=3).double().eval()
     plain = module.to_numpy()
     assert plain.precision == "float64"
     # the module begins each trial with the draw of one trial
@@ -51,10 +56,12 @@ def test_the_same_without_torch(rule: str, integration: str) -> None:
 
 
 @pytest.mark.parametrize("gate", GATES)
-@pytest.mark.parametrize("rule", LTM_RULES)
+@pytest.mark.parametrize("rule", [*LTM_RULES, "hebb cells"])
 def test_gradients_are_those_of_differences(rule: str, gate: str) -> None:
     """Along a random direction of all parameters, through two steps."""
-    module = PMIModule(replace(SMALL, ltm_rule=rule, gate=gate, top_k=None), seed=1).double().eval()
+    stored = CELLS if rule == "hebb cells" else {}
+    config = replace(SMALL, ltm_rule=rule.split()[0], gate=gate, top_k=None, **stored)
+    module = PMIModule(config, seed=1).double().eval()
 
     def value() -> torch.Tensor:
         return (module(X[1], module(X[0]).state).understanding ** 2).sum()
