@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from babi_solver import solve
 
+from arcuate.errors import MemoryLimitError
 from arcuate.tasks import BABI_KINDS, BABI_WORDS, Babi, BabiTrials, read_babi
 
 KINDS = range(1, 21)
@@ -171,6 +173,15 @@ def test_tokens_and_currents_are_the_same_words():
     longer = trials.tokens(length=200).tokens
     assert longer.shape == (6, 200)
     assert (longer[:, -read.tokens.shape[1] :] == read.tokens).all()
+
+
+def test_currents_that_would_not_fit_are_refused_before_they_are_made():
+    trials = Babi(kinds=(3,)).draw(2000, seed=0)
+    tracemalloc.start()
+    with pytest.raises(MemoryLimitError, match="GiB"):
+        trials.drive("1 ms", hold="1 s")
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
 
 
 def test_draws_are_seeded():

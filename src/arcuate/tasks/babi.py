@@ -22,7 +22,7 @@ from arcuate.errors import FileFormatError, TaskError, check_int
 from arcuate.tasks._answers import given_answers, hits
 from arcuate.tasks._babi_stories import LONGEST, N_WORDS, WORDS, draw_story
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["BABI_KINDS", "BABI_WORDS", "Babi", "BabiTrials", "read_babi"]
 
@@ -198,6 +198,8 @@ class BabiTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would take more than 16 GiB.
 
         Examples
         --------
@@ -206,12 +208,20 @@ class BabiTrials:
         (True, 20)
         """
         read = self.tokens()
-        asked = read.targets >= 0
-        one_hot = np.eye(len(self.vocabulary), dtype=np.float32)[:, 1:]
-        targets = np.where(asked[..., None], one_hot[np.where(asked, read.targets, 0)], 0)
         names = self.vocabulary[1:]
-        inputs = one_hot[read.tokens]
-        return drive(inputs, dt, hold=hold, channels=names, targets=targets, asked=asked, outputs=names)
+        held(dt, hold, shape=(*read.tokens.shape, len(names)), n_outputs=len(names))
+        one_hot = np.eye(len(self.vocabulary), dtype=np.float32)[:, 1:]
+        targets = np.zeros((*read.tokens.shape, len(names)), dtype=np.float32)
+        targets[:, -1] = one_hot[read.targets[:, -1]]
+        return drive(
+            one_hot[read.tokens],
+            dt,
+            hold=hold,
+            channels=names,
+            targets=targets,
+            asked=read.asked,
+            outputs=names,
+        )
 
     def score(self, answers: Any) -> np.ndarray:
         """Say of each trial whether it was answered right.

@@ -15,7 +15,7 @@ import numpy as np
 from arcuate.errors import SpecError, TaskError, check_int
 from arcuate.tasks._answers import hits
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["EXPERIMENTS", "Conditioning", "ConditioningTrials", "Phase"]
 
@@ -179,6 +179,8 @@ class ConditioningTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would take more than 16 GiB.
 
         Examples
         --------
@@ -187,6 +189,7 @@ class ConditioningTrials:
         ((2, 1200, 3), ('cue 0', 'cue 1', 'outcome'), 400)
         """
         n, length, n_cues = self.shown.shape
+        held(dt, hold, shape=(n, 3 * length, n_cues + 1), n_outputs=1)
         items = np.zeros((n, length, 3, n_cues + 1), dtype=np.float32)
         items[:, :, :2, :-1] = self.shown[:, :, None]
         items[:, :, 1, -1] = self.outcomes

@@ -15,7 +15,7 @@ import numpy as np
 from arcuate.errors import MemoryLimitError, TaskError
 from arcuate.tasks.blocks import seconds, time_text
 
-__all__ = ["Drive", "Tokens", "drive"]
+__all__ = ["Drive", "Tokens", "drive", "held"]
 
 MOST_BYTES = 16 << 30
 """Largest currents that are made; more is refused (chosen)."""
@@ -105,6 +105,53 @@ class Drive:
         return self.inputs.reshape(-1, self.inputs.shape[2])
 
 
+def held(
+    dt: float | str, hold: float | str, *, shape: tuple[int, int, int], n_outputs: int
+) -> tuple[float, int]:
+    """Check, before currents are made, how long an item is held and that they will fit into memory.
+
+    Parameters
+    ----------
+    dt, hold : str or quantity
+        Step, and how long an item is shown; a whole number of steps.
+    shape : tuple of int
+        Trials, items of a trial and channels.
+    n_outputs : int
+
+    Returns
+    -------
+    dt : float
+        Step, s.
+    n_steps : int
+        Steps of an item.
+
+    Raises
+    ------
+    TaskError
+        If ``hold`` is not a whole number of steps.
+    MemoryLimitError
+        If the currents would take more than 16 GiB.
+
+    Examples
+    --------
+    >>> held("1 ms", "10 ms", shape=(2, 3, 1), n_outputs=0)
+    (0.001, 10)
+    """
+    step = seconds(dt, where="drive", name="dt", low_open=True)
+    length = seconds(hold, where="drive", name="hold", low_open=True)
+    n = round(length / step)
+    if n < 1 or abs(n * step - length) > 1e-9 * length:
+        bound = f"must be a whole number of steps of {time_text(step)}"
+        raise TaskError.of(where="drive", name="hold", value=hold, bound=bound)
+    trials, items, channels = shape
+    need = trials * items * n * (8 * channels + 8 * n_outputs + 1)
+    if need > MOST_BYTES:
+        bound = f"would take {need / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}"
+        fix = "draw fewer trials, or use a larger dt or a shorter hold"
+        raise MemoryLimitError.of(where="drive", bound=bound, fix=fix)
+    return step, n
+
+
 def drive(
     inputs: np.ndarray,
     dt: float | str,
@@ -148,18 +195,8 @@ def drive(
     >>> drive(np.zeros((2, 3, 1)), "1 ms", hold="10 ms", channels=["x"]).inputs.shape
     (2, 30, 1)
     """
-    step = seconds(dt, where="drive", name="dt", low_open=True)
-    length = seconds(hold, where="drive", name="hold", low_open=True)
-    n = round(length / step)
-    if n < 1 or abs(n * step - length) > 1e-9 * length:
-        bound = f"must be a whole number of steps of {time_text(step)}"
-        raise TaskError.of(where="drive", name="hold", value=hold, bound=bound)
-    trials, items = inputs.shape[:2]
-    need = trials * items * n * (8 * inputs.shape[2] + 8 * len(outputs) + 1)
-    if need > MOST_BYTES:
-        bound = f"would take {need / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}"
-        fix = "draw fewer trials, or use a larger dt or a shorter hold"
-        raise MemoryLimitError.of(where="drive", bound=bound, fix=fix)
+    trials, items, width = inputs.shape
+    step, n = held(dt, hold, shape=(trials, items, width), n_outputs=len(outputs))
     targets = np.zeros((trials, items, len(outputs))) if targets is None else targets
     asked = np.ones((trials, items), dtype=bool) if asked is None else asked
     return Drive(
