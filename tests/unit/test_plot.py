@@ -83,6 +83,8 @@ STUDY = {
 BLOCKING = memory.condition(tasks.EXPERIMENTS["blocking"])
 HEBB = [memory.retrieval_error("hebb", [d // 4, d], d_key=d, trials=2) for d in (16, 32)]
 
+STEPS = memory.PMIMemory(memory.PMIConfig(d_model=8, n_heads=2, n_slots=5)).run(np.ones((3, 1, 4, 8)))
+
 MAZES = Maze().draw(4, seed=0)
 
 
@@ -167,6 +169,9 @@ PROPER: dict[str, tuple[Any, str, str]] = {
         "step",
         "share that is still right",
     ),
+    "slot_attention": (lambda ax: plot.slot_attention(STEPS, ax=ax), "token", "slot"),
+    "slot_gates": (lambda ax: plot.slot_gates(STEPS, ax=ax), "tick", "slot"),
+    "memory_occupancy": (lambda ax: plot.memory_occupancy(STEPS, ax=ax), "tick", "norm"),
     "study_map": (lambda ax: plot.study_map(STUDY, "gain", "tau", metric="error", ax=ax), "gain", "tau"),
     "study_marginal": (
         lambda ax: plot.study_marginal(STUDY, "tau", metric="error", by="gain", ax=ax),
@@ -214,6 +219,7 @@ EMPTY: dict[str, Any] = {
     "conditioning of NaN": lambda: plot.conditioning(BLOCKING * np.nan),
     "forgetting": lambda: plot.forgetting({}),
     "forgetting of NaN": lambda: plot.forgetting([np.nan]),
+    "slot_attention of no step": lambda: plot.slot_attention(STEPS, steps=[]),
     "study_map": lambda: plot.study_map({"x": [], "y": [], "m": []}, "x", "y", metric="m"),
     "study_map of NaN": lambda: plot.study_map({"x": [1], "y": [1], "m": [None]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [], "m": []}, "x", metric="m"),
@@ -238,6 +244,9 @@ ONE: dict[str, Any] = {
     "capacity_curves": lambda: plot.capacity_curves(HEBB[0].isel(n_items=[0], trial=[0])),
     "conditioning": lambda: plot.conditioning(BLOCKING[:1, :1]),
     "forgetting": lambda: plot.forgetting({"alone": [1.0]}),
+    "slot_attention": lambda: plot.slot_attention(STEPS[:1]),
+    "slot_gates": lambda: plot.slot_gates(STEPS[:1]),
+    "memory_occupancy": lambda: plot.memory_occupancy(STEPS[:1]),
     "study_map": lambda: plot.study_map({"x": [1], "y": ["a"], "m": [2.0]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [1], "m": [2.0]}, "x", metric="m"),
     "pareto": lambda: plot.pareto({"a": [1.0], "b": [1.0]}, {"a": "minimize", "b": "maximize"}),

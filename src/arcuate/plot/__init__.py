@@ -14,6 +14,7 @@ from arcuate.plot.animation import animate_thought
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
+from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gates
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
@@ -49,6 +50,7 @@ __all__ = [
     "forgetting",
     "halting_curve",
     "maze",
+    "memory_occupancy",
     "modulators",
     "neuron_traces",
     "omission",
@@ -59,6 +61,8 @@ __all__ = [
     "raster",
     "recall_by_load",
     "risk_coverage",
+    "slot_attention",
+    "slot_gates",
     "state_map",
     "study_map",
     "study_marginal",
