@@ -218,7 +218,7 @@ def memory_occupancy(
             "marker": MARKERS[segment % len(MARKERS)],
         }
         ax.plot(places, line, color=color(segment), markersize=4, label=f"segment {segment}", **style)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.08 * held.max() or 1.0)
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     legend_above(ax, columns=5)
     return tidy(ax, legend=False)
