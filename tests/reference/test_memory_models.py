@@ -8,7 +8,7 @@ import pytest
 
 from arcuate.study.reproduction import default_seeds, load_reproduce
 
-MODELS = ("pavlovian_attention", "replay_consolidation", "tensor_brain")
+MODELS = ("consciousness_bottleneck", "pavlovian_attention", "replay_consolidation", "tensor_brain")
 LONG = ("pavlovian_attention", "tensor_brain")
 
 
@@ -27,5 +27,7 @@ def test_a_quick_run_shows_the_figures(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", MODELS)
 def test_all_seeds_show_the_figures(name: str, tmp_path: Path) -> None:
+    if name == "consciousness_bottleneck":
+        pytest.importorskip("sklearn")
     found = load_reproduce(name)(default_seeds(name), False, tmp_path, silent)
     assert found.holds, [(figure.name, figure.measured) for figure in found.figures if not figure.holds]

@@ -17,6 +17,7 @@ from arcuate.memory.capacity import (
     ridge_error,
 )
 from arcuate.memory.consolidation import HippocampalStore, SlowLearner, consolidate, replay
+from arcuate.memory.factors import FactorSamples, draw_factors
 from arcuate.memory.inference import PMIMemory, draw_parameters, parameter_shapes, record_steps
 from arcuate.memory.pavlov import (
     acquisition,
@@ -53,6 +54,7 @@ __all__ = [
     "ConsciousBottleneck",
     "Decoding",
     "Encoding",
+    "FactorSamples",
     "HippocampalStore",
     "PMIConfig",
     "PMIMemory",
@@ -72,6 +74,7 @@ __all__ = [
     "consolidate",
     "delta_error",
     "delta_error_by_age",
+    "draw_factors",
     "draw_parameters",
     "encode",
     "error_free_capacity",
