@@ -1,0 +1,61 @@
+"""The trained PMI memory of the package: more pairs than it was trained on, in a matrix of fixed size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from arcuate.memory import PMIConfig, memorize, retrieve  # noqa: E402
+from arcuate.models import load_training  # noqa: E402
+from arcuate.nn import EpisodeMemory, shipped  # noqa: E402
+from arcuate.study.reproduction import load_reproduce  # noqa: E402
+from arcuate.tasks import PairedAssociates  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+def test_the_shipped_memory_has_its_figures(tmp_path: Path) -> None:
+    result = load_reproduce("pmi_paired_associates")((1,), True, tmp_path, lambda *_: None)
+    assert {figure.name: figure.verdict for figure in result.figures if figure.judged} == {
+        "shipped_32": "holds",
+        "shipped_48": "holds",
+    }
+
+
+def test_the_best_variant_has_fewer_numbers_than_the_transformer() -> None:
+    table, size = load_training("pmi_paired_associates"), {}
+    for name in ("cells", "transformer"):
+        memory, settings = (table[key] | table[name].get(key, {}) for key in ("parameters", "network"))
+        model = EpisodeMemory(PMIConfig(**memory), **settings)
+        size[name] = sum(part.numel() for part in model.parameters())
+    assert size["cells"] <= size["transformer"]
+
+
+def test_what_was_trained_in_torch_answers_without() -> None:
+    """Scores of the module, from the equations of NumPy arrays."""
+    model = shipped("pmi_associates").double()
+    x = torch.tensor(PairedAssociates(n_chunks=8).draw(20, seed=5).frames()[0])
+    plain = model.memory.to_numpy()
+    with torch.no_grad():
+        tokens = (model.keys(x[..., 0]) + model.values(x[..., 1])).numpy()
+        state = plain.initial_state(20)
+        for chunk in tokens[:, :-1].swapaxes(0, 1):
+            state = memorize(chunk, state, plain.parameters, config=plain.config)
+        asked = tokens[:, -1]
+        z = torch.from_numpy(asked + retrieve(asked, state, plain.parameters, config=plain.config))
+        z = z + model.fc2(torch.relu(model.fc1(model.norm(z))))
+        torch.testing.assert_close(model.head(model.final_norm(z)), model(x), atol=1e-10, rtol=0)
+
+
+def test_a_pair_that_was_not_shown_is_not_known() -> None:
+    """The answer comes from the memory: without the chunk of a key it is a guess."""
+    trials = PairedAssociates(n_chunks=8).draw(200, seed=6)
+    x = torch.tensor(trials.frames()[0])
+    gone = (x[:, -1, :, None, 0] != x[:, :1, :, 0]).all(-1)  # questions about other chunks than the first
+    answers = shipped("pmi_associates")(x[:, [0, -1]]).argmax(-1).numpy()
+    right = torch.from_numpy(trials.score_items(answers))
+    assert right[gone].double().mean() < 0.12
+    assert right[~gone].double().mean() > 0.9
