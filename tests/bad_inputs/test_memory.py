@@ -14,6 +14,8 @@ from arcuate.errors import ArcuateError, FitError, NonFiniteError, SpecError, Un
 
 AM = memory.AssociativeMemory
 K, V = np.eye(3), np.ones((3, 2))
+WORLD, RNG = memory.SceneWorld(seed=1), np.random.default_rng(1)
+STORE, SLOW = memory.HippocampalStore(2, 1).write([[1.0, 0.0]], [[2.0]]), memory.SlowLearner(2, 1)
 
 
 def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> str:
@@ -65,6 +67,23 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
         (lambda: memory.lookup_chain(0), "heads = 0"),
         (lambda: memory.lookup_chain(1, n_items=1), "n_items = 1"),
         (lambda: memory.lookup_chain(1, d_key=0), "d_key = 0"),
+        (lambda: memory.retrieval_error("hebb", 5, d_key=4), "n_items=[5]"),  # type: ignore[arg-type]
+        (lambda: memory.retrieval_error("hebb", [], d_key=4), "at least one"),
+        (lambda: memory.retrieval_error("hebb", [2.0], d_key=4), "n_items = 2"),
+        (lambda: memory.mean_capacity("hebb", 64), "d_key=[64]"),  # type: ignore[arg-type]
+        (lambda: memory.mean_capacity("hebb", [15]), "must be >= 16"),
+        (lambda: memory.error_free_capacity("64"), "d_key"),  # type: ignore[arg-type]
+        (lambda: memory.trace_conditioning(3, eligibility=0.5), "delays=[3]"),  # type: ignore[arg-type]
+        (lambda: memory.condition(tasks.Phase(trials=("A+",))), "phases"),  # type: ignore[arg-type]
+        (lambda: memory.condition(None), "phases"),  # type: ignore[arg-type]
+        (lambda: memory.SequenceStore(4).replay([1, 1, 1, 1], 2), "nothing to bring back"),
+        (lambda: WORLD.divergence(-WORLD.p_color), "none below 0"),
+        (lambda: WORLD.divergence(5 * WORLD.p_color), "one in sum"),
+        (lambda: memory.replay(None, 3, rng=RNG), "store = None"),  # type: ignore[arg-type]
+        (lambda: memory.replay(STORE, 3, rng=0), "rng = 0"),  # type: ignore[arg-type]
+        (lambda: memory.consolidate(STORE, SLOW, events=1, batch=0), "batch = 0"),
+        (lambda: memory.consolidate(STORE, SLOW, events=1, noise=-1), "consolidate: noise = -1"),
+        (lambda: memory.consolidate(STORE, None, events=1), "learner"),  # type: ignore[arg-type]
     ],
     ids=lambda part: part if isinstance(part, str) else "",
 )
@@ -74,6 +93,10 @@ def test_it_is_refused_by_name(call: Callable[[], Any], words: str) -> None:
 
 def test_a_rule_that_does_not_exist_is_named_with_the_nearest() -> None:
     assert "Did you mean 'hopfield'?" in refusal(lambda: AM(2, 2, rule="hopfeld"), UnknownNameError)
+
+
+def test_a_strength_that_grows_beyond_all_bounds_is_told() -> None:
+    assert "must be < 2" in refusal(lambda: memory.acquisition(5000, learning_rate=5), NonFiniteError)
 
 
 def test_growth_beyond_all_bounds_is_told_and_nothing_is_lost() -> None:
@@ -166,6 +189,12 @@ def test_a_state_of_another_configuration() -> None:
     assert "batch of 1" in refusal(lambda: made.step(TOKENS[:1], step.state))
     assert "initial_state" in refusal(lambda: made.step(TOKENS, None))  # type: ignore[arg-type]
     assert "batch = 0" in refusal(lambda: made.initial_state(0))
+    assert "step = -1" in refusal(lambda: made.step(TOKENS, replace(step.state, step=-1)))
+    listed = replace(step.state, working_memory=step.state.working_memory.tolist())
+    assert "must be a ndarray, not list" in refusal(lambda: made.step(TOKENS, listed))
+    ring = pmi(ltm_rule="ring")
+    with pytest.raises(SpecError, match="holds nothing"):
+        memory.retrieve(TOKENS, ring.initial_state(2), ring.parameters, config=ring.config)
     assert "at least one" in refusal(lambda: made.run([]))
 
 

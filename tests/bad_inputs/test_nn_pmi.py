@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from arcuate.errors import ArcuateError, NonFiniteError, SpecError, UnknownNameError  # noqa: E402
-from arcuate.memory import PMIConfig  # noqa: E402
+from arcuate.memory import PMIConfig, PMIMemory  # noqa: E402
 from arcuate.nn import CNNPMI, PMIModule, PMITransformer, load_official_pmi  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -80,6 +80,26 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         "long_term_memory",
         ("(1, 5, 32, 8)",),
     ),
+    "state of arrays": (
+        lambda: module()(torch.ones(1, 2, 8), PMIMemory(SMALL).initial_state(1)),
+        SpecError,
+        "working_memory",
+        ("Tensor", "ndarray"),
+    ),
+    "state before the first step": (
+        lambda: module()(torch.ones(1, 2, 8), replace(module().initial_state(1), step=-1)),
+        SpecError,
+        "state.step",
+        (">= 0",),
+    ),
+    "an empty ring": (
+        lambda: (ring := module(ltm_rule="ring")).retrieve(torch.ones(1, 2, 8), ring.initial_state(1)),
+        SpecError,
+        "state",
+        ("holds nothing", "memorize"),
+    ),
+    "a batch of none": (lambda: module().initial_state(0), SpecError, "batch", (">= 1",)),
+    "a batch in words": (lambda: module().initial_state("a"), SpecError, "batch", ("integer",)),
     "weights that blow up": (
         lambda: blown()(torch.ones(1, 2, 8)),
         NonFiniteError,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from arcuate.errors import ArcuateError, FileFormatError, SpecError, TaskError
+from arcuate.errors import ArcuateError, FileFormatError, MemoryLimitError, SpecError, TaskError
 from arcuate.tasks import (
     Babi,
     Conditioning,
@@ -91,6 +93,7 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("too many questions", lambda: Babi().draw(10**9, seed=1), SpecError, "n_trials"),
     ("questions of seed -1", lambda: Babi().draw(3, seed=-1), ArcuateError, "seed"),
     ("batch of no questions", lambda: Babi().batches(0), SpecError, "size"),
+    ("type twice, by NumPy", lambda: Babi(kinds=(1, np.int64(1))), TaskError, "kinds"),
     ("no places", lambda: STORIES.tokens(length=0), SpecError, "length"),
     ("words held in between", lambda: STORIES.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("answers to 3 questions", lambda: STORIES.score(STORIES.answers[:3]), TaskError, "answers"),
@@ -156,6 +159,8 @@ LINES = [
     ("nothing told", "1 Where is Mary?\tgarden\t1\n", "line 1", "before anything was told"),
     ("support that comes later", TOLD + "2 Where?\tgarden\t3\n3 John is.\n", "line 2", "names 3"),
     ("support that is a question", TOLD + "2 Who?\tMary\n\n3 Where?\tgarden\t2\n", "line 4", "names 2"),
+    ("number of 5000 digits", TOLD + "9" * 5000 + " Where?\tgarden\t1\n", "line 2", "must be a number"),
+    ("support of 5000 digits", TOLD + "2 Where?\tgarden\t" + "9" * 5000 + "\n", "line 2", "as support"),
     ("support by a word", TOLD + "2 Where?\tgarden\tone\n", "line 2", "names one"),
     ("no word", TOLD + "2 ...\n", "line 2", "no word"),
 ]
@@ -178,6 +183,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "qa2.txt").write_text("1 Mary went home.\n2 Where is Mary?\n")
     with pytest.raises(FileFormatError, match=r"qa2\.txt line 2"):
         read_babi({2: tmp_path / "qa2.txt"})
+
+
+def test_a_story_without_end_and_words_that_would_not_fit_are_refused() -> None:
+    told = "".join(f"{k} Mary is in the garden.\n" for k in range(1, 10_002))
+    with pytest.raises(FileFormatError, match=r"line 10001.*more than 10000 sentences"):
+        read_babi(told + "10002 Where is Mary?\tgarden\n")
+    with pytest.raises(MemoryLimitError, match="n_sentences"):
+        replace(STORIES, n_sentences=10**9).frames()
+    with pytest.raises(MemoryLimitError, match="length"):
+        STORIES.tokens(length=10**12)
 
 
 def test_what_the_other_trials_do_not_know_is_named() -> None:

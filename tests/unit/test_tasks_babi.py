@@ -274,3 +274,9 @@ def test_files_of_several_kinds_are_joined(tmp_path: Path):
     assert Counter(joined.kinds.tolist()) == {1: 1000, 4: 200}
     assert joined.story_numbers[-1] == 399
     assert joined.frames()[0].shape == (1200, 5, 11)
+
+
+def test_a_mark_of_the_byte_order_is_no_word(tmp_path: Path):
+    text = "1 Mary went home.\n2 Where is Mary?\thome\t1\n"
+    (tmp_path / "marked.txt").write_text(text, encoding="utf-8-sig")
+    assert read_babi(tmp_path / "marked.txt").stories == read_babi(text).stories

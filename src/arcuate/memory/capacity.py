@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arcuate.errors import SpecError, check_array, check_choice, check_int, check_real
+from arcuate.memory._rows import check_counts
 from arcuate.memory.associative import AssociativeMemory
 from arcuate.rng import check_seed, stream
 
@@ -208,7 +209,7 @@ def retrieval_error(
     import xarray as xr
 
     check_choice(rule, ("hebb", "delta", "ridge", "softmax"), where="retrieval_error", name="rule")
-    numbers = [check_int(n, where="retrieval_error", name="n_items") for n in n_items]
+    numbers = check_counts(n_items, "retrieval_error", name="n_items")
     for name, count, least in (("passes", passes, 1), ("trials", trials, 1), ("earlier", earlier, 0)):
         check_int(count, where="retrieval_error", name=name, low=least)
     shared = check_real(
@@ -287,16 +288,16 @@ def mean_capacity(
 
     check_choice(rule, tuple(_CLOSED_FORMS), where="mean_capacity", name="rule")
     check_real(error, where="mean_capacity", name="error", low=0, high=1, low_open=True, high_open=True)
-    found = np.empty(len(d_key))
-    for i, d in enumerate(d_key):
-        check_int(d, where="mean_capacity", name="d_key", low=16)
+    widths = check_counts(d_key, "mean_capacity", name="d_key", low=16)
+    found = np.empty(len(widths))
+    for i, d in enumerate(widths):
         n, mean = [1], [0.0]
         while mean[-1] < error:  # a third more pairs each time, until they are too many
-            n.append(max(d // 8, n[-1] * 4 // 3))
+            n.append(max(d // 8, n[-1] + 1, n[-1] * 4 // 3))
             curve = retrieval_error(rule, n[-1:], d_key=d, d_value=16, trials=trials, seed=seed)
             mean.append(float(curve["error"].mean()))
         found[i] = np.exp(np.interp(error, mean[-2:], np.log(n[-2:])))
-    return xr.DataArray(found, dims="d_key", coords={"d_key": list(d_key)}, name="capacity")
+    return xr.DataArray(found, dims="d_key", coords={"d_key": widths}, name="capacity")
 
 
 def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 0) -> xr.DataArray:
@@ -327,9 +328,10 @@ def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 
 
     check_int(trials, where="error_free_capacity", name="trials")
     rng = stream(check_seed(seed), "memory/error_free")
-    found = np.empty((len(d_key), trials), dtype=int)
-    for i, d in enumerate(d_key):
-        n = 2 * math.isqrt(check_int(d, where="error_free_capacity", name="d_key")) + 4
+    widths = check_counts(d_key, "error_free_capacity", name="d_key")
+    found = np.empty((len(widths), trials), dtype=int)
+    for i, d in enumerate(widths):
+        n = 2 * math.isqrt(d) + 4
         for trial in range(trials):
             keys = _unit(rng, n, d)
             overlap = np.abs(keys @ keys.T)
@@ -337,8 +339,7 @@ def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 
             # column m: what keys 0..m together do to each key; the worst of the first m + 1 decides
             disturbed = np.tril(overlap.cumsum(axis=1).T).max(axis=1)
             found[i, trial] = int((disturbed < 0.5).argmin())
-    coords = {"d_key": list(d_key)}
-    return xr.DataArray(found, dims=("d_key", "trial"), coords=coords, name="capacity")
+    return xr.DataArray(found, dims=("d_key", "trial"), coords={"d_key": widths}, name="capacity")
 
 
 def capacity_exponent(capacity: xr.DataArray) -> float:

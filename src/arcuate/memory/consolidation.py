@@ -289,11 +289,21 @@ def replay(
     """
     check_int(n, where="replay", name="n")
     check_real(noise, where="replay", name="noise", low=0)
+    _check_store(store, "replay")
+    given: object = rng
+    if not isinstance(given, np.random.Generator):
+        bound, fix = "must be a generator of NumPy", "as in rng=numpy.random.default_rng(1)"
+        raise SpecError.of(where="replay", name="rng", value=given, bound=bound, fix=fix)
     if not len(store.stored):
         raise SpecError.of(where="replay", name="store", bound="holds nothing", fix="write to it first")
     cue = store.stored[rng.integers(len(store.stored), size=n)]
     cue = cue + noise * store.stored.std() * rng.standard_normal(cue.shape)
     return store.recall(cue)
+
+
+def _check_store(store: object, where: str) -> None:
+    if not isinstance(store, HippocampalStore):
+        raise SpecError.of(where=where, name="store", value=store, bound="must be a HippocampalStore")
 
 
 def consolidate(
@@ -324,6 +334,11 @@ def consolidate(
     progress : bool, callable or None
         A bar after two seconds on a terminal, by default.
 
+    Raises
+    ------
+    SpecError
+        If nothing is stored, the learner cannot write, or a number is out of bounds.
+
     Examples
     --------
     >>> store = HippocampalStore(3, 3).write(np.eye(3), np.eye(3))
@@ -332,7 +347,13 @@ def consolidate(
     >>> slow.read(np.eye(3)).argmax(axis=1)
     array([0, 1, 2])
     """
-    check_int(events, where="consolidate", name="events")
+    _check_store(store, "consolidate")
+    for name, value in (("events", events), ("batch", batch)):
+        check_int(value, where="consolidate", name=name)
+    check_real(noise, where="consolidate", name="noise", low=0)
+    if not callable(getattr(learner, "write", None)):
+        bound = "must have write(x, y)"
+        raise SpecError.of(where="consolidate", name="learner", value=learner, bound=bound)
     check_progress(progress, where="consolidate", unit="events")
     rng = stream(check_seed(seed), "memory/replay")
     with progress_bar(progress, events, title="replay", unit="event") as tell:

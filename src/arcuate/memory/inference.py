@@ -131,7 +131,7 @@ class PMIMemory:
         (1, (1, 2, 5, 3))
         """
         x = self._tokens(tokens)
-        check_state(state, self.config, len(x), where=repr(self))
+        check_state(state, self.config, len(x), where=repr(self), kind=np.ndarray)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
             step = pmi_step(x, state, self.parameters, config=self.config)
         found = (step.understanding, step.state.working_memory, step.state.long_term_memory)
@@ -212,7 +212,7 @@ def initial_state(config: PMIConfig, batch: int, *, seed: int = 0, precision: st
     return PMIState(working_memory=np.repeat(identity[None], batch, axis=0), long_term_memory=long)
 
 
-def check_state(state: object, config: PMIConfig, batch: int, *, where: str) -> None:
+def check_state(state: object, config: PMIConfig, batch: int, *, where: str, kind: Any) -> None:
     """Refuse a state that is not one of a configuration and a batch.
 
     Parameters
@@ -221,6 +221,8 @@ def check_state(state: object, config: PMIConfig, batch: int, *, where: str) -> 
     config : PMIConfig
     batch : int
     where : str
+    kind : type
+        Of the arrays.
 
     Raises
     ------
@@ -230,12 +232,17 @@ def check_state(state: object, config: PMIConfig, batch: int, *, where: str) -> 
     if not isinstance(state, PMIState):
         fix = "begin with initial_state(batch)"
         raise SpecError.of(where=where, name="state", value=state, bound="must be a state", fix=fix)
+    check_int(state.step, where=where, name="state.step", low=0)
     expected = {
         "working_memory": (batch, config.n_slots, config.d_model),
         "long_term_memory": config.ltm_shape(batch),
     }
     for name, shape in expected.items():
-        found = getattr(state, name)
+        found: Any = getattr(state, name)
+        if found is not None and not isinstance(found, kind):
+            bound = f"must be a {kind.__name__}, not {type(found).__name__}"
+            fix = "begin with initial_state(batch)"
+            raise SpecError.of(where=where, name=f"state.{name}", bound=bound, fix=fix)
         if (None if found is None else tuple(found.shape)) != shape:
             bound = f"must have shape {shape}, as this configuration has with a batch of {batch}"
             raise SpecError.of(where=where, name=f"state.{name}", value=found, bound=bound)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arcuate.errors import SpecError, check_choice, check_int, check_real
+from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, check_real
+from arcuate.memory._rows import check_counts
 from arcuate.memory.associative import AssociativeMemory
 from arcuate.rng import check_seed, stream
 from arcuate.tasks.conditioning import EXPERIMENTS, Conditioning, Phase
@@ -64,7 +65,7 @@ def condition(
     """
     import xarray as xr
 
-    if not phases or not all(isinstance(phase, Phase) for phase in phases):
+    if not isinstance(phases, Sequence) or not phases or not all(isinstance(one, Phase) for one in phases):
         bound = "must be phases, at least one"
         raise SpecError.of(where="condition", name="phases", value=phases, bound=bound)
     check_choice(rule, ("delta", "hebb"), where="condition", name="rule")
@@ -131,6 +132,13 @@ def acquisition(trials: int, *, learning_rate: float = 0.2, stimuli: int = 1, st
     -------
     float
 
+    Raises
+    ------
+    SpecError
+        If a number is out of bounds.
+    NonFiniteError
+        If the strength grows beyond all bounds.
+
     Examples
     --------
     >>> acquisition(3, learning_rate=0.5), acquisition(40, learning_rate=0.2, stimuli=2)
@@ -139,7 +147,15 @@ def acquisition(trials: int, *, learning_rate: float = 0.2, stimuli: int = 1, st
     check_int(trials, where="acquisition", name="trials", low=0)
     n = check_int(stimuli, where="acquisition", name="stimuli")
     rate = check_real(learning_rate, where="acquisition", name="learning_rate", low=0, low_open=True)
-    return (1 - (1 - n * check_real(start, where="acquisition", name="start")) * (1 - n * rate) ** trials) / n
+    lacking = 1 - n * check_real(start, where="acquisition", name="start")
+    try:
+        strength = (1 - lacking * (1 - n * rate) ** trials) / n
+    except OverflowError:
+        strength = math.inf
+    if not math.isfinite(strength):
+        bound, fix = "grows beyond all bounds", "learning_rate times stimuli must be < 2"
+        raise NonFiniteError.of(where="acquisition", name="strength", bound=bound, fix=fix)
+    return strength
 
 
 def trace_conditioning(
@@ -171,12 +187,13 @@ def trace_conditioning(
 
     _open_unit(eligibility, where="trace_conditioning", name="eligibility")
     memory = AssociativeMemory(1, 1, rule="hebb", learning_rate=learning_rate, eligibility=eligibility)
-    strength = np.zeros(len(delays))
-    for i, delay in enumerate(delays):
-        steps = np.arange(check_int(delay, where="trace_conditioning", name="delays", low=0) + 1)[:, None]
+    later = check_counts(delays, "trace_conditioning", name="delays", low=0)
+    strength = np.zeros(len(later))
+    for i, delay in enumerate(later):
+        steps = np.arange(delay + 1)[:, None]
         memory.reset().write(1.0 * (steps == 0), 1.0 * (steps == delay))
         strength[i] = memory.weights[0, 0]
-    return xr.DataArray(strength, dims="delay", coords={"delay": list(delays)}, name="strength")
+    return xr.DataArray(strength, dims="delay", coords={"delay": later}, name="strength")
 
 
 def heads_needed(p: float, *, layers: int, failure: float) -> int:

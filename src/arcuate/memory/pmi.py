@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from arcuate.ctm.dynamics import layer_norm, linear, namespace, sigmoid
+from arcuate.errors import SpecError
 from arcuate.memory.configuration import GATES, INTEGRATIONS, LTM_RULES, PMIConfig
 
 __all__ = [
@@ -428,6 +429,11 @@ def recall(
     tuple
         The read (B, T, D), and the `Attention` it came from, None for fast weights and relations.
 
+    Raises
+    ------
+    SpecError
+        If a ring was not written to.
+
     Examples
     --------
     >>> import numpy as np
@@ -444,6 +450,9 @@ def recall(
         top_k = config.top_k if config.ltm_rule == "official" else None
         if config.ltm_rule == "official":
             rows = xp.mean(memory, axis=1)
+        elif not state.step:
+            fix = "write to it first, by memorize or pmi_step"
+            raise SpecError.of(where="recall", name="state", bound="holds nothing in its ring", fix=fix)
         else:
             rows = memory[:, : min(state.step, config.n_segments)].reshape((batch, -1, config.d_model))
         q = heads(x, parameters, "query_proj", config=config) if asking is None else asking

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from arcuate.errors import check_array, check_int, check_real
+from arcuate.errors import SpecError, check_array, check_int, check_real
 from arcuate.rng import check_seed, stream
 
 __all__ = ["SceneWorld"]
@@ -103,17 +103,17 @@ class SceneWorld:
         Parameters
         ----------
         known : array_like, (entities, colors)
-            Probabilities, all positive.
+            Probabilities: each row is one in sum.
 
         Returns
         -------
         float
-            Nats; zero if all is known.
+            Nats; zero if all is known, infinite if a color that occurs is thought impossible.
 
         Raises
         ------
         SpecError
-            If the shape does not fit.
+            If the shape does not fit, or a row holds no probabilities.
 
         Examples
         --------
@@ -122,6 +122,9 @@ class SceneWorld:
         0.0
         """
         q = check_array(known, where=WHERE, name="known", shape=self.p_color.shape)
+        if (q < 0).any() or (abs(q.sum(axis=1) - 1) > 1e-4).any():  # sums of single precision are off by less
+            bound = "must be probabilities: none below 0, each row one in sum"
+            raise SpecError.of(where=WHERE, name="known", value=known, bound=bound)
         p = self.p_color
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(p > 0, p * np.log(p / q), 0.0)

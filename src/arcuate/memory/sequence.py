@@ -109,7 +109,7 @@ class SequenceStore:
         Raises
         ------
         SpecError
-            If the cue does not fit, or a number is out of bounds.
+            If nothing is stored, the cue does not fit, or a number is out of bounds.
 
         Examples
         --------
@@ -123,6 +123,9 @@ class SequenceStore:
         state = self._patterns(cue, "cue", (self.links.d_key,))
         n = check_int(n_steps, where=WHERE, name="n_steps")
         check_real(compression, where=WHERE, name="compression", low=0, low_open=True)
+        if not self.links.weights.any():
+            fix = "write a sequence first"
+            raise SpecError.of(where=WHERE, name="replay", bound="has nothing to bring back", fix=fix)
         weights = self.links.weights.T if reverse else self.links.weights
         found = np.empty((n, len(state)))
         for step in range(n):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from arcuate.errors import NonFiniteError, SpecError
+from arcuate.errors import NonFiniteError, SpecError, check_int
 from arcuate.memory import (
     PMIConfig,
     PMIMemory,
@@ -181,7 +181,7 @@ class PMIModule(nn.Module):  # type: ignore[misc]
         x = check_input(tokens, (None, None, width), like=own, name="tokens", where="PMIModule")
         if state is None:
             return x, self.initial_state(len(x))
-        check_state(state, self.config, len(x), where="PMIModule")
+        check_state(state, self.config, len(x), where="PMIModule", kind=torch.Tensor)
         return x, state
 
     def to_numpy(self) -> PMIMemory:
@@ -277,6 +277,7 @@ def beginning(config: PMIConfig, batch: int, *, like: torch.Tensor, module: Any)
     -------
     PMIState
     """
+    check_int(batch, where="PMIModule", name="batch")
     first = initial_state(config, 1, seed=module.seed)
 
     def spread(array: np.ndarray) -> torch.Tensor:

@@ -22,7 +22,7 @@ from arcuate.errors import FileFormatError, TaskError, check_int
 from arcuate.tasks._answers import given_answers, hits
 from arcuate.tasks._babi_stories import LONGEST, N_WORDS, WORDS, draw_story
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive, held
+from arcuate.tasks.forms import Drive, Tokens, check_bytes, drive, held
 
 __all__ = ["BABI_KINDS", "BABI_WORDS", "Babi", "BabiTrials", "read_babi"]
 
@@ -123,12 +123,20 @@ class BabiTrials:
         targets : ndarray, (n_trials,), int64
             Number of the answer in the vocabulary.
 
+        Raises
+        ------
+        MemoryLimitError
+            If the words would take more than 16 GiB.
+
         Examples
         --------
         >>> x, targets = Babi(kinds=(1, 6)).draw(4, seed=1).frames()
         >>> x.shape, targets.shape
         ((4, 11, 11), (4,))
         """
+        fix = "take fewer trials or a smaller n_sentences"
+        cells = self.n_trials * (self.n_sentences + 1) * self.n_words
+        check_bytes(8 * cells, where="BabiTrials.frames", fix=fix)
         number = self._numbers()
         place: dict[str, int] = {}
         rows = np.zeros((self.n_trials, self.n_sentences + 1), dtype=np.int64)
@@ -158,6 +166,8 @@ class BabiTrials:
         ------
         SpecError
             If the length is no whole number from 1.
+        MemoryLimitError
+            If the words and what is asked would take more than 16 GiB.
 
         Examples
         --------
@@ -172,6 +182,7 @@ class BabiTrials:
         ]
         longest = max(map(len, sequences))
         places = longest if length is None else check_int(length, where="BabiTrials.tokens", name="length")
+        check_bytes(16 * self.n_trials * places, where="BabiTrials.tokens", fix="use a smaller length")
         tokens = np.zeros((self.n_trials, places), dtype=np.int64)
         for row, sequence in zip(tokens, sequences, strict=True):
             kept = sequence[-places:]
@@ -373,11 +384,12 @@ class Babi(DrawnTask[BabiTrials]):
 
     def __post_init__(self) -> None:
         given: object = self.kinds
-        if not isinstance(given, tuple) or not given or len(set(map(repr, given))) < len(given):
+        many = given if isinstance(given, tuple) else ()
+        for number in many:
+            check_int(number, where="Babi", name="kinds", low=1, high=len(BABI_KINDS))
+        if not many or len(set(many)) < len(many):
             bound = "must be a tuple of types, each once"
             raise TaskError.of(where="Babi", name="kinds", value=given, bound=bound, fix="as in kinds=(1, 2)")
-        for number in given:
-            check_int(number, where="Babi", name="kinds", low=1, high=len(BABI_KINDS))
         if self.n_sentences is not None:
             check_int(self.n_sentences, where="Babi", name="n_sentences", high=MOST_SENTENCES)
 
@@ -533,12 +545,12 @@ def _read(text: str, name: str, kind: int, rows: _Rows) -> list[_Line]:
     story: list[str] = []
     before, last, number = len(rows.rows), 0, -1
     places: dict[int, int] = {}
-    for k, raw in enumerate(text.splitlines(), start=1):
+    for k, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if not raw.strip():
             continue
         at = _Line(name, k)
         head, _, rest = raw.strip().partition(" ")
-        if not (head.isascii() and head.isdigit()) or not rest.strip():
+        if not _is_number(head) or not rest.strip():
             raise at.refused(
                 "must be a number, a space and a sentence", fix='as in "1 Mary is in the garden."'
             )
@@ -548,6 +560,8 @@ def _read(text: str, name: str, kind: int, rows: _Rows) -> list[_Line]:
             first = "1" if number < 0 else f"{last + 1}, or 1 in a new story"
             raise at.refused(f"has the number {int(head)}, which must be {first}")
         last = int(head)
+        if last > 2 * MOST_SENTENCES or len(story) == MOST_SENTENCES:
+            raise at.refused(f"is in a story of more than {MOST_SENTENCES} sentences")
         question, *more = (part.strip() for part in rest.split("\t"))
         words = _split(question)
         if not words:
@@ -568,6 +582,10 @@ def _read(text: str, name: str, kind: int, rows: _Rows) -> list[_Line]:
     return lines
 
 
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 20  # which no number of a line needs
+
+
 def _answered(at: _Line, more: list[str], places: Mapping[int, int]) -> tuple[str, tuple[int, ...]]:
     """Answer and supporting sentences behind a question."""
     answer, ids = more[0], more[1] if len(more) > 1 else ""
@@ -578,6 +596,6 @@ def _answered(at: _Line, more: list[str], places: Mapping[int, int]) -> tuple[st
     if not places:
         raise at.refused("asks before anything was told")
     for one in ids.split():
-        if not (one.isascii() and one.isdigit()) or int(one) not in places:
-            raise at.refused(f"names {one} as support, which is no sentence before it in its story")
+        if not _is_number(one) or int(one) not in places:
+            raise at.refused(f"names {one[:20]} as support, which is no sentence before it in its story")
     return answer, tuple(places[int(one)] for one in ids.split())

@@ -15,10 +15,10 @@ import numpy as np
 from arcuate.errors import MemoryLimitError, TaskError
 from arcuate.tasks.blocks import seconds, time_text
 
-__all__ = ["Drive", "Tokens", "drive", "held"]
+__all__ = ["Drive", "Tokens", "check_bytes", "drive", "held"]
 
 MOST_BYTES = 16 << 30
-"""Largest currents that are made; more is refused (chosen)."""
+"""Largest arrays that are made; more is refused (chosen)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,11 +145,32 @@ def held(
         raise TaskError.of(where="drive", name="hold", value=hold, bound=bound)
     trials, items, channels = shape
     need = trials * items * n * (8 * channels + 8 * n_outputs + 1)
+    check_bytes(need, where="drive", fix="draw fewer trials, or use a larger dt or a shorter hold")
+    return step, n
+
+
+def check_bytes(need: int, *, where: str, fix: str) -> None:
+    """Refuse an array that would not fit, before it is made.
+
+    Parameters
+    ----------
+    need : int
+        Bytes.
+    where, fix : str
+        For the message.
+
+    Raises
+    ------
+    MemoryLimitError
+        If it would take more than 16 GiB.
+
+    Examples
+    --------
+    >>> check_bytes(1000, where="drive", fix="draw fewer trials")
+    """
     if need > MOST_BYTES:
         bound = f"would take {need / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}"
-        fix = "draw fewer trials, or use a larger dt or a shorter hold"
-        raise MemoryLimitError.of(where="drive", bound=bound, fix=fix)
-    return step, n
+        raise MemoryLimitError.of(where=where, bound=bound, fix=fix)
 
 
 def drive(

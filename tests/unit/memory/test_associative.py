@@ -149,6 +149,11 @@ def test_the_mean_capacity_grows_as_the_width() -> None:
         assert capacity_exponent(capacity) == pytest.approx(1.0, abs=0.05)
 
 
+def test_the_mean_capacity_of_the_least_width_is_found() -> None:
+    """An error of (N - 1) / d is a half at N = d / 2 + 1; between whole numbers it is interpolated."""
+    assert mean_capacity("hebb", [16], trials=200).item() == pytest.approx(9, abs=0.5)
+
+
 def test_the_error_free_capacity_grows_as_the_root_of_the_width() -> None:
     capacity = error_free_capacity([64, 256, 1024, 4096], trials=60)
     np.testing.assert_allclose(capacity.median("trial"), [4, 8, 16, 32], rtol=0.15)
