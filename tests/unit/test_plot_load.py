@@ -52,11 +52,28 @@ def test_nothing_to_draw_is_said(empty: Any) -> None:
         ({"a": {4: 40.0}}, {}, "within 0 to 1"),
         ({"a": {4: [float("nan")]}}, {}, "within 0 to 1"),
         ({"a": {4: "much"}}, {}, "a"),
+        ({"a": {"four": 0.5}}, {}, "items = 'four'"),
+        ({"a": {4: 0.5, 0: 1.0}}, {"held": 4}, "items = 0"),
         ({"a": {4: 0.5}}, {"held": 0}, "held"),
         ({"a": {4: 0.5}}, {"chance": 2}, "chance"),
     ],
-    ids=["a list", "no loads", "percent", "not a number", "words", "none held", "chance of 2"],
+    ids=[
+        "a list",
+        "no loads",
+        "percent",
+        "not a number",
+        "words",
+        "items in words",
+        "no items",
+        "none held",
+        "chance of 2",
+    ],
 )
 def test_bad_results_are_refused(result: Any, options: dict[str, Any], word: str) -> None:
     with pytest.raises(SpecError, match=word):
         plot.recall_by_load(result, **options)
+
+
+def test_many_more_items_make_no_more_points() -> None:
+    ax = plot.recall_by_load({"a": {4: 1.0, 10**9: 0.0}}, held=4)
+    assert max(len(line.get_xdata()) for line in ax.lines) <= 500

@@ -44,7 +44,8 @@ def recall_by_load(
     Raises
     ------
     SpecError
-        If a result is no such mapping, a share is no number within 0 to 1, or an option is out of bounds.
+        If a result is no such mapping, a number of items is no integer from 1, a share is no number within 0
+        to 1, or an option is out of bounds.
 
     Examples
     --------
@@ -62,7 +63,8 @@ def recall_by_load(
     ax.set(xlabel="items to remember", ylabel="share recalled", ylim=(0, 1.03))
     loads: set[int] = set()
     for index, (name, runs) in enumerate(result.items()):
-        shares = {n: _shares(values, name, where) for n, values in sorted(runs.items()) if np.size(values)}
+        given = {check_int(n, where=where, name="items"): values for n, values in runs.items()}
+        shares = {n: _shares(given[n], name, where) for n in sorted(given) if np.size(given[n])}
         if not shares:
             continue
         loads |= shares.keys()
@@ -78,7 +80,7 @@ def recall_by_load(
         ax.plot(places, np.concatenate(list(shares.values())), mark, color=tint, markersize=3, alpha=0.6)
     if not loads:
         return say(ax, "no shares in this result")
-    n = np.arange(min(loads), max(loads) + 1)
+    n = np.unique(np.geomspace(min(loads), max(loads), 500).round())
     if held is not None:
         kept = np.minimum(1, held / n)
         ax.plot(n, kept + (1 - kept) * chance, color=GRAY, linewidth=1, label=f"{held} held, or a guess")
