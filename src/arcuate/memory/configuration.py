@@ -81,7 +81,8 @@ class PMIConfig:
     initialization : {"official", "unit"}
         Start values of the projections: even within ``1 / sqrt(inputs)``, which divides the variance by three
         in each of two maps in a row, so that first weights of attention are nearly equal; or within
-        ``sqrt(3 / inputs)``, which keeps it.
+        ``sqrt(3 / inputs)``, which keeps it; fast weights and relations then begin silent, with ``ltm_out``
+        and ``stm_out`` 0.
 
     Raises
     ------

@@ -325,6 +325,8 @@ def draw_parameters(config: PMIConfig, *, seed: int = 0) -> dict[str, np.ndarray
             drawn[name] = np.full(shape, float(name.endswith("weight")))
         elif not shape:
             drawn[name] = np.array(float(name != "input_bias"))
+        elif config.initialization == "unit" and name in ("ltm_out.weight", "stm_out.weight"):
+            drawn[name] = np.zeros(shape)
         elif name == "input_gate_projector.w":
             drawn[name] = rng.standard_normal(shape)
         else:

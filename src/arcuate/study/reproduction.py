@@ -269,6 +269,53 @@ def judge(model: str, measured: Mapping[str, Any], *, quick: bool = False) -> tu
     )
 
 
+def differences(values: Mapping[str, Any], reference: str) -> dict[str, list[Any]]:
+    """Compare variants with one of them, seed by seed: mean difference, 95 % interval, verdict.
+
+    Parameters
+    ----------
+    values : mapping of str to sequence of float
+        For each variant a value for each seed, in the same order.
+    reference : str
+        The variant that others are compared with.
+
+    Returns
+    -------
+    dict of str to list
+        Columns ``variant``, ``difference``, ``half_width`` (Student's t over seeds; infinite with one seed)
+        and ``verdict``: "ahead" or "behind" if the interval leaves out 0, "no difference" otherwise.
+
+    Raises
+    ------
+    UnknownNameError
+        If the reference is none of the variants.
+    SpecError
+        If a variant has no value for each seed of the reference.
+
+    Examples
+    --------
+    >>> differences({"old": [1.0, 2.0, 3.0], "new": [2.1, 3.0, 3.9]}, "old")["verdict"]
+    ['no difference', 'ahead']
+    """
+    from scipy.stats import t as student
+
+    if reference not in values:
+        raise unknown("differences", reference, list(values), kind="variant")
+    rows: dict[str, list[Any]] = {"variant": [], "difference": [], "half_width": [], "verdict": []}
+    for name, value in values.items():
+        if not 0 < len(value) == len(values[reference]):
+            bound = f"must have {len(values[reference])} values, one for each seed of {reference}"
+            raise SpecError.of(where="differences", name=name, value=len(value), bound=bound)
+        gain = np.asarray(value, dtype=float) - np.asarray(values[reference], dtype=float)
+        mean, half, n = float(gain.mean()), math.inf, len(gain)
+        if n > 1:
+            half = float(student.ppf(0.975, n - 1) * gain.std(ddof=1) / math.sqrt(n))
+        verdict = "ahead" if mean > half else "behind" if mean < -half else "no difference"
+        for column, entry in zip(rows.values(), (name, mean, half, verdict), strict=True):
+            column.append(entry)
+    return rows
+
+
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Read seeds as a person writes them.
 

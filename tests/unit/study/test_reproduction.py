@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from arcuate.study.reproduction import (
     Figure,
     Reproduction,
     default_seeds,
+    differences,
     judge,
     load_reproduce,
     parse_seeds,
@@ -241,3 +243,27 @@ class TestLoading:
         )
         assert default_seeds("tiny") == (3, 4, 5, 6, 7)
         assert default_seeds("tiny", quick=True) == (3,)
+
+
+class TestDifferences:
+    def test_the_interval_is_that_of_a_paired_t_test(self) -> None:
+        from scipy.stats import ttest_rel
+
+        rng = np.random.default_rng(1)
+        old, new, far = rng.normal(size=5), rng.normal(size=5), rng.normal(size=5) + 9
+        found = differences({"old": old, "new": new, "far": far, "low": old - far}, "old")
+        interval = ttest_rel(new, old).confidence_interval(0.95)
+        assert found["difference"][1] - found["half_width"][1] == pytest.approx(interval.low)
+        assert found["difference"][1] + found["half_width"][1] == pytest.approx(interval.high)
+        assert found["verdict"] == ["no difference", "no difference", "ahead", "behind"]
+
+    def test_one_seed_decides_nothing(self) -> None:
+        found = differences({"old": [1.0], "new": [9.0]}, "old")
+        assert found["half_width"] == [math.inf] * 2
+        assert found["verdict"][1] == "no difference"
+
+    def test_what_cannot_be_compared(self) -> None:
+        with pytest.raises(SpecError, match="new = 1: must have 2 values"):
+            differences({"old": [1.0, 2.0], "new": [1.0]}, "old")
+        with pytest.raises(UnknownNameError, match="'old'"):
+            differences({"old": [1.0, 2.0]}, "odl")
