@@ -101,8 +101,10 @@ class TestTrainings:
             made = getattr(arcuate.learning, table["estimator"])(**table["parameters"]).get_params()
         else:
             pytest.importorskip("torch")
-            made = vars(getattr(arcuate.nn, table["estimator"])(**table["parameters"]))
-        assert made["n_neurons"] == table["parameters"]["n_neurons"]
+            memory = [arcuate.memory.PMIConfig(**table["memory"])] if "memory" in table else []
+            made = vars(getattr(arcuate.nn, table["estimator"])(*memory, **table["parameters"]))
+        kept = made.keys() & table["parameters"].keys()
+        assert kept and all(made[key] == table["parameters"][key] for key in kept - {"shape"})
 
     def test_a_model_that_is_trained_is_not_loaded_as_a_network(self) -> None:
         with pytest.raises(UnknownNameError):
