@@ -83,8 +83,8 @@ def fit(
     seed : int
         Of batches and dropout; start values are the model's own.
     optimizer : {"adamw", "muon"}
-        "muon" gives each weight matrix, embeddings apart, a step whose singular values are all near one, as
-        large as a usual step of AdamW; AdamW moves the rest. Needs PyTorch 2.9.
+        "muon" gives each parameter with two axes, embeddings apart, a step whose singular values are all
+        alike, as large as a usual step of AdamW; AdamW moves the rest. Needs PyTorch 2.9.
     learning_rate : float
         At the end of the warm-up.
     warmup : int
@@ -346,6 +346,9 @@ class _Training:
 
 def _optimizers(model: nn.Module, settings: Mapping[str, Any]) -> list[torch.optim.Optimizer]:
     """Return the optimizers, which share the trained parameters between them."""
+    if settings["optimizer"] == "muon" and not hasattr(torch.optim, "Muon"):
+        bound = f"needs PyTorch 2.9, and this is {torch.__version__}"
+        raise CapabilityError.of(where="fit", name="optimizer", value="muon", bound=bound)
     matrices, others = list[nn.Parameter](), list[nn.Parameter]()
     embeddings = {part.weight for part in model.modules() if isinstance(part, nn.Embedding)}
     for parameter in model.parameters():
@@ -354,9 +357,6 @@ def _optimizers(model: nn.Module, settings: Mapping[str, Any]) -> list[torch.opt
             (matrices if is_matrix else others).append(parameter)
     options = {"lr": settings["learning_rate"], "weight_decay": settings["weight_decay"]}
     made: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, **options)] if others else []
-    if settings["optimizer"] == "muon" and not hasattr(torch.optim, "Muon"):
-        bound = f"needs PyTorch 2.9, and this is {torch.__version__}"
-        raise CapabilityError.of(where="fit", name="optimizer", value="muon", bound=bound)
     if matrices:
         made.append(torch.optim.Muon(matrices, **options, adjust_lr_fn="match_rms_adamw"))
     return made
