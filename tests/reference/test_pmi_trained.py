@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -59,3 +61,17 @@ def test_a_pair_that_was_not_shown_is_not_known() -> None:
     right = torch.from_numpy(trials.score_items(answers))
     assert right[gone].double().mean() < 0.12
     assert right[~gone].double().mean() > 0.9
+
+
+def test_a_full_run_judges_all_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From training to the page, with two steps instead of two thousand."""
+    reproduce = load_reproduce("pmi_paired_associates")
+
+    def short(name: str) -> dict[str, Any]:
+        table = load_training(name)
+        return table | {"training": table["training"] | {"steps": 2, "warmup": 1}}
+
+    monkeypatch.setitem(reproduce.__globals__, "load_training", short)
+    result = reproduce((1,), False, tmp_path, lambda *_: None)
+    assert all(figure.judged and np.isfinite(figure.got) for figure in result.figures)
+    assert len(result.figures) == 19
