@@ -41,7 +41,7 @@ $(VENV)/.run-stamp: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch-stamp
 
 $(VENV)/.test-stamp: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch-stamp
 	@echo "==> installing arcuate with the tools for tests and documentation (a minute or two)"
-	@$(PIP) install -c $(CONSTRAINTS) -e ".[torch,study,sklearn,test,dev,docs]"
+	@$(PIP) install -c $(CONSTRAINTS) -e ".[torch,study,sklearn,communities,test,dev,docs]"
 	@touch $@ $(VENV)/.run-stamp
 
 # ---- the two commands

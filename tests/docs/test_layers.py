@@ -13,7 +13,7 @@ from house import ROOT, Module, modules
 # Loaded inside functions only, wherever they are used: they are optional or slow.
 NEVER_AT_IMPORT = frozenset(
     "brian2 brian2cuda dask distributed h5netcdf h5py hdmf joblib matplotlib neo netCDF4 nir optuna pyarrow "
-    "pynwb rich safetensors sklearn sympy tensorly torch tqdm typer zarr".split()
+    "igraph leidenalg pynwb rich safetensors sklearn sympy tensorly torch tqdm typer zarr".split()
 )
 # The ground, the description and the doors also load none of these when they are imported.
 HEAVY = NEVER_AT_IMPORT | frozenset("numba llvmlite pandas scipy xarray".split())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from arcuate._estimator import Parameters
 from arcuate._inputs import as_real, as_states
 from arcuate._optional import require
-from arcuate.errors import FitError, SpecError, check_array, check_real, unknown
+from arcuate.errors import FitError, SpecError, check_array, check_real
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -20,68 +20,12 @@ EMPTY = np.empty((0, 0, 0))
 """Stands for weights that are not kept."""
 
 
-class Estimator:
-    """Parameters, repr and score of an estimator; works with ``sklearn.base.clone`` and pipelines.
-
-    Parameters are the keywords of ``__init__``, kept as they were given and checked in ``fit``.
-    """
+class Estimator(Parameters):
+    """What the read-outs share: the data they take, and what scikit-learn asks of them."""
 
     coef_: Floats
     mean_: Floats
     n_features_in_: int
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls).parameters if name != "self"]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters as they were given.
-
-        Parameters
-        ----------
-        deep : bool
-            Without effect: no parameter is an estimator.
-
-        Returns
-        -------
-        dict of str to object
-        """
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change parameters; they are checked at the next ``fit``.
-
-        Parameters
-        ----------
-        **params : object
-            New values by name.
-
-        Returns
-        -------
-        Estimator
-            The estimator itself.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a parameter.
-        """
-        names = self._names()
-        for name in params:
-            if name not in names:
-                raise unknown(type(self).__name__, name, names)
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        changed = (
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if repr(value) != repr(defaults[name].default)
-        )
-        return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_in_")
