@@ -5,4 +5,9 @@ Everything here is arrays and needs no torch.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from arcuate.connectome.traces import as_traces, to_recording
+
+__all__ = [
+    "as_traces",
+    "to_recording",
+]
