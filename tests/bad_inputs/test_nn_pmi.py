@@ -12,7 +12,13 @@ torch = pytest.importorskip("torch")
 
 from arcuate.errors import ArcuateError, NonFiniteError, SpecError, UnknownNameError  # noqa: E402
 from arcuate.memory import PMIConfig, PMIMemory  # noqa: E402
-from arcuate.nn import CNNPMI, PMIModule, PMITransformer, load_official_pmi  # noqa: E402
+from arcuate.nn import (  # noqa: E402
+    CNNPMI,
+    PMIModule,
+    PMITransformer,
+    load_official_cnn_pmi,
+    load_official_pmi,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -44,6 +50,12 @@ def blown() -> PMIModule:
     broken = module()
     broken.get_parameter("value_proj.weight").data.fill_(float("inf"))
     return broken
+
+
+def convolutions(**weights: Any) -> dict[str, Any]:
+    config = PMIConfig.official("cifar10", d_model=8, n_heads=8)
+    state = dict(CNNPMI(config, n_outputs=2).state_dict())
+    return {name: value for name, value in {**state, **weights}.items() if value is not None}
 
 
 CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ...]]] = {
@@ -192,6 +204,36 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], str, tuple[str, ..
         SpecError,
         "more",
         ("not part",),
+    ),
+    "unknown argument of the convolutions": (
+        lambda: load_official_cnn_pmi(convolutions(), {"h_dims": 8}),
+        UnknownNameError,
+        "h_dims",
+        ("h_dim",),
+    ),
+    "convolutions of another width": (
+        lambda: load_official_cnn_pmi(convolutions(), {"h_dim": 16}),
+        SpecError,
+        "weight",
+        ("16", "8"),
+    ),
+    "convolutions with gates between": (
+        lambda: load_official_cnn_pmi(convolutions(), {"h_dim": 8, "null_attention": True}),
+        SpecError,
+        "null_attention",
+        ("False",),
+    ),
+    "convolutions without the last layer": (
+        lambda: load_official_cnn_pmi(convolutions(**{"fcout.fc3.weight": None}), {"h_dim": 8}),
+        SpecError,
+        "fcout.fc3.weight",
+        ("missing",),
+    ),
+    "a first convolution that is flat": (
+        lambda: load_official_cnn_pmi(convolutions(**{"conv.conv1.weight": torch.ones(2)}), {"h_dim": 8}),
+        SpecError,
+        "conv.conv1.weight",
+        ("4 axes", "1"),
     ),
     "a weight that is not finite": (
         lambda: load_official_pmi(official(cls_token=torch.full((1, 1, 8), float("inf"))), TOLD),

@@ -6,7 +6,6 @@ official code (https://github.com/zengxyyu/PMI-TR, MIT, commit a094ee3), so that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +19,6 @@ from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, c
 from arcuate.memory import Encoding, PMIConfig, draw_parameters, encode, positions
 from arcuate.memory.pmi import weighted
 from arcuate.memory.transformer import encode_plain
-from arcuate.nn.ctm import load_weights, read_weights
 from arcuate.nn.pmi import (
     PMIModule,
     beginning,
@@ -32,7 +30,7 @@ from arcuate.nn.pmi import (
 )
 from arcuate.rng import check_seed, stream
 
-__all__ = ["BASELINES", "CNNPMI", "OFFICIAL_PMI_ARGUMENTS", "PMITransformer", "load_official_pmi"]
+__all__ = ["BASELINES", "CNNPMI", "PMITransformer"]
 
 MIXINGS = ("memory", "attention", "sparse attention", "induced attention")
 
@@ -45,33 +43,6 @@ BASELINES: dict[str, dict[str, Any]] = {
     "ISAB": {"mixing": "induced attention", "shared": False},
 }
 """What the paper compares with, by its names: options of `PMITransformer`, and what differs in the memory."""
-
-OFFICIAL_PMI_ARGUMENTS: dict[str, str] = {
-    "embed_dim": "config.d_model",
-    "num_heads": "config.n_heads",
-    "mem_slots": "config.n_slots",
-    "long_mem_segs": "config.n_segments",
-    "key_size": "config.d_key",
-    "alpha": "config.alpha",
-    "mlp_layers": "config.mlp_layers",
-    "mlp_shared": "config.mlp_shared",
-    "patch_size": "patch",
-    "num_layers": "n_layers",
-    "share_vanilla_parameters": "shared",
-    "ffn_dim": "d_hidden",
-}
-"""Arguments of the official code, and what they are called here. Four more choose the configuration:
-``use_topk`` and ``topk`` (``top_k``), ``long_mem_aggre`` (``integration``: correction or direct), and
-``use_wm_inference`` (false: ``alpha`` is 0)."""
-
-_IGNORED = ("image_size", "lr", "num_tokens")  # of the data and the optimizer
-_FIXED = {
-    "shared_memory_attention": True,
-    "use_long_men": True,
-    "null_attention": False,
-    "functional": False,
-}
-_COPIES = tuple(f"attention_mlp.{layer}." for layer in range(1, 16))
 
 
 class PMITransformer(nn.Module):  # type: ignore[misc]
@@ -537,98 +508,3 @@ class CNNPMI(nn.Module):  # type: ignore[misc]
         understood = self.relational_memory(tokens).understanding[:, 0]
         y = F.relu(self.fcout.fc2(F.relu(self.f_fc1(understood))))
         return self.fcout.fc3(F.dropout(y, self.dropout, self.training))
-
-
-def load_official_pmi(weights: Any, configuration: Mapping[str, Any]) -> PMITransformer:
-    """Build the official PMI-TR for images with questions, and give it the official weights.
-
-    Weights have the same names here as there: ``cls_token``, ``patch_to_embedding.*``,
-    ``question_to_embedding.*``, ``net.enc.*`` or ``net.layers.N.*``, ``net.pe.*`` and ``mlp_head.*``.
-    Arguments are renamed as `OFFICIAL_PMI_ARGUMENTS` says. The copies ``attention_mlp.1`` and on, the same
-    tensor as ``attention_mlp.0`` there, and what the official code keeps but never reads
-    (``net.pe_state.*``, ``*.mem_att.*``, ``*_projector.pe.*``) are left out. Positions are learned here;
-    there they have no gradient.
-
-    Parameters
-    ----------
-    weights : mapping or path
-        A state dict (tensors or arrays), or a safetensors file of one.
-    configuration : mapping
-        Arguments of the official code; those that are missing have its values.
-
-    Returns
-    -------
-    PMITransformer
-
-    Raises
-    ------
-    SpecError
-        If an argument is not known or not built here, or weights are of another configuration: the first that
-        does not fit is named.
-    FileFormatError
-        If the file is not a safetensors file.
-
-    Examples
-    --------
-    >>> config = PMIConfig.official("sort_of_clevr", d_model=16)
-    >>> model = PMITransformer(config, n_outputs=10, n_features=3, patch=5, n_question=18, n_layers=2)
-    >>> told = {"embed_dim": 16, "num_heads": 4, "patch_size": 5, "num_layers": 2}
-    >>> again = load_official_pmi(model.state_dict(), told)
-    >>> x = torch.ones(1, 3, 10, 10), torch.ones(1, 18)
-    >>> torch.equal(again.eval()(x), model.eval()(x))
-    True
-    """
-    where = "load_official_pmi"
-    given, options = read_weights(weights), dict(configuration)
-    known = (
-        *OFFICIAL_PMI_ARGUMENTS,
-        "use_topk",
-        "topk",
-        "long_mem_aggre",
-        "use_wm_inference",
-        *_IGNORED,
-        *_FIXED,
-    )
-    for name, value in options.items():
-        check_choice(name, known, where=where, name="argument")
-        if name in _FIXED and value != _FIXED[name]:
-            fix = "use PMITransformer.baseline for what the paper compares with"
-            raise SpecError.of(where=where, name=name, value=value, bound=f"must be {_FIXED[name]}", fix=fix)
-    memory: dict[str, Any] = {"top_k": options.get("topk", 5) if options.get("use_topk", True) else None}
-    memory["integration"] = "correction" if options.get("long_mem_aggre", True) else "direct"
-    arguments: dict[str, Any] = {"patch": 15}
-    for name, ours in OFFICIAL_PMI_ARGUMENTS.items():
-        if name in options:
-            (memory if ours.startswith("config.") else arguments)[ours.removeprefix("config.")] = options[
-                name
-            ]
-    if not options.get("use_wm_inference", True):
-        memory["alpha"] = 0.0
-    config = PMIConfig.official("sort_of_clevr", **memory)
-    kept = {name: value for name, value in given.items() if not _is_unread(name, config)}
-    sizes = {name: kept[f"{name}.weight"].shape for name in _SIZES if f"{name}.weight" in kept}
-    n_question = sizes["question_to_embedding"][1] if "question_to_embedding" in sizes else None
-    if "mlp_head" not in sizes or "patch_to_embedding" not in sizes:
-        missing = next(name for name in _SIZES if name not in sizes)
-        raise SpecError.of(where="PMI weights", name=f"{missing}.weight", bound="is missing")
-    check_int(arguments["patch"], where=where, name="patch_size")
-    model = PMITransformer(
-        config, n_outputs=sizes["mlp_head"][0], n_question=n_question, **arguments,
-        n_features=max(1, sizes["patch_to_embedding"][1] // arguments["patch"] ** 2),
-    )  # fmt: skip
-    own = model.state_dict()
-    for name, value in kept.items():  # biases of the gates are one number there, and no axis here
-        if name in own and value.numel() == 1:
-            kept[name] = value.reshape(own[name].shape)
-    model.to(kept["mlp_head.weight"].dtype)
-    load_weights(model, kept, where="PMI weights")
-    return model
-
-
-_SIZES = ("mlp_head", "patch_to_embedding", "question_to_embedding")
-
-
-def _is_unread(name: str, config: PMIConfig) -> bool:
-    """Whether the official code keeps a weight that it does not read, or a second name for another."""
-    copies = config.mlp_shared and any(part in name for part in _COPIES)
-    return copies or name.startswith("net.pe_state.") or ".mem_att." in name or "_projector.pe." in name
