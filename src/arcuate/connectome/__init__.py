@@ -5,9 +5,23 @@ Everything here is arrays and needs no torch.
 
 from __future__ import annotations
 
+from arcuate.connectome.calcium import (
+    deconvolve,
+    delta_f_over_f,
+    fluorescence,
+    normalize,
+    remove_bleaching,
+    smooth,
+)
 from arcuate.connectome.traces import as_traces, to_recording
 
 __all__ = [
     "as_traces",
+    "deconvolve",
+    "delta_f_over_f",
+    "fluorescence",
+    "normalize",
+    "remove_bleaching",
+    "smooth",
     "to_recording",
 ]
