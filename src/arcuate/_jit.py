@@ -93,7 +93,7 @@ def _is_private(folder: Path) -> bool:
 
 
 @cache
-def compiled(function: Callable[..., Any]) -> NativeFunction:
+def compiled(function: Callable[..., Any], *, reassociate: bool = False) -> NativeFunction:
     """Compile a plain Python function, once per process and once per cache folder.
 
     Parameters
@@ -101,12 +101,15 @@ def compiled(function: Callable[..., Any]) -> NativeFunction:
     function : callable
         Loops over arrays and scalars, at module level, calling nothing but arithmetic, ``math`` and NumPy
         (or functions of this package that do the same).
+    reassociate : bool
+        Let sums be taken in another order and products be added with one rounding, so that a sum along an
+        array uses the whole width of the machine. NaN and infinity mean what they always mean.
 
     Returns
     -------
     NativeFunction
-        The same function, compiled at its first call: strict IEEE arithmetic, division by zero gives
-        infinity, no bounds checks, and other Python threads run meanwhile.
+        The same function, compiled at its first call: strict IEEE arithmetic unless told otherwise,
+        division by zero gives infinity, no bounds checks, and other Python threads run meanwhile.
 
     Examples
     --------
@@ -122,7 +125,12 @@ def compiled(function: Callable[..., Any]) -> NativeFunction:
     code: Any = function.__code__
     names, defaults = code.co_varnames[: code.co_argcount], function.__defaults__ or ()
     native = NativeFunction(
-        fingerprint(function), lambda: function, cache_dir, names=names, defaults=defaults
+        fingerprint(function),
+        lambda: function,
+        cache_dir,
+        names=names,
+        defaults=defaults,
+        reassociate=reassociate,
     )
     update_wrapper(native, function)  # name and documentation, for readers and their examples
     return native

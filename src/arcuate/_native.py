@@ -60,6 +60,8 @@ class NativeFunction:
         Names of the arguments, where they may be left out or named.
     defaults : sequence
         Values of the last ones.
+    reassociate : bool
+        Whether sums may be taken in another order and products be added with one rounding.
 
     Examples
     --------
@@ -77,8 +79,10 @@ class NativeFunction:
         *,
         names: Sequence[str] = (),
         defaults: Sequence[Any] = (),
+        reassociate: bool = False,
     ) -> None:
         self._text, self._python, self._folder = text, python, folder
+        self._math = ("contract", "reassoc") if reassociate else ()
         self._names, self._defaults = tuple(names), tuple(defaults)
         self._entries: dict[str, _Entry | None] = {}
 
@@ -109,7 +113,9 @@ class NativeFunction:
         """
         if signature not in self._entries:
             with _LOCK:
-                self._entries[signature] = _obtain(self._text, signature, self._python, self._folder())
+                self._entries[signature] = _obtain(
+                    self._text, signature, self._python, folder=self._folder(), math=self._math
+                )
         return self._entries[signature]
 
     def slow(self) -> Callable[..., Any]:
@@ -230,15 +236,20 @@ class _Entry:
 
 
 def _obtain(
-    text: str, signature: str, python: Callable[[], Callable[..., Any]], folder: Path
+    text: str,
+    signature: str,
+    python: Callable[[], Callable[..., Any]],
+    *,
+    folder: Path,
+    math: tuple[str, ...],
 ) -> _Entry | None:
     """Take machine code from the cache, or compile it and put it there."""
-    key = hashlib.sha256("\0".join((text, signature, *_platform())).encode()).hexdigest()
+    key = hashlib.sha256("\0".join((text, signature, *math, *_platform())).encode()).hexdigest()
     if key not in _LOADED:
         path = folder / "native" / f"{key[:32]}.o"
         found = _read(path, key)
         if found is None:
-            found = _translate(python(), signature)
+            found = _translate(python(), signature, math)
             _write(path, key, found)
         _LOADED[key] = _Entry(found) if found.code and _resolved(found.needs) else None
     return _LOADED[key]
@@ -336,7 +347,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _translate(function: Callable[..., Any], signature: str) -> _Code:
+def _translate(function: Callable[..., Any], signature: str, math: tuple[str, ...]) -> _Code:
     """Compile to an object file: without Numba's memory management if it can be."""
     from numba.core import errors
     from numba.core.compiler_lock import global_compiler_lock
@@ -344,17 +355,21 @@ def _translate(function: Callable[..., Any], signature: str) -> _Code:
     with global_compiler_lock, _uncollected():
         for managed in (False, True):
             with suppress(errors.NumbaError):
-                return _object_file(function, signature, managed=managed)
+                return _object_file(function, signature, math, managed=managed)
     return _Code()
 
 
-def _object_file(function: Callable[..., Any], signature: str, *, managed: bool) -> _Code:
+def _object_file(
+    function: Callable[..., Any], signature: str, math: tuple[str, ...], *, managed: bool
+) -> _Code:
     from numba.core import compiler, types
     from numba.core.registry import cpu_target
 
     flags: Any = compiler.Flags()
     flags.error_model, flags.nrt, flags.no_compile = "numpy", managed, True
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    if math:
+        flags.fastmath = type(flags.fastmath)(set(math))
     target: Any = cpu_target.target_context
     typing: Any = cpu_target.typing_context
     build: Any = compiler.compile_extra

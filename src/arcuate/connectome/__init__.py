@@ -13,12 +13,18 @@ from arcuate.connectome.calcium import (
     remove_bleaching,
     smooth,
 )
+from arcuate.connectome.match import align_components, congruence, factor_match_score
+from arcuate.connectome.ntf import NTF
 from arcuate.connectome.traces import as_traces, to_recording
 
 __all__ = [
+    "NTF",
+    "align_components",
     "as_traces",
+    "congruence",
     "deconvolve",
     "delta_f_over_f",
+    "factor_match_score",
     "fluorescence",
     "normalize",
     "remove_bleaching",

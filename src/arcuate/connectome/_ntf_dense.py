@@ -1,0 +1,94 @@
+"""Products of a dense tensor with factors: two passes over the tensor in each iteration, no copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from arcuate._jit import compiled
+from arcuate.connectome import _ntf_kernels as kernels
+
+__all__ = ["Dense", "khatri_rao"]
+
+
+class Dense:
+    """An array of any order >= 2, seen as a matrix of its first modes by its last ones.
+
+    Modes before ``split`` are updated from one product with the others' factors, and the rest from a second.
+    """
+
+    def __init__(self, array: np.ndarray, dtype: np.dtype, seen: np.ndarray | None = None) -> None:
+        self.shape, self.dtype = array.shape, dtype
+        sizes = [(prod(array.shape[:k]) + prod(array.shape[k:]), k) for k in range(1, array.ndim)]
+        self.split = min(sizes)[1]
+        rows = prod(array.shape[: self.split])
+        self.hidden: np.ndarray | None = None
+        if seen is None:
+            self.matrix = np.ascontiguousarray(array, dtype).reshape(rows, -1)
+        else:
+            self.hidden = np.flatnonzero(~seen)
+            self.matrix = np.where(seen, array, 0).astype(dtype).reshape(rows, -1)
+        self.norm2 = compiled(kernels.square_sum, reassociate=True)(self.matrix.reshape(-1))
+
+    def work(self, rank: int) -> _Work:
+        """Work arrays of one start."""
+        return _Work(self, rank)
+
+
+class _Work:
+    """Products and, where entries are hidden, a tensor of one's own in which they are filled in."""
+
+    def __init__(self, operator: Dense, rank: int) -> None:
+        self.operator, self._side, self._matrix = operator, -1, operator.matrix
+        rows, columns = operator.matrix.shape
+        self._products = np.empty((rank, rows), operator.dtype), np.empty((rank, columns), operator.dtype)
+        self.filled2 = 0.0
+        if operator.hidden is not None:
+            count = operator.matrix.size - len(operator.hidden)
+            mean = operator.matrix.sum(dtype=float) / count
+            self._matrix = operator.matrix.copy()
+            self._matrix.reshape(-1)[operator.hidden] = mean
+            self.filled2 = len(operator.hidden) * mean**2
+
+    def mttkrp(self, mode: int, factors: Sequence[np.ndarray]) -> np.ndarray:
+        """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""
+        split, side = self.operator.split, int(mode >= self.operator.split)
+        own, others = (factors[split:], factors[:split]) if side else (factors[:split], factors[split:])
+        product = self._products[side]
+        if side != self._side:
+            kernel = compiled(kernels.sum_rows if side else kernels.dot_rows, reassociate=True)
+            kernel(self._matrix, khatri_rao(others), product, 0, len(self._matrix))
+            self._side = side
+        return _contract(product, own, mode - split * side)
+
+    def impute(self, factors: Sequence[np.ndarray]) -> float:
+        """Fill the hidden entries with what the factors say; the squared change."""
+        hidden, split = self.operator.hidden, self.operator.split
+        if hidden is None:
+            return 0.0
+        left, right = khatri_rao(factors[:split]), khatri_rao(factors[split:])
+        sums = np.empty(2)
+        fill = compiled(kernels.impute, reassociate=True)
+        fill(self._matrix, hidden, np.ascontiguousarray(left.T), np.ascontiguousarray(right.T), sums)
+        self._side, self.filled2 = -1, float(sums[0])
+        return float(sums[1])
+
+
+def khatri_rao(factors: Sequence[np.ndarray]) -> np.ndarray:
+    """Products of all rows, (rank, product of dimensions), the last mode fastest."""
+    product = factors[0]
+    for factor in factors[1:]:
+        product = (product[:, :, None] * factor[:, None, :]).reshape(len(product), -1)
+    return np.ascontiguousarray(product)
+
+
+def _contract(product: np.ndarray, factors: Sequence[np.ndarray], keep: int) -> np.ndarray:
+    """Sum over all modes but one, component by component: (rank, d0 d1 ...) to (rank, d_keep)."""
+    rank = len(product)
+    for factor in reversed(factors[keep + 1 :]):
+        product = np.matmul(product.reshape(rank, -1, factor.shape[1]), factor[:, :, None])
+    for factor in factors[:keep]:
+        product = np.matmul(factor[:, None, :], product.reshape(rank, factor.shape[1], -1))
+    return product.reshape(rank, -1)

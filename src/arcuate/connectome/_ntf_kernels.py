@@ -1,0 +1,184 @@
+"""Compiled loops of the factorization: plain functions over arrays, see `arcuate._jit`.
+
+Factors lie as (rank, dimension), so that every inner loop runs along contiguous memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["dot_rows", "hals", "impute", "square_sum", "sum_rows"]
+
+TILE = 1024
+"""Columns worked on at a time, so that the factor's part of them stays in the first caches."""
+
+LANES = 256
+"""Rows of a factor updated at a time."""
+
+
+def dot_rows(x: np.ndarray, factor: np.ndarray, out: np.ndarray, low: int, high: int) -> None:
+    """Rows ``low`` to ``high`` of a product: ``out[r, p] = sum_t x[p, t] factor[r, t]``."""
+    rank, n = factor.shape
+    zero = x.dtype.type(0)
+    for r in range(rank):
+        for p in range(low, high):
+            out[r, p] = zero
+    for start in range(0, n, TILE):
+        stop = min(start + TILE, n)
+        p = low
+        while p + 3 < high:
+            x0, x1 = x[p, start:stop], x[p + 1, start:stop]
+            x2, x3 = x[p + 2, start:stop], x[p + 3, start:stop]
+            r = 0
+            while r + 1 < rank:
+                f, g = factor[r, start:stop], factor[r + 1, start:stop]
+                a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
+                for t in range(stop - start):
+                    a0 += x0[t] * f[t]
+                    a1 += x1[t] * f[t]
+                    a2 += x2[t] * f[t]
+                    a3 += x3[t] * f[t]
+                    b0 += x0[t] * g[t]
+                    b1 += x1[t] * g[t]
+                    b2 += x2[t] * g[t]
+                    b3 += x3[t] * g[t]
+                out[r, p] += a0
+                out[r, p + 1] += a1
+                out[r, p + 2] += a2
+                out[r, p + 3] += a3
+                out[r + 1, p] += b0
+                out[r + 1, p + 1] += b1
+                out[r + 1, p + 2] += b2
+                out[r + 1, p + 3] += b3
+                r += 2
+            if r < rank:
+                f = factor[r, start:stop]
+                a0, a1, a2, a3 = zero, zero, zero, zero
+                for t in range(stop - start):
+                    a0 += x0[t] * f[t]
+                    a1 += x1[t] * f[t]
+                    a2 += x2[t] * f[t]
+                    a3 += x3[t] * f[t]
+                out[r, p] += a0
+                out[r, p + 1] += a1
+                out[r, p + 2] += a2
+                out[r, p + 3] += a3
+            p += 4
+        while p < high:
+            x0 = x[p, start:stop]
+            for r in range(rank):
+                f = factor[r, start:stop]
+                a0 = zero
+                for t in range(stop - start):
+                    a0 += x0[t] * f[t]
+                out[r, p] += a0
+            p += 1
+
+
+def sum_rows(x: np.ndarray, factor: np.ndarray, out: np.ndarray, low: int, high: int) -> None:
+    """Weighted sums over rows ``low`` to ``high``: ``out[r, t] = sum_p factor[r, p] x[p, t]``."""
+    n = x.shape[1]
+    rank = factor.shape[0]
+    for start in range(0, n, TILE):
+        stop = min(start + TILE, n)
+        for r in range(rank):
+            for t in range(start, stop):
+                out[r, t] = 0
+        p = low
+        while p + 7 < high:
+            x0, x1 = x[p, start:stop], x[p + 1, start:stop]
+            x2, x3 = x[p + 2, start:stop], x[p + 3, start:stop]
+            x4, x5 = x[p + 4, start:stop], x[p + 5, start:stop]
+            x6, x7 = x[p + 6, start:stop], x[p + 7, start:stop]
+            for r in range(rank):
+                k0, k1, k2, k3 = factor[r, p], factor[r, p + 1], factor[r, p + 2], factor[r, p + 3]
+                k4, k5, k6, k7 = factor[r, p + 4], factor[r, p + 5], factor[r, p + 6], factor[r, p + 7]
+                y = out[r, start:stop]
+                for t in range(stop - start):
+                    y[t] += (
+                        (k0 * x0[t] + k1 * x1[t])
+                        + (k2 * x2[t] + k3 * x3[t])
+                        + (k4 * x4[t] + k5 * x5[t])
+                        + (k6 * x6[t] + k7 * x7[t])
+                    )
+            p += 8
+        while p < high:
+            x0 = x[p, start:stop]
+            for r in range(rank):
+                k0 = factor[r, p]
+                y = out[r, start:stop]
+                for t in range(stop - start):
+                    y[t] += k0 * x0[t]
+            p += 1
+
+
+def hals(
+    factor: np.ndarray,
+    target: np.ndarray,
+    gram: np.ndarray,
+    penalty: float,
+    sweeps: int,
+    least: float,
+    scratch: np.ndarray,
+) -> None:
+    """Sweeps of coordinate descent over the components of one factor, which is changed.
+
+    ``factor`` and ``target`` are (rank, n), ``gram`` (rank, rank). Ends before ``sweeps`` when the squared
+    step falls below ``least`` of the first one's.
+    """
+    rank, n = factor.shape
+    zero, one = factor.dtype.type(0), factor.dtype.type(1)
+    first = 0.0
+    for sweep in range(sweeps):
+        total = 0.0
+        for low in range(0, n, LANES):
+            width = min(LANES, n - low)
+            for r in range(rank):
+                if not gram[r, r] > zero:
+                    continue
+                inverse = one / gram[r, r]
+                own, wanted = factor[r, low : low + width], target[r, low : low + width]
+                for i in range(width):
+                    scratch[i] = wanted[i] - penalty
+                for s in range(rank):
+                    if s != r:
+                        c, other = gram[r, s], factor[s, low : low + width]
+                        for i in range(width):
+                            scratch[i] -= c * other[i]
+                step = zero
+                for i in range(width):
+                    value = max(scratch[i] * inverse, zero)
+                    difference = value - own[i]
+                    own[i] = value
+                    step += difference * difference
+                total += step
+        if sweep == 0:
+            first = total
+        if total < least * first:
+            return
+
+
+def square_sum(x: np.ndarray) -> float:
+    """Sum of squares in double precision."""
+    total = 0.0
+    for i in range(x.size):
+        total += float(x[i]) * float(x[i])
+    return total
+
+
+def impute(
+    matrix: np.ndarray, hidden: np.ndarray, left: np.ndarray, right: np.ndarray, sums: np.ndarray
+) -> None:
+    """Fill entries by the model ``left @ right.T``; ``sums``: squares of what they are, of their change."""
+    columns, rank = matrix.shape[1], left.shape[1]
+    square, change = 0.0, 0.0
+    for k in range(hidden.size):
+        row, column = hidden[k] // columns, hidden[k] % columns
+        value = left[row, 0] * right[column, 0]
+        for r in range(1, rank):
+            value += left[row, r] * right[column, r]
+        difference = value - matrix[row, column]
+        matrix[row, column] = value
+        square += float(value) * float(value)
+        change += float(difference) * float(difference)
+    sums[0], sums[1] = square, change
