@@ -25,6 +25,7 @@ _MODULES: tuple[str, ...] = (
     "datasets",
     "engines",
     "errors",
+    "io",
     "learning",
     "memory",
     "nn",

@@ -74,7 +74,7 @@ def _folder(folder: str | os.PathLike[str] | None) -> Path:
 
 def _manifest(folder: Path) -> dict[str, DatasetInfo]:
     file = folder / "MANIFEST.toml"
-    tables = _read_toml(_open_checked(file, where="datasets"), file)
+    tables = _read_toml(open_checked(file, where="datasets"), file)
     wanted = [field.name for field in fields(DatasetInfo) if field.name != "name"]
     entries = {}
     for name, table in tables.items():
@@ -169,7 +169,7 @@ def path(name: str, *, folder: str | os.PathLike[str] | None = None) -> Path:
     """
     entry = info(name, folder=folder)
     file = _folder(folder) / entry.file
-    content = _open_checked(file, where="datasets", limit=MAX_BUNDLED)
+    content = open_checked(file, where="datasets", limit=MAX_BUNDLED)
     with content as stream:
         data = stream.read(entry.bytes + 1)
     if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
@@ -238,7 +238,7 @@ def attributes(name: str, *, folder: str | os.PathLike[str] | None = None) -> di
     file = path(name, folder=folder)
     if file.suffix != ".safetensors":
         raise _refuse("datasets.attributes", file, "must be a .safetensors file, which alone has attributes")
-    with _open_checked(file, where="datasets.attributes", limit=MAX_BUNDLED) as stream:
+    with open_checked(file, where="datasets.attributes", limit=MAX_BUNDLED) as stream:
         header, _ = _tensor_header(stream, file)
     told = header.get("__metadata__", {})
     text = told.get("arcuate") if isinstance(told, dict) else None
@@ -291,12 +291,12 @@ def read(path: str | os.PathLike[str], *, limit: int = LIMIT) -> Any:
     if file.suffix not in _READERS:
         kinds = ", ".join([*_READERS, ".nc"])
         raise _refuse(where, file, f"must have one of the suffixes {kinds}")
-    with _open_checked(file, where=where, limit=limit) as stream:
+    with open_checked(file, where=where, limit=limit) as stream:
         return _READERS[file.suffix](stream, file, limit)
 
 
-def _open_checked(file: Path, *, where: str, limit: int = LIMIT) -> IO[bytes]:
-    """Open a regular file that is neither empty nor too large."""
+def open_checked(file: Path, *, where: str, limit: int = LIMIT) -> IO[bytes]:
+    """Open a regular file that is neither empty nor too large, for reading bytes."""
     try:
         entry = file.stat()
         if not stat.S_ISREG(entry.st_mode):

@@ -318,6 +318,8 @@ def fluorescence(
     rise = check_real(rise_s, where=where, name="rise_s", low=0.0, high=decay, high_open=True)
     level = check_real(noise, where=where, name="noise", low=0.0)
     trains, labels, start, length = _trains(spikes, population, duration_s)
+    if length is None:
+        raise SpecError.of(where=where, name="duration_s", bound="must be given: the spikes do not say it")
     length = check_real(length, where=where, name="duration_s", low=2.0 / rate)
     count = math.floor(length * rate + 1e-9)
     rows = _decaying(trains, decay, rate, start, count)

@@ -1,0 +1,150 @@
+"""Objects of Neo and pynapple: signals, spike trains and epochs that are already in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from arcuate._optional import require
+from arcuate.errors import SpecError
+from arcuate.io._build import Floats, epoch_table, spike_table, traces_recording
+from arcuate.recording import Recording
+
+__all__ = ["from_neo", "from_pynapple"]
+
+
+def from_neo(data: Any, *, labels: Sequence[str] | None = None) -> Recording:
+    """Take over a segment of Neo, an analog signal, or a list of spike trains.
+
+    Parameters
+    ----------
+    data : neo.Segment, neo.AnalogSignal, neo.IrregularlySampledSignal, or a sequence of neo.SpikeTrain
+        A segment has at most one signal; its spike trains and epochs come along.
+    labels : sequence of str, optional
+        Names of the channels; those of the signal by default.
+
+    Returns
+    -------
+    Recording
+        Traces of one animal, where there is a signal; spikes as the population "units"; epochs as events.
+
+    Raises
+    ------
+    MissingExtraError
+        If Neo is not installed.
+    SpecError
+        If it is something else, or has several signals.
+
+    Examples
+    --------
+    >>> import neo, quantities as pq  # doctest: +SKIP
+    >>> data = [[1.0, 2.0], [3.0, 1.0]]
+    >>> signal = neo.AnalogSignal(data, units="mV", sampling_rate=10 * pq.Hz)  # doctest: +SKIP
+    >>> from_neo(signal).states("traces").sizes["unit"]  # doctest: +SKIP
+    2
+    """
+    where = "from_neo"
+    neo = require("neo", extra="io", purpose=where)
+    kinds = (neo.AnalogSignal, neo.IrregularlySampledSignal)
+    signals: list[Any] = []
+    trains: list[Any] = []
+    epochs: list[tuple[str, float, float]] = []
+    if isinstance(data, neo.Segment):
+        signals = [*data.analogsignals, *data.irregularlysampledsignals]
+        trains = list(data.spiketrains)
+        for epoch in data.epochs:
+            start, length = _seconds(epoch.times), _seconds(epoch.durations)
+            words = [str(name) for name in epoch.labels] or [epoch.name or ""] * start.size
+            epochs += zip(words, start.tolist(), (start + length).tolist(), strict=True)
+    elif isinstance(data, kinds):
+        signals = [data]
+    elif isinstance(data, Sequence) and data and all(isinstance(item, neo.SpikeTrain) for item in data):
+        trains = list(data)
+    else:
+        bound = "must be a Segment, an AnalogSignal, or a list of SpikeTrain"
+        raise SpecError.of(where=where, name="data", value=type(data).__name__, bound=bound)
+    if len(signals) > 1:
+        fix = "give one of segment.analogsignals"
+        raise SpecError.of(
+            where=where, name="data", value=f"{len(signals)} signals", bound="must have one", fix=fix
+        )
+    spikes = {"units": spike_table([_seconds(train) for train in trains])} if trains else None
+    if not signals:
+        ends = [float(train.t_stop.rescale("s")) for train in trains]
+        return Recording.build(
+            source="neo", spikes=spikes, events=epoch_table(epochs), duration=max(ends, default=0.0)
+        )
+    signal = signals[0]
+    names = labels if labels is not None else signal.array_annotations.get("channel_names")
+    return traces_recording(
+        np.asarray(signal.magnitude)[None], times=_seconds(signal.times), animals=[signal.name or "0"],
+        labels=None if names is None else [str(name) for name in names],
+        units=signal.dimensionality.string, source="neo", where=where,
+        events=epoch_table(epochs), spikes=spikes,
+    )  # fmt: skip
+
+
+def _seconds(quantity: Any) -> Floats:
+    return np.asarray(quantity.rescale("s").magnitude, dtype=np.float64).reshape(-1)
+
+
+def from_pynapple(data: Any, *, epochs: Any = None, units: str = "1") -> Recording:
+    """Take over traces or spikes of pynapple, with epochs as events.
+
+    Parameters
+    ----------
+    data : pynapple.TsdFrame, pynapple.Tsd or pynapple.TsGroup
+    epochs : pynapple.IntervalSet, or a mapping of str to IntervalSet, optional
+        Epochs, with the names of their stimuli.
+    units : str
+        Unit of the traces.
+
+    Returns
+    -------
+    Recording
+        Traces of one animal, its columns as neurons; or the spikes of a group as the population "units".
+
+    Raises
+    ------
+    MissingExtraError
+        If pynapple is not installed.
+    SpecError
+        If it is something else.
+
+    Examples
+    --------
+    >>> import pynapple as nap  # doctest: +SKIP
+    >>> data = [[1.0, 2.0], [2.0, 1.0]]
+    >>> frame = nap.TsdFrame(t=[0.0, 0.1], d=data, columns=["AVA", "AWB"])  # doctest: +SKIP
+    >>> from_pynapple(frame).states("traces")["neuron"].values.tolist()  # doctest: +SKIP
+    ['AVA', 'AWB']
+    """
+    where = "from_pynapple"
+    nap = require("pynapple", extra="io", purpose=where)
+    table = epochs if isinstance(epochs, dict) else {"": epochs} if epochs is not None else {}
+    rows: list[tuple[str, float, float]] = []
+    for name, spans in table.items():
+        if not isinstance(spans, nap.IntervalSet):
+            bound = "must be an IntervalSet, or several by name"
+            raise SpecError.of(where=where, name="epochs", value=type(spans).__name__, bound=bound)
+        bounds = np.asarray(spans.values, dtype=np.float64)
+        rows += [(str(name), float(start), float(stop)) for start, stop in bounds]
+    events = epoch_table(rows)
+    if isinstance(data, nap.TsGroup):
+        support = np.asarray(data.time_support.values, dtype=np.float64)
+        spikes = {"units": spike_table([data[key].times() for key in data])}
+        start, stop = float(support.min()), float(support.max())
+        return Recording.build(
+            source="pynapple", spikes=spikes, events=events, start=start, duration=stop - start
+        )
+    if not isinstance(data, nap.Tsd | nap.TsdFrame):
+        bound = "must be a TsdFrame, a Tsd or a TsGroup"
+        raise SpecError.of(where=where, name="data", value=type(data).__name__, bound=bound)
+    values = np.asarray(data.values, dtype=np.float64).reshape(len(data), -1)
+    labels = [str(name) for name in data.columns] if isinstance(data, nap.TsdFrame) else None
+    return traces_recording(
+        values[None], times=np.asarray(data.times(), dtype=np.float64), labels=labels, animals=["0"],
+        units=units, source="pynapple", where=where, events=events,
+    )  # fmt: skip
