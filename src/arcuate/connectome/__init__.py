@@ -13,21 +13,50 @@ from arcuate.connectome.calcium import (
     remove_bleaching,
     smooth,
 )
+from arcuate.connectome.glm import (
+    exponential_basis,
+    firing_rates,
+    gaussian_log_density,
+    gumbel_softmax_log_density,
+    log_emission,
+    one_hot_weights,
+    spike_history,
+)
+from arcuate.connectome.hmm import StatePosterior, forward_backward, match_states, viterbi
+from arcuate.connectome.hmm_selection import select_n_states
+from arcuate.connectome.hmm_simulation import SwitchingNetwork, sample_counts, switching_network
+from arcuate.connectome.hmmglm import HMMGLM
 from arcuate.connectome.match import align_components, congruence, factor_match_score
 from arcuate.connectome.ntf import NTF
 from arcuate.connectome.traces import as_traces, to_recording
 
 __all__ = [
+    "HMMGLM",
     "NTF",
+    "StatePosterior",
+    "SwitchingNetwork",
     "align_components",
     "as_traces",
     "congruence",
     "deconvolve",
     "delta_f_over_f",
+    "exponential_basis",
     "factor_match_score",
+    "firing_rates",
     "fluorescence",
+    "forward_backward",
+    "gaussian_log_density",
+    "gumbel_softmax_log_density",
+    "log_emission",
+    "match_states",
     "normalize",
+    "one_hot_weights",
     "remove_bleaching",
+    "sample_counts",
+    "select_n_states",
     "smooth",
+    "spike_history",
+    "switching_network",
     "to_recording",
+    "viterbi",
 ]
