@@ -13,6 +13,7 @@ from arcuate.connectome.calcium import (
     remove_bleaching,
     smooth,
 )
+from arcuate.connectome.description import Description, description_length, shortest_description
 from arcuate.connectome.glm import (
     exponential_basis,
     firing_rates,
@@ -28,18 +29,26 @@ from arcuate.connectome.hmm_simulation import SwitchingNetwork, sample_counts, s
 from arcuate.connectome.hmmglm import HMMGLM
 from arcuate.connectome.match import align_components, congruence, factor_match_score
 from arcuate.connectome.ntf import NTF
+from arcuate.connectome.partitions import Consensus, align, ami, ari, consensus, nmi
 from arcuate.connectome.traces import as_traces, to_recording
 
 __all__ = [
     "HMMGLM",
     "NTF",
+    "Consensus",
+    "Description",
     "StatePosterior",
     "SwitchingNetwork",
+    "align",
     "align_components",
+    "ami",
+    "ari",
     "as_traces",
     "congruence",
+    "consensus",
     "deconvolve",
     "delta_f_over_f",
+    "description_length",
     "exponential_basis",
     "factor_match_score",
     "firing_rates",
@@ -49,11 +58,13 @@ __all__ = [
     "gumbel_softmax_log_density",
     "log_emission",
     "match_states",
+    "nmi",
     "normalize",
     "one_hot_weights",
     "remove_bleaching",
     "sample_counts",
     "select_n_states",
+    "shortest_description",
     "smooth",
     "spike_history",
     "switching_network",

@@ -1,0 +1,85 @@
+"""What communities refuse, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arcuate import connectome
+from arcuate.errors import ArcuateError, SpecError
+
+GRAPH = np.ones((4, 4)) - np.eye(4)
+
+
+def changed(place: tuple[int, int], value: float, *, both: bool = True) -> np.ndarray:
+    graph = GRAPH.copy()
+    graph[place] = value
+    if both:
+        graph[place[::-1]] = value
+    return graph
+
+
+def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    text = str(caught.value)
+    assert text.count("\n") < 4
+    return text
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "description_length": lambda graph: connectome.description_length(graph, [0] * len(graph)),
+    "shortest_description": connectome.shortest_description,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (changed((0, 2), np.nan), "must be finite, at index (0, 2)"),
+        (changed((0, 2), np.inf), "must be finite"),
+        (changed((1, 2), -1.0), "at pair (1, 2)"),
+        (changed((1, 2), 5.0, both=False), "(graph + graph.T) / 2"),
+        (changed((3, 3), 1.0), "node 3 must not be tied to itself"),
+        (np.zeros((1, 1)), ">= 2 nodes"),
+        (np.zeros((5, 5)), "must have an edge"),
+        (np.ones((3, 4)), "square"),
+        (np.ones(6), "Fold a vector of pairs"),
+        (np.full((2, 2), "a"), "real numbers"),
+    ],
+    ids=["nan", "inf", "negative", "directed", "loop", "one", "empty", "oblong", "vector", "text"],
+)
+def test_graphs(name: str, graph: Any, words: str) -> None:
+    text = refusal(lambda: FUNCTIONS[name](graph))
+    assert words in text
+    assert name in text
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: connectome.nmi([0, 1], [0, 1, 2]), "3 labels"),
+        (lambda: connectome.ami([0.5, 1.0], [0, 1]), "first"),
+        (lambda: connectome.ari([], []), "first"),
+        (lambda: connectome.align([0, 1], ["a", "b"]), "reference"),
+        (lambda: connectome.align([0, 1], [-1, 0]), "reference"),
+        (lambda: connectome.consensus([]), "at least one"),
+        (lambda: connectome.consensus([[0, 1], [0, 1, 1]]), "partitions[1]"),
+        (lambda: connectome.consensus([[0, 1]], max_blocks=0), "max_blocks = 0"),
+        (lambda: connectome.description_length(GRAPH, [0, 1]), "labels"),
+        (lambda: connectome.description_length(GRAPH, [0] * 4, weights="normal"), "weights"),
+        (lambda: connectome.description_length(GRAPH, [0] * 4, copies=0), "copies = 0"),
+        (lambda: connectome.description_length(GRAPH, [0] * 4, counting="all"), "counting"),
+        (lambda: connectome.description_length(GRAPH, [0, 0, 1, 1], upper=[[0]]), "upper[0]"),
+        (lambda: connectome.description_length(np.ones((200, 200)) - np.eye(200), [0] * 200), "19900 edges"),
+        (lambda: connectome.shortest_description(GRAPH, n_starts=0), "n_starts = 0"),
+        (lambda: connectome.shortest_description(GRAPH, seed=-1), "seed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_options(call: Callable[[], Any], words: str) -> None:
+    assert words in refusal(call)
