@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcuate.connectome import NTF, factor_match_score
+from arcuate.connectome import NTF, PackedTensor, ProductTensor, factor_match_score
 from arcuate.errors import (
     ArcuateError,
     CapabilityError,
@@ -63,6 +63,20 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
         (lambda: NTF(2, progress="yes").fit(X), "progress"),
         (lambda: NTF(2).fit(X, init=[np.ones((6, 2))]), "init"),
         (lambda: NTF(2).fit(X, init=[-np.ones((n, 2)) for n in X.shape]), "finite and >= 0"),
+        (lambda: PackedTensor(np.ones((4, 5))), "n (n + 1) / 2 rows"),
+        (lambda: PackedTensor(-np.ones((3, 5))), "15 entries are not"),
+        (lambda: PackedTensor(np.ones(3)), "2 axes"),
+        (lambda: PackedTensor(np.ones((1, 5))), "two neurons or more"),
+        (lambda: PackedTensor.from_dense(X), "shape (n, n, T)"),
+        (lambda: PackedTensor.from_dense(X[:, :6]), "symmetric"),
+        (lambda: PackedTensor(np.ones((3, 5)), labels=("a", "a")), "2 different names"),
+        (lambda: PackedTensor(np.ones((3, 5)), times=np.arange(4)), "times"),
+        (lambda: PackedTensor(np.ones((3, 5)), diagonal=0), "diagonal"),
+        (lambda: ProductTensor(MISSING), "must be finite"),
+        (lambda: ProductTensor(X.astype(str)), "real numbers"),
+        (lambda: NTF(2).fit(ProductTensor(0 * X)), "zero throughout"),
+        (lambda: NTF(2).fit(ProductTensor(X), mask=SEEN), "diagonal=False"),
+        (lambda: NTF(1).fit(PackedTensor(np.eye(2)[[0, 1, 0], :1], diagonal=False)), "zero throughout"),
         (lambda: FITTED.transform(X[:5]), "shape (6, 7, 8) but for mode 2"),
         (lambda: FITTED.transform(X, mode=3), "mode = 3"),
         (lambda: FITTED.graph(2), "component = 2"),

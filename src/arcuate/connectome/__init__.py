@@ -29,6 +29,7 @@ from arcuate.connectome.hmm_simulation import SwitchingNetwork, sample_counts, s
 from arcuate.connectome.hmmglm import HMMGLM
 from arcuate.connectome.match import align_components, congruence, factor_match_score
 from arcuate.connectome.ntf import NTF
+from arcuate.connectome.operators import PackedTensor, ProductTensor
 from arcuate.connectome.partitions import Consensus, align, ami, ari, consensus, nmi
 from arcuate.connectome.traces import as_traces, to_recording
 
@@ -37,6 +38,8 @@ __all__ = [
     "NTF",
     "Consensus",
     "Description",
+    "PackedTensor",
+    "ProductTensor",
     "StatePosterior",
     "SwitchingNetwork",
     "align",

@@ -9,6 +9,7 @@ import numpy as np
 
 from arcuate._jit import compiled
 from arcuate.connectome import _ntf_kernels as kernels
+from arcuate.connectome.operators import as_float
 
 __all__ = ["Dense", "khatri_rao"]
 
@@ -19,18 +20,21 @@ class Dense:
     Modes before ``split`` are updated from one product with the others' factors, and the rest from a second.
     """
 
+    hidden: np.ndarray | None = None
+
     def __init__(self, array: np.ndarray, dtype: np.dtype, seen: np.ndarray | None = None) -> None:
         self.shape, self.dtype = array.shape, dtype
         sizes = [(prod(array.shape[:k]) + prod(array.shape[k:]), k) for k in range(1, array.ndim)]
         self.split = min(sizes)[1]
         rows = prod(array.shape[: self.split])
-        self.hidden: np.ndarray | None = None
-        if seen is None:
-            self.matrix = np.ascontiguousarray(array, dtype).reshape(rows, -1)
-        else:
+        if seen is not None:
             self.hidden = np.flatnonzero(~seen)
-            self.matrix = np.where(seen, array, 0).astype(dtype).reshape(rows, -1)
-        self.norm2 = compiled(kernels.square_sum, reassociate=True)(self.matrix.reshape(-1))
+            array = np.where(seen, array, 0)
+        flat, facts = as_float(array).reshape(-1), np.zeros(3)
+        whole = np.empty(flat.size, dtype)
+        compiled(kernels.take, reassociate=True)(flat, whole, facts)
+        self.matrix = whole.reshape(rows, -1)
+        self.refused, self.most, self.norm2 = int(facts[0]), float(facts[1]), float(facts[2])
 
     def work(self, rank: int) -> _Work:
         """Work arrays of one start."""
@@ -41,7 +45,8 @@ class _Work:
     """Products and, where entries are hidden, a tensor of one's own in which they are filled in."""
 
     def __init__(self, operator: Dense, rank: int) -> None:
-        self.operator, self._side, self._matrix = operator, -1, operator.matrix
+        self.operator, self._matrix = operator, operator.matrix
+        self._from: list[tuple[np.ndarray, ...]] = [(), ()]
         rows, columns = operator.matrix.shape
         self._products = np.empty((rank, rows), operator.dtype), np.empty((rank, columns), operator.dtype)
         self.filled2 = 0.0
@@ -56,11 +61,11 @@ class _Work:
         """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""
         split, side = self.operator.split, int(mode >= self.operator.split)
         own, others = (factors[split:], factors[:split]) if side else (factors[:split], factors[split:])
-        product = self._products[side]
-        if side != self._side:
+        product, before = self._products[side], self._from[side]
+        if len(before) != len(others) or any(f is not g for f, g in zip(before, others, strict=True)):
             kernel = compiled(kernels.sum_rows if side else kernels.dot_rows, reassociate=True)
             kernel(self._matrix, khatri_rao(others), product, 0, len(self._matrix))
-            self._side = side
+            self._from[side] = tuple(others)
         return _contract(product, own, mode - split * side)
 
     def impute(self, factors: Sequence[np.ndarray]) -> float:
@@ -72,7 +77,7 @@ class _Work:
         sums = np.empty(2)
         fill = compiled(kernels.impute, reassociate=True)
         fill(self._matrix, hidden, np.ascontiguousarray(left.T), np.ascontiguousarray(right.T), sums)
-        self._side, self.filled2 = -1, float(sums[0])
+        self._from, self.filled2 = [(), ()], float(sums[0])
         return float(sums[1])
 
 

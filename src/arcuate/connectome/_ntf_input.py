@@ -10,11 +10,19 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
+from arcuate._jit import compiled
+from arcuate.connectome import _ntf_kernels as kernels
 from arcuate.connectome._ntf_dense import Dense
+from arcuate.connectome._ntf_solver import Fit, Operator, Rule, solve, tie
+from arcuate.connectome._ntf_symmetric import Packed, Product
+from arcuate.connectome.operators import PackedTensor, ProductTensor, as_float
 from arcuate.errors import SpecError, check_int
 from arcuate.tasks.forms import check_bytes
 
 __all__ = ["Tensor", "as_init", "as_tensor", "check_rank"]
+
+SYMMETRIC = ("neuron", "neuron", "time")
+"""Modes of a symmetric tensor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +31,19 @@ class Tensor:
 
     shape: tuple[int, ...]
     dims: tuple[str, ...]
-    operator: Any = None
+    operator: Operator | None = None
     coords: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tied(self) -> bool:
+        """Whether the first two modes are the same neurons, and have one factor."""
+        return isinstance(self.operator, (Packed, Product))
+
+    def solve(self, start: Sequence[np.ndarray], rule: Rule) -> Fit:
+        """Run one start; a symmetric tensor's two factors of neurons end as one."""
+        assert self.operator is not None
+        fit = solve(self.operator, start, rule)
+        return tie(self.operator, fit, rule) if self.tied and not rule.fixed else fit
 
     @classmethod
     def named(cls, shape: tuple[int, ...]) -> Self:
@@ -36,25 +55,68 @@ class Tensor:
         variables: dict[str, Any] = {"weight": ("component", weights)}
         for dim, factor in zip(self.dims, factors, strict=True):
             variables[f"factor_{dim}"] = ((dim, "component"), factor)
-        attrs = {"error": error, "rank": len(weights), "dims": ",".join(self.dims)}
+        attrs: dict[str, Any] = {"error": error, "rank": len(weights), "dims": ",".join(self.dims)}
         return xr.Dataset(variables, coords=dict(self.coords), attrs=attrs)
 
 
 def as_tensor(data: Any, mask: Any, *, where: str, dtype: np.dtype) -> Tensor:
     """Check a tensor and its mask, before anything is allocated."""
+    if isinstance(data, (PackedTensor, ProductTensor)):
+        return _symmetric(data, mask, where=where, dtype=dtype)
     array = _numbers(data, where)
     seen = _mask(mask, array.shape, where)
-    check_bytes(
-        array.size * dtype.itemsize * (1 if seen is None else 2), where=where, fix="use fewer entries"
-    )
-    _values(array, seen, where)
+    need = array.size * dtype.itemsize * (1 if seen is None else 2)
+    check_bytes(need, where=where, fix="use fewer entries, or dtype='float32'")
+    names: dict[str, Any] = {}
     if isinstance(data, xr.DataArray):
-        dims = tuple(map(str, data.dims))
         coords = {str(k): v.variable for k, v in data.coords.items() if v.ndim == 1}
-    else:
-        dims, coords = Tensor.named(array.shape).dims, {}
+        names = {"dims": tuple(map(str, data.dims)), "coords": coords}
+    if seen is None and array.ndim == 3 and _mirrored(array):
+        values = np.empty((array.shape[0] * (array.shape[0] + 1) // 2, array.shape[2]), dtype)
+        facts = np.zeros(4)
+        compiled(kernels.pack, reassociate=True)(as_float(array), values, facts)
+        if not facts[3]:
+            _values(array, None, where, refused=int(facts[0]), most=facts[1])
+            names.setdefault("dims", SYMMETRIC)
+            return Tensor(shape=array.shape, operator=Packed(values, norm2=float(facts[2])), **names)
     operator = Dense(array, dtype, seen)
-    return Tensor(shape=array.shape, dims=dims, operator=operator, coords=coords)
+    _values(array, seen, where, refused=operator.refused, most=operator.most)
+    names.setdefault("dims", Tensor.named(array.shape).dims)
+    return Tensor(shape=array.shape, operator=operator, **names)
+
+
+def _mirrored(array: np.ndarray) -> bool:
+    """Whether it looks like (n, n, T) with equal halves; a first time tells most others apart."""
+    first = array[:, :, 0]
+    return len(array) > 1 and first.shape[0] == first.shape[1] and np.array_equal(first, first.T)
+
+
+def _symmetric(data: PackedTensor | ProductTensor, mask: Any, *, where: str, dtype: np.dtype) -> Tensor:
+    """What knows that it is symmetric."""
+    if mask is not None:
+        fix = "use diagonal=False for the diagonal, else fit an array (n, n, T) or pairs x time x animal"
+        raise SpecError.of(where=where, name="mask", bound="does not go with a symmetric tensor", fix=fix)
+    n = data.shape[0]
+    coords: dict[str, Any] = {}
+    if data.labels is not None:
+        coords["neuron"] = list(data.labels)
+    if data.times is not None:
+        coords["time"] = data.times
+    operator: Operator
+    if isinstance(data, PackedTensor):
+        values = data.values.astype(dtype, copy=not data.diagonal)
+        own = np.cumsum(np.r_[0, np.arange(n, 1, -1)])
+        if not data.diagonal:
+            values[own] = 0
+        facts = np.zeros(3)
+        compiled(kernels.survey, reassociate=True)(values.reshape(-1), facts)
+        norm2 = 2 * float(facts[2]) - float(np.vdot(values[own].astype(float), values[own]))
+        operator = Packed(values, norm2=norm2, diagonal=data.diagonal)
+    else:
+        operator = Product(data.parts.astype(dtype, copy=False), diagonal=data.diagonal)
+    if not operator.norm2 > 0:
+        raise SpecError.of(where=where, name="X", bound="is zero throughout: there is nothing to factorize")
+    return Tensor(shape=data.shape, dims=SYMMETRIC, operator=operator, coords=coords)
 
 
 def check_rank(rank: object, shape: tuple[int, ...]) -> int:
@@ -113,22 +175,22 @@ def _mask(mask: Any, shape: tuple[int, ...], where: str) -> np.ndarray | None:
     return None if seen.all() else seen
 
 
-def _values(array: np.ndarray, seen: np.ndarray | None, where: str) -> None:
-    """Refuse what is not finite, negative, or zero throughout."""
-    observed = array if seen is None else array[seen]
-    low, high = observed.min(), observed.max()
-    if not np.isfinite(low) or not np.isfinite(high):
-        bad = ~np.isfinite(array) if seen is None else ~np.isfinite(array) & seen
-        bound = f"must be finite; {int(bad.sum())} entries are not, the first at {_first(bad)}"
-        raise SpecError.of(where=where, name="X", bound=bound, fix="leave them out: mask=np.isfinite(X)")
-    if low < 0:
-        bad = array < 0 if seen is None else (array < 0) & seen
-        bound = f"must be >= 0; {int(bad.sum())} entries are not, the first at {_first(bad)}"
-        raise SpecError.of(
-            where=where, name="X", bound=bound, fix="take an affinity, or mask=X >= 0 to leave them out"
-        )
-    if high == 0:
-        raise SpecError.of(where=where, name="X", bound="is zero throughout: there is nothing to factorize")
+def _values(array: np.ndarray, seen: np.ndarray | None, where: str, *, refused: int, most: float) -> None:
+    """Say what is wrong with entries that were refused: not finite, negative, or zero throughout."""
+    if not refused:
+        if most == 0:
+            raise SpecError.of(
+                where=where, name="X", bound="is zero throughout: there is nothing to factorize"
+            )
+        return
+    for wrong, bound, fix in (
+        (~(array < 1e38), "must be finite and below 1e38", "leave them out: mask=np.isfinite(X)"),
+        (array < 0, "must be >= 0", "take an affinity, or mask=X >= 0 to leave them out"),
+    ):
+        bad = wrong if seen is None else wrong & seen
+        if bad.any():
+            bound += f"; {int(bad.sum())} entries are not, the first at {_first(bad)}"
+            raise SpecError.of(where=where, name="X", bound=bound, fix=fix)
 
 
 def _first(bad: np.ndarray) -> tuple[int, ...]:

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["dot_rows", "hals", "impute", "square_sum", "sum_rows"]
+__all__ = [
+    "dot_rows",
+    "hals",
+    "impute",
+    "multiply_packed",
+    "multiply_pairs",
+    "pack",
+    "sum_rows",
+    "survey",
+    "take",
+]
 
 TILE = 1024
 """Columns worked on at a time, so that the factor's part of them stays in the first caches."""
@@ -158,12 +168,86 @@ def hals(
             return
 
 
-def square_sum(x: np.ndarray) -> float:
-    """Sum of squares in double precision."""
-    total = 0.0
+def take(x: np.ndarray, out: np.ndarray, facts: np.ndarray) -> None:
+    """Copy, and look at what is copied: ``facts`` are entries refused, the greatest, the sum of squares."""
+    bad, most, total = 0, 0.0, 0.0
     for i in range(x.size):
-        total += float(x[i]) * float(x[i])
-    return total
+        value = float(x[i])
+        if not (value >= 0.0 and value < 1e38):
+            bad += 1
+        most = max(most, value)
+        total += value * value
+        out[i] = x[i]
+    facts[0], facts[1], facts[2] = bad, most, total
+
+
+def survey(x: np.ndarray, facts: np.ndarray) -> None:
+    """Look at numbers without a copy; ``facts`` as above."""
+    bad, most, total = 0, 0.0, 0.0
+    for i in range(x.size):
+        value = float(x[i])
+        if not (value >= 0.0 and value < 1e38):
+            bad += 1
+        most = max(most, value)
+        total += value * value
+    facts[0], facts[1], facts[2] = bad, most, total
+
+
+def pack(x: np.ndarray, out: np.ndarray, facts: np.ndarray) -> None:
+    """Copy the upper triangle of (n, n, T); ``facts`` as above, and entries unlike their mirror."""
+    n, _, n_times = x.shape
+    place, bad, most, total, uneven = 0, 0, 0.0, 0.0, 0
+    for i in range(n):
+        for j in range(i, n):
+            own, mirror, row = x[i, j], x[j, i], out[place]
+            square = 0.0
+            for t in range(n_times):
+                value = float(own[t])
+                if not (value >= 0.0 and value < 1e38):
+                    bad += 1
+                if own[t] != mirror[t]:
+                    uneven += 1
+                most = max(most, value)
+                square += value * value
+                row[t] = own[t]
+            total += square if i == j else 2 * square
+            place += 1
+    facts[0], facts[1], facts[2], facts[3] = bad, most, total, uneven
+
+
+def multiply_packed(z: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:
+    """Packed symmetric matrices times vectors: ``out[r, i] = sum_j z[r, (i, j)] other[r, j]``."""
+    rank, n = other.shape
+    zero = z.dtype.type(0)
+    for r in range(rank):
+        for i in range(n):
+            out[r, i] = zero
+        place = 0
+        for i in range(n):
+            width = n - i
+            row, there, here = z[r, place : place + width], other[r, i:], out[r, i:]
+            factor = there[0]
+            total = row[0] * factor
+            for j in range(1, width):
+                total += row[j] * there[j]
+                here[j] += row[j] * factor
+            here[0] += total
+            place += width
+
+
+def multiply_pairs(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Products of pairs i <= j, both ways: ``out[r, (i, j)] = a[r, i] b[r, j] + a[r, j] b[r, i]``."""
+    rank, n = a.shape
+    for r in range(rank):
+        place = 0
+        for i in range(n):
+            width = n - i
+            row, p, q = out[r, place : place + width], a[r, i:], b[r, i:]
+            u, v = p[0], q[0]
+            row[0] = u * v
+            for j in range(1, width):
+                row[j] = u * q[j] + v * p[j]
+            place += width
 
 
 def impute(

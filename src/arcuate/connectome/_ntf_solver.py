@@ -8,7 +8,7 @@ and whose ``impute(factors)`` fills hidden entries (squared norm ``filled2``) an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import numpy as np
 from arcuate._jit import compiled
 from arcuate.connectome import _ntf_kernels as kernels
 
-__all__ = ["Fit", "Operator", "Rule", "solve"]
+__all__ = ["Fit", "Operator", "Rule", "solve", "tie"]
 
 SWEEPS = 8
 """Most sweeps over the components in one update of a factor (chosen: next to free beside the product)."""
@@ -32,9 +32,17 @@ WINDOW = 10
 class Operator(Protocol):
     """A tensor, seen through its products with factors."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    norm2: float
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions of the tensor."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the factors."""
+
+    @property
+    def norm2(self) -> float:
+        """Squared norm of what was observed."""
 
     def work(self, rank: int) -> Any:
         """Work arrays of one start."""
@@ -59,6 +67,7 @@ class Fit:
 
     factors: list[np.ndarray]
     errors: list[float] = field(default_factory=list)
+    error: float = np.inf
     converged: bool = False
 
 
@@ -116,7 +125,8 @@ def solve(operator: Operator, start: Sequence[np.ndarray], rule: Rule) -> Fit:
             grams = [f @ f.T for f in ahead]
             work.impute(ahead)
         grams[last] = ahead[last] @ ahead[last].T
-        fit.errors.append(sqrt(max(best, 0.0) / operator.norm2))
+        fit.error = sqrt(max(best, 0.0) / operator.norm2)
+        fit.errors.append(fit.error)
         if _stalled(fit.errors, rule.tol):
             fit.converged = True
             break
@@ -134,3 +144,15 @@ def _stalled(errors: list[float], tol: float) -> bool:
     if len(errors) <= WINDOW or not tol:
         return False
     return errors[-1 - WINDOW] - errors[-1] < tol * errors[-1] or errors[-1] == 0.0
+
+
+def tie(operator: Operator, fit: Fit, rule: Rule) -> Fit:
+    """Give both modes of a symmetric tensor one factor, their geometric mean, and fit the third mode to it.
+
+    At a minimum the two are equal but for scale; before it, and at a saddle, they may not be.
+    """
+    a, b, c = fit.factors
+    both = np.sqrt(a * b)
+    only = replace(rule, fixed=frozenset({0, 1}), max_iter=100, tol=1e-8)
+    end = solve(operator, [both, both, c], only)
+    return Fit(factors=end.factors, errors=fit.errors, error=end.error, converged=fit.converged)

@@ -13,7 +13,7 @@ from arcuate._estimator import Parameters
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.connectome import _ntf_files as files
 from arcuate.connectome._ntf_input import Tensor, as_init, as_tensor, check_rank
-from arcuate.connectome._ntf_solver import Fit, Rule, solve
+from arcuate.connectome._ntf_solver import Fit, Rule
 from arcuate.errors import FitError, SpecError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
 
@@ -120,8 +120,9 @@ class NTF(Parameters):
 
         Parameters
         ----------
-        X : ndarray or xarray.DataArray
-            Finite numbers >= 0, two modes or more; entries that the mask leaves out may be anything.
+        X : ndarray, xarray.DataArray, PackedTensor or ProductTensor
+            Finite numbers >= 0, two modes or more; entries that the mask leaves out may be anything. An array
+            (n, n, T) that equals its mirror image is packed.
         y : None
             Ignored.
         mask : ndarray or xarray.DataArray of bool, optional
@@ -158,7 +159,7 @@ class NTF(Parameters):
             if isinstance(start, str):
                 generator = stream(seed, start)
                 start = [generator.random((rank, n)) for n in tensor.shape]
-            return solve(tensor.operator, start, rule)
+            return tensor.solve(start, rule)
 
         fits = []
         with (
@@ -177,7 +178,7 @@ class NTF(Parameters):
 
         Parameters
         ----------
-        X : ndarray or xarray.DataArray
+        X : ndarray, xarray.DataArray, PackedTensor or ProductTensor
             As the data of ``fit``, but of any length along ``mode``.
         mode : int
             The mode along which the data are new, such as other animals or another time.
@@ -209,7 +210,7 @@ class NTF(Parameters):
         start = [f.T for f in factors]
         start[mode] = np.ones((len(self.weights_), tensor.shape[mode]))
         fixed = frozenset(range(order)) - {mode}
-        fit = solve(tensor.operator, start, Rule(max_iter=100, tol=1e-8, fixed=fixed))
+        fit = tensor.solve(start, Rule(max_iter=100, tol=1e-8, fixed=fixed))
         return fit.factors[mode].T.astype(float)
 
     def graph(self, component: int) -> xr.DataArray:
@@ -272,7 +273,7 @@ class NTF(Parameters):
         if weights is not None:
             arrays[0] = arrays[0] * np.asarray(weights, float)[:, None]
         model = cls(rank)
-        model._keep(Tensor.named(shape), [Fit(factors=arrays, errors=[np.nan])])
+        model._keep(Tensor.named(shape), [Fit(factors=arrays, error=np.nan)])
         return model
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -342,7 +343,7 @@ class NTF(Parameters):
 
     def _keep(self, tensor: Tensor, fits: list[Fit]) -> None:
         """Set what was fitted: unit columns, weights in descending order, the start of least error."""
-        ends = np.array([fit.errors[-1] for fit in fits])
+        ends = np.array([fit.error for fit in fits])
         kept = [_normalized(fit.factors) for fit in fits]
         best = int(np.argmin(ends))
         self.start_factors_ = [factors for _, factors in kept]
