@@ -133,6 +133,8 @@ def pmi(**changes: Any) -> memory.PMIMemory:
         ({"initialization": "wide"}, "'wide'"),
         ({"read_tokens": 1}, "True or False"),
         ({"output_projection": "yes"}, "True or False"),
+        ({"input_projection": None}, "True or False"),
+        ({"input_projection": False, "d_input": 3}, "without an input projection"),
         ({"d_ltm": 0}, "d_ltm = 0"),
     ],
     ids=lambda part: part if isinstance(part, str) else "",

@@ -267,7 +267,8 @@ def parameter_shapes(config: PMIConfig) -> dict[str, tuple[int, ...]]:
     d, n, e, h = config.d_model, config.n_slots, config.key_width, config.n_heads
     shapes: dict[str, tuple[int, ...]] = {}
     layers = range(1 if config.mlp_shared else config.mlp_layers)
-    maps = {"input_projector": (d, config.d_input or d), "value_proj": (d, d)}
+    maps = {"input_projector": (d, config.d_input or d)} if config.input_projection else {}
+    maps["value_proj"] = (d, d)
     if config.output_projection:
         maps["output_projector"] = (d, d)
     maps |= dict.fromkeys(("query_proj", "key_proj"), (h * config.d_key, d))

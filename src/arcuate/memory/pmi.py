@@ -271,6 +271,11 @@ def _largest(x: Array, k: int) -> Array:
     return above | (tied & (xp.cumsum(tied, -1) <= room))
 
 
+def _perceive(tokens: Array, parameters: Parameters, *, config: PMIConfig) -> Array:
+    """Project tokens (step 0), if they are to be."""
+    return _affine(tokens, parameters, "input_projector") if config.input_projection else tokens
+
+
 def compete(
     x: Array, working_memory: Array, parameters: Parameters, *, config: PMIConfig
 ) -> tuple[Array, Attention]:
@@ -502,7 +507,7 @@ def pmi_step(
     >>> pmi_step(x, state, memory.parameters, config=memory.config)
     PMIStep(understanding=(2, 3, 8), step=1)
     """
-    x = _affine(tokens, parameters, "input_projector")
+    x = _perceive(tokens, parameters, config=config)
     written = _write(x, state, parameters, config=config)
     return PMIStep(**written, **_read(x, written["state"], parameters, config=config, n_read=n_read))
 
@@ -531,7 +536,7 @@ def memorize(tokens: Array, state: PMIState, parameters: Parameters, *, config: 
     >>> state.step
     1
     """
-    x = _affine(tokens, parameters, "input_projector")
+    x = _perceive(tokens, parameters, config=config)
     new: PMIState = _write(x, state, parameters, config=config)["state"]
     return new
 
@@ -563,7 +568,7 @@ def retrieve(tokens: Array, state: PMIState, parameters: Parameters, *, config: 
     >>> bool((again == step.understanding).all())
     True
     """
-    x = _affine(tokens, parameters, "input_projector")
+    x = _perceive(tokens, parameters, config=config)
     return _read(x, state, parameters, config=config)["understanding"]
 
 

@@ -108,6 +108,19 @@ def test_tokens_that_read_each_other() -> None:
         np.testing.assert_allclose(step.understanding[b], joined, atol=1e-12)
 
 
+@pytest.mark.parametrize("rule", ["none", "delta", "ring", "official", "stm"])
+def test_without_an_input_projection_it_is_as_with_the_identity(rule: str) -> None:
+    config = replace(SMALL, ltm_rule=rule, input_projection=False, d_input=None)
+    x = np.random.default_rng(4).standard_normal((2, 2, 6, 12))
+    bare = PMIMemory(config, seed=5)
+    assert not any(name.startswith("input_projector") for name in bare.parameters)
+    same = {"input_projector.weight": np.eye(12), "input_projector.bias": np.zeros(12)}
+    full = PMIMemory(replace(config, input_projection=True), {**bare.parameters, **same})
+    for one, other in zip(bare.run(x), full.run(x), strict=True):
+        np.testing.assert_array_equal(one.understanding, other.understanding)
+        np.testing.assert_array_equal(one.state.working_memory, other.state.working_memory)
+
+
 def test_start_values_that_keep_the_variance() -> None:
     config = PMIConfig(d_model=64, n_heads=4, output_projection=True)
     official, unit = (
