@@ -34,10 +34,12 @@ from arcuate.plot.ticks import (
     halting_curve,
     risk_coverage,
 )
+from arcuate.plot.traces import affinity_map, factors, trace_map
 
 __all__ = [
     "ablations",
     "accuracy_by_tick",
+    "affinity_map",
     "amplitude_vs_probability",
     "angle",
     "animate_thought",
@@ -47,6 +49,7 @@ __all__ = [
     "capacity_curves",
     "conditioning",
     "dimensionality",
+    "factors",
     "forgetting",
     "halting_curve",
     "maze",
@@ -68,6 +71,7 @@ __all__ = [
     "study_marginal",
     "synchrony_matrices",
     "timing_error",
+    "trace_map",
     "trials_to_criterion",
     "wave_map",
 ]
