@@ -1,18 +1,87 @@
-"""Checks that analyses and read-outs share: states, time axes and quantities in seconds."""
+"""Checks that all parts share: states, time axes, quantities in seconds, and what fits into memory."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate.errors import ArcuateError, SpecError
+from arcuate.errors import ArcuateError, MemoryLimitError, SpecError
 from arcuate.units import to_si
 
 Floats = NDArray[np.float64]
 _BLOCK = 1 << 22
+
+MOST_BYTES = 16 << 30
+"""Largest arrays that are made where sizes are given; more is refused (chosen)."""
+
+SHARE = 0.8
+"""Part of the free memory that may be used."""
+
+_SMALL = 1 << 26
+
+
+def available_memory() -> int:
+    """Bytes of memory that are free, or can be freed, on this machine or in this container.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from arcuate._inputs import available_memory
+    >>> available_memory() > 0
+    True
+    """
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    limit, used = (_lines(f"/sys/fs/cgroup/memory.{word}") for word in ("max", "current"))
+    if limit and used and limit[0].strip().isdigit():
+        free = min(free, max(0, int(limit[0]) - int(used[0])))
+    return free
+
+
+def _lines(path: str) -> list[str]:
+    """Lines of a small file of the kernel; none where there is no such file."""
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def check_bytes(need: int, *, where: str, fix: str) -> None:
+    """Refuse arrays that would not fit, before they are made.
+
+    Parameters
+    ----------
+    need : int
+        Bytes.
+    where, fix : str
+        For the message.
+
+    Raises
+    ------
+    MemoryLimitError
+        If they would take more than 16 GiB, or more than 80 % of what is free.
+
+    Examples
+    --------
+    >>> from arcuate._inputs import check_bytes
+    >>> check_bytes(1000, where="drive", fix="draw fewer trials")
+    """
+    if need <= _SMALL:
+        return
+    most = min(MOST_BYTES, int(SHARE * available_memory()))
+    if need > most:
+        bound = f"would take {min(need, 1 << 200) / 2**30:.3g} GiB, more than {most / 2**30:.3g}"
+        raise MemoryLimitError.of(where=where, bound=bound, fix=fix)
 
 
 def as_real(

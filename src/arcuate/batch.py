@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate._inputs import SHARE, available_memory
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import (
     ArcuateError,
@@ -522,7 +523,7 @@ def _jobs(
 def _fit(jobs: list[_Job], duration: object, limit: int | None, precision: str) -> tuple[int, int]:
     """Bytes that the batch may take, and how many of its networks fit beside the recordings."""
     from arcuate.engines.build import run_length
-    from arcuate.engines.memory import SHARE, available_memory, estimate_memory, kept_memory
+    from arcuate.engines.memory import estimate_memory, kept_memory
 
     allowed = int(SHARE * available_memory()) if limit is None else limit
     kept, largest, known = 0, (0, jobs[0]), {}

@@ -154,7 +154,7 @@ def test_what_cannot_fit_is_refused_within_50_ms(name: str) -> None:
 
 
 def test_the_limit_is_80_percent_of_what_is_free() -> None:
-    from arcuate.engines.memory import SHARE, available_memory
+    from arcuate._inputs import SHARE, available_memory
 
     assert SHARE == 0.8
     steps = int(0.9 * available_memory() / (8 * 1000))

@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import SHARE, available_memory
 from arcuate._jit import cache_dir
 from arcuate.engines import check_arithmetic
 from arcuate.engines._brian_emit import Description, describe
 from arcuate.engines._brian_plastic import plastic_final, plastic_snapshots
 from arcuate.engines.brian_cuda import NVCC_FLAGS, check_cuda, find_gpu, job_settings
-from arcuate.engines.memory import SHARE, available_memory
 from arcuate.engines.plan import Array, Plan
 from arcuate.engines.result import RawRun
 from arcuate.errors import (

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import SHARE
 from arcuate._philox import padded_normals
 from arcuate.engines._compile import python_kernel
 from arcuate.engines._emit_cuda import emit_cuda_kernel
 from arcuate.engines._source import Names
-from arcuate.engines.memory import SHARE
 from arcuate.engines.numba_engine import kernel_constants, kernel_state, public_names
 from arcuate.engines.plan import Array, Plan
 from arcuate.engines.result import RawRun

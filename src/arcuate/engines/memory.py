@@ -7,13 +7,12 @@ state at the start of the block (to name the first number that is not finite), a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import SHARE, available_memory
 from arcuate.errors import MemoryLimitError
 from arcuate.mechanisms.expressions import parse
 from arcuate.spec import (
@@ -31,9 +30,6 @@ from arcuate.spec import (
     Values,
 )
 from arcuate.spec.projection import MAX_DELAY
-
-SHARE = 0.8
-"""Share of the free memory that a run may take unless the caller says otherwise."""
 
 RATE = 50.0
 """Spikes per second and neuron that the estimate of recorded spikes counts with."""
@@ -333,36 +329,6 @@ def _edges(rule: object, n_pre: int, n_post: int) -> int:
     if isinstance(rule, FixedInDegree):
         return int(rule.k) * n_post
     return len(rule.pre) if isinstance(rule, Edges) else 0
-
-
-def available_memory() -> int:
-    """Bytes of memory that are free, or can be freed, on this machine or in this container.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> available_memory() > 0
-    True
-    """
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
-    limit, used = (_lines(f"/sys/fs/cgroup/memory.{word}") for word in ("max", "current"))
-    if limit and used and limit[0].strip().isdigit():
-        free = min(free, max(0, int(limit[0]) - int(used[0])))
-    return free
-
-
-def _lines(path: str) -> list[str]:
-    """Lines of a small file of the kernel; none where there is no such file."""
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
 
 
 def check_memory(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
 from arcuate.errors import (
     NonFiniteError,
@@ -66,6 +67,8 @@ class AssociativeMemory:
     ------
     SpecError
         If a width, the rule or an option is not valid, or the rule has no such option.
+    MemoryLimitError
+        If its matrix would not fit into memory.
 
     Examples
     --------
@@ -82,6 +85,8 @@ class AssociativeMemory:
         self.options = _checked_options(self.rule, options)
         if "beta" in self.options and math.isnan(self.options["beta"]):
             self.options["beta"] = 4 * math.sqrt(self.d_key)
+        if self.rule not in ("dense", "softmax"):  # while pairs are written, the matrix is there twice
+            check_bytes(16 * self.d_key * self.d_value, where=where, fix="use smaller widths")
         self.reset()
 
     def __repr__(self) -> str:
@@ -96,7 +101,8 @@ class AssociativeMemory:
         AssociativeMemory
             Itself.
         """
-        self._weights = np.zeros((self.d_key, self.d_value))
+        matrix = self.rule not in ("dense", "softmax")
+        self._weights = np.zeros((self.d_key, self.d_value) if matrix else (0, 0))
         self._trace = np.zeros(self.d_key)
         self._keys, self._values = np.empty((0, self.d_key)), np.empty((0, self.d_value))
         self._gains = np.empty(0)
@@ -215,12 +221,16 @@ class AssociativeMemory:
         ------
         SpecError
             If the shape does not fit, or steps are asked of a rule that has one.
+        MemoryLimitError
+            If what is compared would not fit into memory.
         """
         state = check_rows(queries, self.d_key, repr(self), name="queries")
         check_int(steps, where=repr(self), name="steps")
         if steps > 1 and (self.rule not in _RECURRENT or self.d_key != self.d_value):
             bound = "must be 1 for this rule and these widths"
             raise SpecError.of(where=repr(self), name="steps", value=steps, bound=bound)
+        need = 8 * len(state) * (2 * len(self._keys) * (self.rule != "ridge") + self.d_value)
+        check_bytes(need, where=repr(self), fix="ask in smaller parts")
         for _ in range(steps):
             new = self._read(state)
             if np.array_equal(new, state):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import SpecError, check_array, check_choice, check_int, check_real
 from arcuate.memory._rows import check_counts
 from arcuate.memory.associative import AssociativeMemory
@@ -164,6 +166,7 @@ def retrieval_error(
     earlier: int = 0,
     trials: int = 20,
     seed: int = 0,
+    progress: ProgressOption = None,
     **options: float,
 ) -> xr.Dataset:
     """Store random unit keys with random unit values, and read all of them.
@@ -189,6 +192,8 @@ def retrieval_error(
         Memories for each number of pairs.
     seed : int
         Address of the draws: ``memory/retrieval``.
+    progress : bool, callable or None
+        A bar after two seconds on a terminal, by default.
     **options : float
         Of the rule.
 
@@ -199,6 +204,13 @@ def retrieval_error(
         share of pairs whose value is the nearest to what was read; and ``closed_form`` (n_items) where the
         rule has one (one pass, unrelated keys, one value each, options left as they are: rate 1, nothing
         forgotten, no ridge).
+
+    Raises
+    ------
+    SpecError
+        If the rule or a number is not valid.
+    MemoryLimitError
+        If the pairs of a memory would not fit into memory.
 
     Examples
     --------
@@ -215,22 +227,30 @@ def retrieval_error(
     shared = check_real(
         correlation, where="retrieval_error", name="correlation", low=0, high=1, high_open=True
     )
+    check_progress(progress, where="retrieval_error", unit="memories")
     rng = stream(check_seed(seed), "memory/retrieval")
-    width = d_key if d_value is None else d_value
+    width = check_int(d_key if d_value is None else d_value, where="retrieval_error", name="d_value")
     memory = AssociativeMemory(d_key, width, rule=rule, **options)
+    most, times = max(numbers), 1 + earlier
+    need = 8 * most * (2 * d_key + (2 * times + 2) * width + 2 * times * most)
+    need += 8 * trials * 2 * len(numbers)
+    check_bytes(need, where="retrieval_error", fix="use fewer pairs, earlier values or trials")
     error, top1 = np.empty((2, len(numbers), trials))
-    for i, n in enumerate(numbers):
-        for trial in range(trials):
-            k, v = _unit(rng, n, d_key), _unit(rng, n, width)
-            if shared:
-                k = math.sqrt(shared) * _unit(rng, 1, d_key) + math.sqrt(1 - shared) * k
-            before = _unit(rng, earlier * n, width)
-            memory.reset()
-            for values in (*before.reshape(earlier, n, width), *[v] * passes):
-                memory.write(k, values)
-            read = memory.read(k)
-            error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
-            top1[i, trial] = ((read @ np.vstack((v, before)).T).argmax(axis=1) == np.arange(n)).mean()
+    with progress_bar(progress, len(numbers) * trials, title=f"recall by {rule}", unit="memory") as tell:
+        for i, n in enumerate(numbers):
+            for trial in range(trials):
+                k, v = _unit(rng, n, d_key), _unit(rng, n, width)
+                if shared:
+                    k = math.sqrt(shared) * _unit(rng, 1, d_key) + math.sqrt(1 - shared) * k
+                before = _unit(rng, earlier * n, width)
+                memory.reset()
+                for values in (*before.reshape(earlier, n, width), *[v] * passes):
+                    memory.write(k, values)
+                read = memory.read(k)
+                error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
+                top1[i, trial] = ((read @ np.vstack((v, before)).T).argmax(axis=1) == np.arange(n)).mean()
+                if tell:
+                    tell(1)
     data: dict[str, Any] = {"error": (("n_items", "trial"), error), "top1": (("n_items", "trial"), top1)}
     plain = (
         passes == 1
@@ -258,7 +278,13 @@ def _unit(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
 
 
 def mean_capacity(
-    rule: str, d_key: Sequence[int], *, error: float = 0.5, trials: int = 20, seed: int = 0
+    rule: str,
+    d_key: Sequence[int],
+    *,
+    error: float = 0.5,
+    trials: int = 20,
+    seed: int = 0,
+    progress: ProgressOption = None,
 ) -> xr.DataArray:
     """Pairs that a rule keeps with a given mean squared error, for several widths; it grows as d.
 
@@ -273,11 +299,20 @@ def mean_capacity(
         Memories for each number of pairs.
     seed : int
         As for `retrieval_error`.
+    progress : bool, callable or None
+        A bar over the widths after two seconds on a terminal, by default.
 
     Returns
     -------
     xarray.DataArray, (d_key,)
         Interpolated between numbers of pairs a third apart.
+
+    Raises
+    ------
+    SpecError
+        If the rule or a number is not valid.
+    MemoryLimitError
+        If a memory would not fit into memory.
 
     Examples
     --------
@@ -289,18 +324,26 @@ def mean_capacity(
     check_choice(rule, tuple(_CLOSED_FORMS), where="mean_capacity", name="rule")
     check_real(error, where="mean_capacity", name="error", low=0, high=1, low_open=True, high_open=True)
     widths = check_counts(d_key, "mean_capacity", name="d_key", low=16)
+    check_progress(progress, where="mean_capacity", unit="widths")
     found = np.empty(len(widths))
-    for i, d in enumerate(widths):
-        n, mean = [1], [0.0]
-        while mean[-1] < error:  # a third more pairs each time, until they are too many
-            n.append(max(d // 8, n[-1] + 1, n[-1] * 4 // 3))
-            curve = retrieval_error(rule, n[-1:], d_key=d, d_value=16, trials=trials, seed=seed)
-            mean.append(float(curve["error"].mean()))
-        found[i] = np.exp(np.interp(error, mean[-2:], np.log(n[-2:])))
+    with progress_bar(progress, len(widths), title=f"capacity of {rule}", unit="width") as tell:
+        for i, d in enumerate(widths):
+            n, mean = [1], [0.0]
+            while mean[-1] < error:  # a third more pairs each time, until they are too many
+                n.append(max(d // 8, n[-1] + 1, n[-1] * 4 // 3))
+                curve = retrieval_error(
+                    rule, n[-1:], d_key=d, d_value=16, trials=trials, seed=seed, progress=False
+                )
+                mean.append(float(curve["error"].mean()))
+            found[i] = np.exp(np.interp(error, mean[-2:], np.log(n[-2:])))
+            if tell:
+                tell(1)
     return xr.DataArray(found, dims="d_key", coords={"d_key": widths}, name="capacity")
 
 
-def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 0) -> xr.DataArray:
+def error_free_capacity(
+    d_key: Sequence[int], *, trials: int = 200, seed: int = 0, progress: ProgressOption = None
+) -> xr.DataArray:
     """Random unit keys that can be stored before one of them is disturbed by half its value or more.
 
     The largest N with ``sum_j |k_i . k_j| < 1/2`` for each of the first N keys: no read by a Hebbian memory
@@ -314,10 +357,19 @@ def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 
         Sets of keys for each width.
     seed : int
         Address of the draws: ``memory/error_free``.
+    progress : bool, callable or None
+        A bar over the sets of keys after two seconds on a terminal, by default.
 
     Returns
     -------
     xarray.DataArray, (d_key, trial)
+
+    Raises
+    ------
+    SpecError
+        If a number is out of bounds.
+    MemoryLimitError
+        If keys would not fit into memory.
 
     Examples
     --------
@@ -329,16 +381,23 @@ def error_free_capacity(d_key: Sequence[int], *, trials: int = 200, seed: int = 
     check_int(trials, where="error_free_capacity", name="trials")
     rng = stream(check_seed(seed), "memory/error_free")
     widths = check_counts(d_key, "error_free_capacity", name="d_key")
+    check_progress(progress, where="error_free_capacity", unit="sets")
+    most = 2 * math.isqrt(max(widths)) + 4
+    need = 8 * (len(widths) * trials + most * (2 * max(widths) + 3 * most))
+    check_bytes(need, where="error_free_capacity", fix="use smaller widths or fewer trials")
     found = np.empty((len(widths), trials), dtype=int)
-    for i, d in enumerate(widths):
-        n = 2 * math.isqrt(d) + 4
-        for trial in range(trials):
-            keys = _unit(rng, n, d)
-            overlap = np.abs(keys @ keys.T)
-            np.fill_diagonal(overlap, 0.0)
-            # column m: what keys 0..m together do to each key; the worst of the first m + 1 decides
-            disturbed = np.tril(overlap.cumsum(axis=1).T).max(axis=1)
-            found[i, trial] = int((disturbed < 0.5).argmin())
+    with progress_bar(progress, len(widths) * trials, title="keys without error", unit="set") as tell:
+        for i, d in enumerate(widths):
+            n = 2 * math.isqrt(d) + 4
+            for trial in range(trials):
+                keys = _unit(rng, n, d)
+                overlap = np.abs(keys @ keys.T)
+                np.fill_diagonal(overlap, 0.0)
+                # column m: what keys 0..m together do to each key; the worst of the first m + 1 decides
+                disturbed = np.tril(overlap.cumsum(axis=1).T).max(axis=1)
+                found[i, trial] = int((disturbed < 0.5).argmin())
+                if tell:
+                    tell(1)
     return xr.DataArray(found, dims=("d_key", "trial"), coords={"d_key": widths}, name="capacity")
 
 

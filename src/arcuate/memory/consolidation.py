@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import NonFiniteError, SpecError, check_array, check_int, check_real
 from arcuate.memory._rows import check_rows
@@ -41,6 +42,8 @@ class HippocampalStore:
     ------
     SpecError
         If a number is out of bounds.
+    MemoryLimitError
+        If the expansion would not fit into memory.
 
     Examples
     --------
@@ -59,6 +62,8 @@ class HippocampalStore:
         self.d_out = check_int(d_out, where=where, name="d_out")
         self.n_units = check_int(n_units, where=where, name="n_units")
         self.n_active = check_int(n_active, where=where, name="n_active", high=self.n_units)
+        need = 8 * n_units * (2 * d_in + d_out + 1)
+        check_bytes(need, where=where, fix="use smaller widths or fewer units")
         expansion = stream(check_seed(seed), "memory/hippocampus").standard_normal((d_in, n_units))
         self.expansion = expansion
         self.sums = np.zeros((n_units, d_in + d_out))
@@ -77,12 +82,21 @@ class HippocampalStore:
         ndarray of float, (n, n_units)
             Ones and zeros.
 
+        Raises
+        ------
+        MemoryLimitError
+            If they would not fit into memory.
+
         Examples
         --------
         >>> HippocampalStore(3, 1, n_units=50, n_active=4).encode(np.eye(3)).sum(axis=1)
         array([4., 4., 4.])
         """
-        driven = check_rows(x, self.d_in, "HippocampalStore", name="x") @ self.expansion
+        given = check_rows(x, self.d_in, "HippocampalStore", name="x")
+        check_bytes(
+            32 * len(given) * self.n_units, where="HippocampalStore", fix="take fewer patterns at once"
+        )
+        driven = given @ self.expansion
         winners = np.argpartition(-driven, self.n_active - 1, axis=1)[:, : self.n_active]
         code = np.zeros_like(driven)
         np.put_along_axis(code, winners, 1.0, axis=1)
@@ -156,6 +170,8 @@ class SlowLearner:
     ------
     SpecError
         If a number is out of bounds.
+    MemoryLimitError
+        If the weights would not fit into memory.
 
     Examples
     --------
@@ -174,6 +190,7 @@ class SlowLearner:
             check_int(value, where=where, name=name)
         check_real(learning_rate, where=where, name="learning_rate", low=0, low_open=True)
         self.learning_rate = float(learning_rate)
+        check_bytes(16 * n_hidden * (d_in + d_out), where=where, fix="use smaller widths")
         rng = stream(check_seed(seed), "memory/slow_learner")
         self.w1 = rng.standard_normal((d_in, n_hidden)) / math.sqrt(d_in)
         self.w2 = rng.standard_normal((n_hidden, d_out)) / math.sqrt(n_hidden)
@@ -190,13 +207,21 @@ class SlowLearner:
         -------
         ndarray, (n, d_out)
 
+        Raises
+        ------
+        NonFiniteError
+            If they are no numbers, for weights or patterns beyond all bounds.
+
         Examples
         --------
         >>> SlowLearner(2, 3).read([[0.0, 0.0]]).round(3)
         array([[0.333, 0.333, 0.333]])
         """
         given = check_rows(x, len(self.w1), "SlowLearner", name="x")
-        return self._respond(np.tanh(given @ self.w1 + self.b1))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
+            found = self._respond(np.tanh(given @ self.w1 + self.b1))
+        _check_finite("probabilities", found, fix="scale the patterns")
+        return found
 
     def _respond(self, hidden: np.ndarray) -> np.ndarray:
         logits = hidden @ self.w2 + self.b2
@@ -220,7 +245,7 @@ class SlowLearner:
         Raises
         ------
         NonFiniteError
-            If the weights grow beyond all bounds.
+            If the weights grow beyond all bounds; those before are kept.
 
         Examples
         --------
@@ -231,18 +256,26 @@ class SlowLearner:
         """
         given = check_rows(x, len(self.w1), "SlowLearner", name="x")
         said = check_array(y, where="SlowLearner", name="y", shape=(len(given), len(self.b2)))
-        hidden = np.tanh(given @ self.w1 + self.b1)
-        error = (self._respond(hidden) * said.sum(axis=1, keepdims=True) - said) / len(given)
-        back = (error @ self.w2.T) * (1 - hidden**2)
         rate = self.learning_rate
-        self.w2 -= rate * hidden.T @ error
-        self.b2 -= rate * error.sum(axis=0)
-        self.w1 -= rate * given.T @ back
-        self.b1 -= rate * back.sum(axis=0)
-        if not (np.isfinite(self.w1).all() and np.isfinite(self.w2).all()):
-            fix = "use a smaller learning_rate"
-            raise NonFiniteError.of(where="SlowLearner", name="weights", bound="are not finite", fix=fix)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
+            hidden = np.tanh(given @ self.w1 + self.b1)
+            error = (self._respond(hidden) * said.sum(axis=1, keepdims=True) - said) / len(given)
+            back = (error @ self.w2.T) * (1 - hidden**2)
+            new = (
+                self.w1 - rate * given.T @ back,
+                self.b1 - rate * back.sum(axis=0),
+                self.w2 - rate * hidden.T @ error,
+                self.b2 - rate * error.sum(axis=0),
+            )
+        _check_finite("weights", *new, fix="use a smaller learning_rate, or scale the patterns")
+        self.w1, self.b1, self.w2, self.b2 = new
         return self
+
+
+def _check_finite(name: str, *arrays: np.ndarray, fix: str) -> None:
+    """Name what is not finite after a step of the slow learner."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise NonFiniteError.of(where="SlowLearner", name=name, bound="are not finite", fix=fix)
 
 
 class Learner(Protocol):
@@ -280,6 +313,8 @@ def replay(
     ------
     SpecError
         If nothing is stored or a number is out of bounds.
+    MemoryLimitError
+        If the patterns would not fit into memory.
 
     Examples
     --------
@@ -296,6 +331,8 @@ def replay(
         raise SpecError.of(where="replay", name="rng", value=given, bound=bound, fix=fix)
     if not len(store.stored):
         raise SpecError.of(where="replay", name="store", bound="holds nothing", fix="write to it first")
+    need = 8 * n * (4 * store.n_units + 3 * store.d_in + store.d_out)
+    check_bytes(need, where="replay", fix="replay fewer patterns at once")
     cue = store.stored[rng.integers(len(store.stored), size=n)]
     cue = cue + noise * store.stored.std() * rng.standard_normal(cue.shape)
     return store.recall(cue)

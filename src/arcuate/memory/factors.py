@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
 
@@ -69,6 +70,8 @@ def draw_factors(
         If a number is out of bounds or there is no function.
     UnknownNameError
         If a function does not exist.
+    MemoryLimitError
+        If the samples would not fit into memory.
 
     Examples
     --------
@@ -84,6 +87,8 @@ def draw_factors(
         raise SpecError.of(where=WHERE, name="functions", value=functions, bound="must be a list", fix=fix)
     for name in functions:
         check_choice(name, FUNCTIONS, where=WHERE, name="functions")
+    need = 8 * n * (2 * free + 4 * len(functions))
+    check_bytes(need, where=WHERE, fix="draw fewer samples or fewer variables")
     rng = stream(check_seed(seed), "memory/factors")
     parents = np.sort([rng.choice(free, 2, replace=False) for _ in functions], axis=1)
     x = rng.integers(2, size=(n, free))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int
 from arcuate.memory.pmi import Attention, PMIConfig, PMIState, PMIStep, pmi_step
 from arcuate.rng import check_seed, stream
@@ -202,6 +203,9 @@ def initial_state(config: PMIConfig, batch: int, *, seed: int = 0, precision: st
     PMIState
     """
     check_int(batch, where="PMIMemory", name="batch")
+    long_shape = config.ltm_shape(batch) or (0,)
+    need = 16 * (batch * config.n_slots * config.d_model + math.prod(long_shape))
+    check_bytes(need, where="PMIMemory", fix="use a smaller batch")
     identity = np.eye(config.n_slots, config.d_model, dtype=precision)
     shape, long = config.ltm_shape(batch), None
     if shape is not None:
@@ -320,6 +324,8 @@ def draw_parameters(config: PMIConfig, *, seed: int = 0) -> dict[str, np.ndarray
     1.0
     """
     shapes, drawn = parameter_shapes(config), {}
+    need = 16 * sum(math.prod(shape) for shape in shapes.values())
+    check_bytes(need, where="PMIMemory", fix="use smaller widths or fewer slots")
     for name, shape in shapes.items():
         rng = stream(check_seed(seed), f"pmi/{name}")
         if "layernorm" in name:

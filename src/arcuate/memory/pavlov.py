@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, check_real
 from arcuate.memory._rows import check_counts
 from arcuate.memory.associative import AssociativeMemory
@@ -33,7 +35,12 @@ __all__ = [
 
 
 def condition(
-    phases: Sequence[Phase], *, rule: str = "delta", learning_rate: float = 0.2, outcome: float = 1.0
+    phases: Sequence[Phase],
+    *,
+    rule: str = "delta",
+    learning_rate: float = 0.2,
+    outcome: float = 1.0,
+    progress: ProgressOption = None,
 ) -> xr.DataArray:
     """Strength of every stimulus after each trial.
 
@@ -46,6 +53,8 @@ def condition(
         Salience times rate, 0 < learning_rate (0.2, chosen).
     outcome : float
         What follows in a trial with ``+``.
+    progress : bool, callable or None
+        A bar after two seconds on a terminal, by default.
 
     Returns
     -------
@@ -70,14 +79,18 @@ def condition(
         raise SpecError.of(where="condition", name="phases", value=phases, bound=bound)
     check_choice(rule, ("delta", "hebb"), where="condition", name="rule")
     check_real(outcome, where="condition", name="outcome")
+    check_progress(progress, where="condition", unit="trials")
     task = Conditioning(phases=tuple(phases))
     trials, stimuli = task.what, list(task.stimuli)
     memory = AssociativeMemory(len(stimuli), 1, rule=rule, learning_rate=learning_rate)
     strength = np.zeros((len(trials) + 1, len(stimuli)))
-    for t, trial in enumerate(trials):
-        key = [[float(letter in trial[:-1]) for letter in stimuli]]
-        memory.write(key, [[outcome if trial[-1] == "+" else 0.0]])
-        strength[t + 1] = memory.weights[:, 0]
+    with progress_bar(progress, len(trials), title="conditioning", unit="trial") as tell:
+        for t, trial in enumerate(trials):
+            key = [[float(letter in trial[:-1]) for letter in stimuli]]
+            memory.write(key, [[outcome if trial[-1] == "+" else 0.0]])
+            strength[t + 1] = memory.weights[:, 0]
+            if tell:
+                tell(1)
     coords = {"trial": np.arange(len(trials) + 1), "stimulus": stimuli, "what": ("trial", ["", *trials])}
     return xr.DataArray(strength, dims=("trial", "stimulus"), coords=coords, name="strength")
 
@@ -188,6 +201,7 @@ def trace_conditioning(
     _open_unit(eligibility, where="trace_conditioning", name="eligibility")
     memory = AssociativeMemory(1, 1, rule="hebb", learning_rate=learning_rate, eligibility=eligibility)
     later = check_counts(delays, "trace_conditioning", name="delays", low=0)
+    check_bytes(64 * (max(later) + 1), where="trace_conditioning", fix="use shorter delays")
     strength = np.zeros(len(later))
     for i, delay in enumerate(later):
         steps = np.arange(delay + 1)[:, None]
@@ -228,7 +242,14 @@ def heads_needed(p: float, *, layers: int, failure: float) -> int:
 
 
 def lookup_chain(
-    heads: int, *, n_items: int = 16, d_key: int = 16, layers: int = 16, chains: int = 200, seed: int = 0
+    heads: int,
+    *,
+    n_items: int = 16,
+    d_key: int = 16,
+    layers: int = 16,
+    chains: int = 200,
+    seed: int = 0,
+    progress: ProgressOption = None,
 ) -> xr.DataArray:
     """Follow an item through look-ups in a row, and see when it is lost.
 
@@ -250,6 +271,8 @@ def lookup_chain(
         How many chains are followed.
     seed : int
         Address of the draws: ``memory/lookup_chain``.
+    progress : bool, callable or None
+        A bar after two seconds on a terminal, by default.
 
     Returns
     -------
@@ -260,6 +283,8 @@ def lookup_chain(
     ------
     SpecError
         If a number is out of bounds.
+    MemoryLimitError
+        If the items or the pairs of a memory would not fit into memory.
 
     Examples
     --------
@@ -273,17 +298,24 @@ def lookup_chain(
     check_int(n_items, where=where, name="n_items", low=2)
     for name, value in (("heads", heads), ("layers", layers), ("chains", chains)):
         check_int(value, where=where, name=name)
+    check_int(d_key, where=where, name="d_key")
+    check_progress(progress, where=where, unit="chains")
+    need = 8 * (chains * (layers + 1) + 4 * n_items * d_key + 3 * d_key**2)
+    check_bytes(need, where=where, fix="use fewer chains, layers or items, or a smaller d_key")
     memory = AssociativeMemory(d_key, d_key, rule="hebb")
     rng = stream(check_seed(seed), "memory/lookup_chain")
     item = np.zeros((chains, layers + 1), dtype=int)
-    for chain in range(chains):
-        for layer in range(layers):
-            score = np.zeros(n_items)
-            for _ in range(heads):
-                pairs = rng.standard_normal((2, n_items, d_key))
-                k, v = pairs / np.linalg.norm(pairs, axis=2, keepdims=True)
-                score += v @ memory.reset().write(k, v).read(k[item[chain, layer]][None])[0]
-            item[chain, layer + 1] = score.argmax()
+    with progress_bar(progress, chains, title="look-ups", unit="chain") as tell:
+        for chain in range(chains):
+            for layer in range(layers):
+                score = np.zeros(n_items)
+                for _ in range(heads):
+                    pairs = rng.standard_normal((2, n_items, d_key))
+                    k, v = pairs / np.linalg.norm(pairs, axis=2, keepdims=True)
+                    score += v @ memory.reset().write(k, v).read(k[item[chain, layer]][None])[0]
+                item[chain, layer + 1] = score.argmax()
+            if tell:
+                tell(1)
     coords = {"layer": np.arange(layers + 1)}
     return xr.DataArray(item, dims=("chain", "layer"), coords=coords, name="item")
 

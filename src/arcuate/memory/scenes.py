@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.errors import SpecError, check_array, check_int, check_real
 from arcuate.rng import check_seed, stream
 
@@ -34,6 +35,8 @@ class SceneWorld:
     ------
     SpecError
         If a number is out of bounds.
+    MemoryLimitError
+        If the vectors would not fit into memory.
 
     Examples
     --------
@@ -57,6 +60,8 @@ class SceneWorld:
             check_int(value, where=WHERE, name=name)
         check_int(d_sensory, where=WHERE, name="d_sensory")
         check_real(concentration, where=WHERE, name="concentration", low=0, low_open=True)
+        need = 8 * (entities * (colors + 1) + (entities + classes + colors) * d_sensory)
+        check_bytes(need, where=WHERE, fix="use fewer symbols or a smaller d_sensory")
         rng = stream(check_seed(seed), "memory/scene_world")
         self.p_color = rng.dirichlet(np.full(colors, float(concentration)), size=entities)
         self.class_of = np.arange(entities) % classes
@@ -81,6 +86,8 @@ class SceneWorld:
         ------
         SpecError
             If a number is out of bounds.
+        MemoryLimitError
+            If the scenes would not fit into memory.
 
         Examples
         --------
@@ -90,12 +97,15 @@ class SceneWorld:
         """
         check_int(n, where=WHERE, name="n")
         check_real(noise, where=WHERE, name="noise", low=0)
+        colors, d_sensory = self.p_color.shape[1], self.vectors["color"].shape[1]
+        need = n * (8 * (3 + 2 * colors) + 8 * 4 * d_sensory)
+        check_bytes(need, where=f"{WHERE}.draw", fix="draw fewer scenes at once")
         entity = self.rng.integers(len(self.class_of), size=n)
         below = self.p_color[entity].cumsum(axis=1)[:, :-1]
         color = (self.rng.random((n, 1)) > below).sum(axis=1)
         labels = {"entity": entity, "class": self.class_of[entity], "color": color}
         sensed = sum(self.vectors[group][label] for group, label in labels.items())
-        return labels, sensed + noise * self.rng.standard_normal((n, self.vectors["color"].shape[1]))
+        return labels, sensed + noise * self.rng.standard_normal((n, d_sensory))
 
     def divergence(self, known: Any) -> float:
         """Say how far what is known of colors is from the truth: mean Kullback-Leibler divergence.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.errors import SpecError, check_array, check_int, check_real
 from arcuate.memory.associative import AssociativeMemory
 from arcuate.units import to_si
@@ -40,6 +41,8 @@ class SequenceStore:
     ------
     SpecError
         If a number is out of bounds.
+    MemoryLimitError
+        If the matrix would not fit into memory.
 
     Examples
     --------
@@ -51,7 +54,9 @@ class SequenceStore:
     """
 
     def __init__(self, d: int, *, interval: Any = "100 ms") -> None:
-        self.links = AssociativeMemory(check_int(d, where=WHERE, name="d"), d, rule="hopfield")
+        check_int(d, where=WHERE, name="d")
+        check_bytes(16 * d**2, where=WHERE, fix="use a smaller d")
+        self.links = AssociativeMemory(d, d, rule="hopfield")
         seconds = to_si(interval, "s", where=WHERE, name="interval")
         self.interval = check_real(seconds, where=WHERE, name="interval", low=0, low_open=True)
 
@@ -110,6 +115,8 @@ class SequenceStore:
         ------
         SpecError
             If nothing is stored, the cue does not fit, or a number is out of bounds.
+        MemoryLimitError
+            If the patterns would not fit into memory.
 
         Examples
         --------
@@ -122,6 +129,7 @@ class SequenceStore:
 
         state = self._patterns(cue, "cue", (self.links.d_key,))
         n = check_int(n_steps, where=WHERE, name="n_steps")
+        check_bytes(8 * n * len(state), where=f"{WHERE}.replay", fix="ask for fewer steps")
         check_real(compression, where=WHERE, name="compression", low=0, low_open=True)
         if not self.links.weights.any():
             fix = "write a sequence first"

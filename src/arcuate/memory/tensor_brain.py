@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import NonFiniteError, SpecError, check_array, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
@@ -82,6 +83,8 @@ class TensorBrain:
     ------
     SpecError
         If a number is out of bounds or a group has no plain name.
+    MemoryLimitError
+        If the weights would not fit into memory.
 
     Notes
     -----
@@ -117,6 +120,9 @@ class TensorBrain:
             check_int(size, where=WHERE, name=f"groups[{name!r}]")
         for name, value in (("d_sensory", d_sensory), ("d_model", d_model), ("n_hidden", n_hidden)):
             check_int(value, where=WHERE, name=name)
+        n_symbols = sum(int(size) for size in groups.values())
+        need = 16 * d_model * (n_symbols + d_sensory + 2 * n_hidden)
+        check_bytes(need, where=WHERE, fix="use fewer symbols or smaller widths")
         ends = np.cumsum([0, *groups.values()])
         self.groups = {name: slice(*ends[i : i + 2].tolist()) for i, name in enumerate(groups)}
         rng = stream(check_seed(seed), "memory/tensor_brain")
@@ -151,7 +157,9 @@ class TensorBrain:
         >>> TensorBrain({"entity": 3}, d_sensory=2, d_model=4).start(2).shape
         (2, 4)
         """
-        return np.repeat(self.parameters["start"][None], check_int(n, where=WHERE, name="n"), axis=0)
+        start = self.parameters["start"]
+        check_bytes(8 * check_int(n, where=WHERE, name="n") * len(start), where=WHERE, fix="use a smaller n")
+        return np.repeat(start[None], n, axis=0)
 
     def sense(self, state: Any, sensory: Any) -> np.ndarray:
         """Add what is sensed to the state.
@@ -420,6 +428,8 @@ class TensorBrain:
             If a program, a label or a number is not valid.
         NonFiniteError
             If the loss grows beyond all bounds, with the step.
+        MemoryLimitError
+            If a batch would not fit into memory.
 
         Examples
         --------
@@ -433,6 +443,8 @@ class TensorBrain:
             check_int(value, where=WHERE, name=name)
         check_real(learning_rate, where=WHERE, name="learning_rate", low=0, low_open=True)
         check_progress(progress, where=WHERE)
+        widths = sum(sum(value.shape) for value in self.parameters.values())
+        check_bytes(8 * (n_steps + 8 * batch * widths), where=WHERE, fix="use fewer steps or a smaller batch")
         steps, said, senses = self._checked(programs, labels, sensory)
         n = len(next(iter(said.values())))
         rng = stream(check_seed(seed), "memory/tensor_brain/batches")

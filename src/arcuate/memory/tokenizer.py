@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
 from arcuate.errors import SpecError, check_array, check_int, check_real
 from arcuate.memory._kernels import trace_spikes
@@ -41,6 +42,8 @@ class SpikeStateTokenizer:
     ------
     SpecError
         If a number is out of bounds.
+    MemoryLimitError
+        If the projection would not fit into memory.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class SpikeStateTokenizer:
         self.d_out = check_int(d_out, where=where, name="d_out", low=2)
         self.tau = _duration(tau, where, "tau")
         self.sample_every = _duration(sample_every, where, "sample_every")
+        check_bytes(16 * d_out * n_neurons, where=where, fix="use fewer neurons or a smaller d_out")
         drawn = stream(check_seed(seed), "memory/tokenizer").standard_normal((d_out, n_neurons))
         self.projection = drawn / math.sqrt(n_neurons)
 
@@ -86,6 +90,8 @@ class SpikeStateTokenizer:
         ------
         SpecError
             If times are not ascending or negative, a neuron does not exist, or there is not one token.
+        MemoryLimitError
+            If the tokens would not fit into memory.
 
         Examples
         --------
@@ -102,6 +108,8 @@ class SpikeStateTokenizer:
             fix = "use a longer recording or a shorter sample_every"
             bound = f"must be >= sample_every = {self.sample_every:g} s"
             raise SpecError.of(where=where, name="duration", value=str(duration), bound=bound, fix=fix)
+        need = 8 * n * (self.n_neurons + 3 * self.d_out + 2)
+        check_bytes(need, where=where, fix="take a part of the recording, or use a longer sample_every")
         sampled = self.sample_every * np.arange(1, n + 1)
         traces = np.empty((n, self.n_neurons))
         compiled(trace_spikes)(t, index, sampled, self.tau, traces)
@@ -138,6 +146,13 @@ def bursts(
     xarray.DataArray, (event, edge)
         Start and stop of each burst, s.
 
+    Raises
+    ------
+    SpecError
+        If times or a number are not valid.
+    MemoryLimitError
+        If the rate would not fit into memory.
+
     Examples
     --------
     >>> calm, burst = np.arange(0.0, 1.0, 0.01), np.linspace(0.5, 0.53, 300)
@@ -150,6 +165,8 @@ def bursts(
     width, least = _duration(bin_width, "bursts", "bin_width"), _duration(shortest, "bursts", "shortest")
     check_real(threshold, where="bursts", name="threshold", low=0)
     n = math.ceil(_duration(duration, "bursts", "duration") / width - 1e-9)
+    n_bins = max(n, math.ceil(float(t[-1]) / width) + 1) if len(t) else n
+    check_bytes(40 * n_bins, where="bursts", fix="use a longer bin_width")
     counts = np.bincount((t / width + 1e-9).astype(int), minlength=n)[:n]
     over = counts > counts.mean() + threshold * counts.std()
     edges = np.flatnonzero(np.diff(np.concatenate(([False], over, [False]))))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.ctm.dynamics import below, layer_norm, linear, sigmoid
 from arcuate.errors import SpecError, check_int
 from arcuate.memory.pmi import Array, Parameters, PMIConfig, PMIState, PMIStep, pmi_step, relu, weighted
@@ -62,6 +63,7 @@ def positions(n_tokens: int, d_model: int) -> np.ndarray:
     check_int(n_tokens, where="positions", name="n_tokens")
     if check_int(d_model, where="positions", name="d_model") % 2:
         raise SpecError.of(where="positions", name="d_model", value=d_model, bound="must be even")
+    check_bytes(40 * n_tokens * d_model, where="positions", fix="use fewer tokens")
     feature = np.arange(d_model)
     angle = np.arange(n_tokens)[:, None] / 10000.0 ** (2 * feature / d_model)
     return np.where(feature % 2, np.cos(angle), np.sin(angle))[None]

@@ -13,9 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import FitError, SpecError, check_array, check_int
 
 __all__ = ["ConsciousBottleneck"]
+
+MOST_CELLS = 1 << 24
+"""Samples times sets of elements that are looked at at once."""
 
 MOST_SETS = 2_000_000
 """Largest number of sets of elements that is searched."""
@@ -54,7 +58,7 @@ class ConsciousBottleneck:
         self.elements_: dict[int, np.ndarray] = {}
         self.tables_: dict[int, np.ndarray] = {}
 
-    def fit(self, x: Any, *, targets: Any) -> ConsciousBottleneck:
+    def fit(self, x: Any, *, targets: Any, progress: ProgressOption = None) -> ConsciousBottleneck:
         """Search the sets of elements for each target.
 
         Parameters
@@ -62,6 +66,8 @@ class ConsciousBottleneck:
         x : array_like of 0 and 1, (n_samples, n_variables)
         targets : sequence of int
             Variables to be predicted, each from k of all the others.
+        progress : bool, callable or None
+            A bar over the sets of elements after two seconds on a terminal, by default.
 
         Returns
         -------
@@ -85,17 +91,24 @@ class ConsciousBottleneck:
         if n_sets > MOST_SETS:
             bound = f"gives {n_sets} sets of {n - 1} variables, more than {MOST_SETS}"
             raise SpecError.of(where="ConsciousBottleneck", name="k", value=self.k, bound=bound)
-        for target in targets:
-            check_int(target, where="ConsciousBottleneck", name="targets", low=0, high=n - 1)
-            others = [j for j in range(n) if j != target]
-            best, most = others[: self.k], -np.inf
-            every = itertools.combinations(others, self.k)
-            while sets := list(itertools.islice(every, 4096)):
-                score = _likelihood(data, np.array(sets), data[:, target])
-                if score.max() > most:
-                    best, most = list(sets[int(score.argmax())]), float(score.max())
-            self.elements_[int(target)] = np.array(best)
-            self.tables_[int(target)] = _table(data, np.array([best]), data[:, target])[0]
+        check_progress(progress, where="ConsciousBottleneck", unit="sets")
+        asked = [
+            check_int(one, where="ConsciousBottleneck", name="targets", low=0, high=n - 1) for one in targets
+        ]
+        size = max(1, min(4096, MOST_CELLS // len(data)))
+        with progress_bar(progress, n_sets * len(asked), title="elements", unit="set") as tell:
+            for target in asked:
+                others = [j for j in range(n) if j != target]
+                best, most = others[: self.k], -np.inf
+                every = itertools.combinations(others, self.k)
+                while sets := list(itertools.islice(every, size)):
+                    score = _likelihood(data, np.array(sets), data[:, target])
+                    if score.max() > most:
+                        best, most = list(sets[int(score.argmax())]), float(score.max())
+                    if tell:
+                        tell(len(sets))
+                self.elements_[target] = np.array(best)
+                self.tables_[target] = _table(data, np.array([best]), data[:, target])[0]
         return self
 
     def select(self, query: int) -> np.ndarray:

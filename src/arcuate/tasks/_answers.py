@@ -44,7 +44,7 @@ def hits(answers: np.ndarray, targets: np.ndarray, *, n_classes: int, where: str
 
 
 def given_answers(value: Any, *, where: str, name: str = "answers") -> np.ndarray:
-    """Return answers as an array, or refuse a ragged list of them.
+    """Return answers as an array, whole numbers among objects as such; or refuse a ragged list of them.
 
     Parameters
     ----------
@@ -68,7 +68,11 @@ def given_answers(value: Any, *, where: str, name: str = "answers") -> np.ndarra
     (2, 2)
     """
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:
         bound = "must have rows of one length"
         raise TaskError.of(where=where, name=name, bound=bound) from error
+    whole = array.dtype == object and all(
+        isinstance(one, (int, np.integer)) and abs(int(one)) < 2**63 for one in array.flat
+    )
+    return array.astype(np.int64) if whole else array

@@ -19,7 +19,7 @@ import numpy as np
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import hits
 from arcuate.tasks._drawn import DrawnTask, as_batch
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["AssociateTrials", "PairedAssociates"]
 
@@ -128,6 +128,8 @@ class AssociateTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -138,8 +140,10 @@ class AssociateTrials:
         """
         n, chunk = self.queries.shape
         pairs = self.keys[0].size
+        width = self.n_keys + self.n_values + 1
+        held(dt, hold, shape=(n, pairs + chunk, width), n_outputs=self.n_values)
         keys = np.concatenate((self.keys.reshape(n, -1), self.queries), axis=1)
-        inputs = np.zeros((n, pairs + chunk, self.n_keys + self.n_values + 1), dtype=np.float32)
+        inputs = np.zeros((n, pairs + chunk, width), dtype=np.float32)
         inputs[..., : self.n_keys] = np.eye(self.n_keys)[keys]
         inputs[:, :pairs, self.n_keys : -1] = np.eye(self.n_values)[self.values.reshape(n, -1)]
         inputs[:, pairs:, -1] = 1

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from arcuate import datasets
+from arcuate._inputs import check_bytes
 from arcuate.errors import FileFormatError, TaskError, check_int
 from arcuate.tasks._answers import given_answers, hits
 from arcuate.tasks._babi_stories import LONGEST, N_WORDS, WORDS, draw_story
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, check_bytes, drive, held
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["BABI_KINDS", "BABI_WORDS", "Babi", "BabiTrials", "read_babi"]
 
@@ -259,8 +260,10 @@ class BabiTrials:
         """
         where = "BabiTrials.score"
         given = given_answers(answers, where=where)
-        if given.dtype.kind == "U" and given.shape == (self.n_trials,):
-            return np.char.lower(given) == np.char.lower(np.array(self.answers))
+        if given.shape == (self.n_trials,) and all(isinstance(one, str) for one in given):
+            return np.array(
+                [one.lower() == answer.lower() for one, answer in zip(given, self.answers, strict=True)]
+            )
         targets = self._targets(self._numbers())
         return hits(given, targets, n_classes=len(self.vocabulary), where=where)
 

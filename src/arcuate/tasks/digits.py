@@ -22,7 +22,7 @@ from arcuate._optional import require
 from arcuate.errors import TaskError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
 from arcuate.tasks._answers import given_answers
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["DigitQuestions", "DigitTrials"]
 
@@ -314,6 +314,8 @@ class DigitTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -323,6 +325,7 @@ class DigitTrials:
         n, digits = self.n_trials, self.n_digits
         items = digits + self.question.shape[1] + 1
         pixels = SIDE * SIDE
+        held(dt, hold, shape=(n, items, pixels + digits + 3), n_outputs=BASE)
         inputs = np.zeros((n, items, pixels + digits + 3))
         inputs[:, :digits, :pixels] = self.images.reshape(n, digits, pixels)
         channel = np.where(self.question >= 0, pixels + self.question, pixels + digits - 1 - self.question)

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arcuate.errors import MemoryLimitError, TaskError
+from arcuate._inputs import check_bytes
+from arcuate.errors import TaskError
 from arcuate.tasks.blocks import seconds, time_text
 
-__all__ = ["Drive", "Tokens", "check_bytes", "drive", "held"]
-
-MOST_BYTES = 16 << 30
-"""Largest arrays that are made; more is refused (chosen)."""
+__all__ = ["Drive", "Tokens", "drive", "held"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,30 +145,6 @@ def held(
     need = trials * items * n * (8 * channels + 8 * n_outputs + 1)
     check_bytes(need, where="drive", fix="draw fewer trials, or use a larger dt or a shorter hold")
     return step, n
-
-
-def check_bytes(need: int, *, where: str, fix: str) -> None:
-    """Refuse an array that would not fit, before it is made.
-
-    Parameters
-    ----------
-    need : int
-        Bytes.
-    where, fix : str
-        For the message.
-
-    Raises
-    ------
-    MemoryLimitError
-        If it would take more than 16 GiB.
-
-    Examples
-    --------
-    >>> check_bytes(1000, where="drive", fix="draw fewer trials")
-    """
-    if need > MOST_BYTES:
-        bound = f"would take {need / 2**30:.1f} GiB, more than {MOST_BYTES >> 30}"
-        raise MemoryLimitError.of(where=where, bound=bound, fix=fix)
 
 
 def drive(

@@ -19,7 +19,7 @@ import numpy as np
 from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import given_answers
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["CELLS", "MOVES", "Maze", "MazeTrials"]
 
@@ -166,6 +166,8 @@ class MazeTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -176,6 +178,7 @@ class MazeTrials:
         cells = self.cells
         shown = (_WALL, _START, _GOAL)
         size, items = cells.shape[1], cells.shape[1] + self.route
+        held(dt, hold, shape=(self.n_trials, items, len(shown) * size), n_outputs=len(MOVES))
         inputs = np.zeros((self.n_trials, items, len(shown) * size))
         inputs[:, :size] = np.concatenate([cells == kind for kind in shown], axis=2)
         targets = np.zeros((self.n_trials, items, len(MOVES)))

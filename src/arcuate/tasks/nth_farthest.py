@@ -15,7 +15,7 @@ import numpy as np
 from arcuate.errors import check_int
 from arcuate.tasks._answers import hits
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["NthFarthest", "NthFarthestTrials"]
 
@@ -128,6 +128,8 @@ class NthFarthestTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -135,8 +137,9 @@ class NthFarthestTrials:
         >>> shown.inputs.shape, shown.targets.shape, int(shown.asked[0].sum())
         ((2, 180, 41), (2, 180, 8), 20)
         """
+        n, size, width = (*self.labels.shape, self.vectors.shape[2] + 3 * self.labels.shape[1])
+        held(dt, hold, shape=(n, size + 1, width + 1), n_outputs=size)
         x, _ = self.frames()
-        n, size, width = x.shape
         inputs, targets = np.zeros((n, size + 1, width + 1)), np.zeros((n, size + 1, size))
         inputs[:, :size, :width] = x
         inputs[:, size, width] = 1

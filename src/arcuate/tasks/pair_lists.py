@@ -17,7 +17,7 @@ import numpy as np
 from arcuate.errors import check_int
 from arcuate.tasks._answers import hits
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["PairListTrials", "PairLists"]
 
@@ -129,6 +129,8 @@ class PairListTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -136,9 +138,10 @@ class PairListTrials:
         >>> shown.inputs.shape, shown.targets.shape, int(shown.asked[0].sum())
         ((2, 200, 46), (2, 200, 5), 100)
         """
-        x, _ = self.frames()
-        n, _, size, width = x.shape
-        half, one = LISTS * size, np.eye(size)
+        n, _, size = self.responses.shape
+        half, width = LISTS * size, self.items.shape[2] + self.contexts.shape[2]
+        held(dt, hold, shape=(n, 2 * half, width + size + 1), n_outputs=size)
+        one, (x, _) = np.eye(size), self.frames()
         inputs, targets = np.zeros((n, 2 * half, width + size + 1)), np.zeros((n, 2 * half, size))
         inputs[:, :half, :width] = np.take_along_axis(x, self.order[..., None], axis=2).reshape(n, half, -1)
         responses = np.take_along_axis(self.responses, self.order, axis=2)

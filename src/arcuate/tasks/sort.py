@@ -16,7 +16,7 @@ from arcuate.errors import TaskError, check_int
 from arcuate.tasks._answers import given_answers
 from arcuate.tasks._drawn import DrawnTask
 from arcuate.tasks.blocks import MAX_TRIALS
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["Sort", "SortTrials"]
 
@@ -120,6 +120,8 @@ class SortTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -128,6 +130,7 @@ class SortTrials:
         ((3, 160, 2), (3, 160, 4), 80)
         """
         n, length = self.values.shape
+        held(dt, hold, shape=(n, 2 * length, 2), n_outputs=length)
         inputs, targets = np.zeros((n, 2 * length, 2)), np.zeros((n, 2 * length, length))
         inputs[:, :length, 0] = self.values
         inputs[:, length:, 1] = 1

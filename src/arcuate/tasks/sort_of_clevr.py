@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.errors import TaskError, check_choice
 from arcuate.tasks._answers import hits
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = [
     "CLEVR_ANSWERS",
@@ -114,11 +115,18 @@ class SortOfClevrTrials:
         ndarray, (n_trials, 3, 75, 75), float32
             Red, green and blue from 0 to 1; rows from the top.
 
+        Raises
+        ------
+        MemoryLimitError
+            If they would not fit into memory.
+
         Examples
         --------
         >>> SortOfClevr().draw(2, seed=1).pixels().shape
         (2, 3, 75, 75)
         """
+        need = (1 + 4 + 4) * self.n_trials * 3 * SIDE**2
+        check_bytes(need, where="ClevrTrials.pixels", fix="draw fewer trials")
         image = np.full((self.n_trials, 3, SIDE, SIDE), 255, dtype=np.uint8)
         y, x = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1]
         trial = np.arange(self.n_trials)[:, None]
@@ -198,6 +206,8 @@ class SortOfClevrTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -205,6 +215,7 @@ class SortOfClevrTrials:
         >>> shown.inputs.shape, shown.targets.shape, int(shown.asked[0].sum())
         ((2, 140, 28), (2, 140, 10), 20)
         """
+        held(dt, hold, shape=(self.n_trials, _N + 1, 28), n_outputs=len(CLEVR_ANSWERS))
         items = np.zeros((self.n_trials, _N + 1, 28))
         items[:, -1, :18], items[:, :-1, 18:] = self.questions, self.states
         targets = np.zeros((self.n_trials, _N + 1, len(CLEVR_ANSWERS)))

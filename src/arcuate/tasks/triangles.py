@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate.errors import check_int
 from arcuate.tasks._answers import hits
 from arcuate.tasks._drawn import DrawnTask
-from arcuate.tasks.forms import Drive, Tokens, drive
+from arcuate.tasks.forms import Drive, Tokens, drive, held
 
 __all__ = ["TriangleTrials", "Triangles"]
 
@@ -89,11 +90,17 @@ class TriangleTrials:
         Tokens
             With size * size places; the answer is asked at the last.
 
+        Raises
+        ------
+        MemoryLimitError
+            If they would not fit into memory.
+
         Examples
         --------
         >>> Triangles(size=32).draw(4, seed=1).tokens().tokens.shape
         (4, 1024)
         """
+        check_bytes(24 * self.images.size, where="TriangleTrials.tokens", fix="draw fewer trials")
         tokens = self.images.reshape(self.n_trials, -1).astype(np.int64) + _WORDS.index("dark")
         targets = np.full_like(tokens, -1)
         targets[:, -1] = self.answers
@@ -116,6 +123,8 @@ class TriangleTrials:
         ------
         TaskError
             If ``hold`` is not a whole number of steps.
+        MemoryLimitError
+            If the currents would not fit into memory.
 
         Examples
         --------
@@ -124,6 +133,7 @@ class TriangleTrials:
         ((2, 165, 33), (2, 165, 2), 5)
         """
         n, size, _ = self.images.shape
+        held(dt, hold, shape=(n, size + 1, size + 1), n_outputs=2)
         inputs, targets = np.zeros((n, size + 1, size + 1)), np.zeros((n, size + 1, 2))
         inputs[:, :size, :size] = self.images
         inputs[:, size, size] = 1
