@@ -25,7 +25,8 @@ def trained(name: str, seed: int) -> list[float]:
     """Percent right of each type after training on 20 000 questions."""
     n, task = len(BABI_WORDS), Babi(kinds=KINDS)
     sizes: dict[str, Any] = {
-        "n_outputs": n, "n_features": WIDTH, "n_layers": 3, "d_hidden": 2 * WIDTH, "dropout": 0.0, "seed": seed,
+        "n_outputs": n, "n_features": WIDTH, "n_layers": 3, "d_hidden": 2 * WIDTH, "dropout": 0.0,
+        "seed": seed,
     }  # fmt: skip
     config = PMIConfig.official("sort_of_clevr", d_model=WIDTH)
     plain = nn.PMITransformer.baseline

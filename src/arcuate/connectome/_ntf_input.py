@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
+from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
 from arcuate.connectome import _ntf_kernels as kernels
 from arcuate.connectome._ntf_dense import Dense
@@ -17,7 +18,6 @@ from arcuate.connectome._ntf_solver import Fit, Operator, Rule, solve, tie
 from arcuate.connectome._ntf_symmetric import Packed, Product
 from arcuate.connectome.operators import PackedTensor, ProductTensor, as_float
 from arcuate.errors import SpecError, check_int
-from arcuate.tasks.forms import check_bytes
 
 __all__ = ["Tensor", "as_init", "as_tensor", "check_rank"]
 

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
 from arcuate.connectome import _ntf_kernels as kernels
 from arcuate.errors import SpecError, check_array
-from arcuate.tasks.forms import check_bytes
 
 __all__ = ["PackedTensor", "ProductTensor"]
 

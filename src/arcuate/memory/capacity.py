@@ -239,14 +239,7 @@ def retrieval_error(
     with progress_bar(progress, len(numbers) * trials, title=f"recall by {rule}", unit="memory") as tell:
         for i, n in enumerate(numbers):
             for trial in range(trials):
-                k, v = _unit(rng, n, d_key), _unit(rng, n, width)
-                if shared:
-                    k = math.sqrt(shared) * _unit(rng, 1, d_key) + math.sqrt(1 - shared) * k
-                before = _unit(rng, earlier * n, width)
-                memory.reset()
-                for values in (*before.reshape(earlier, n, width), *[v] * passes):
-                    memory.write(k, values)
-                read = memory.read(k)
+                v, before, read = _recalled(memory, n, rng, passes=passes, shared=shared, earlier=earlier)
                 error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
                 top1[i, trial] = ((read @ np.vstack((v, before)).T).argmax(axis=1) == np.arange(n)).mean()
                 if tell:
@@ -270,6 +263,21 @@ def retrieval_error(
         "seed": seed,
     }
     return xr.Dataset(data, coords={"n_items": numbers}, attrs=attrs)
+
+
+def _recalled(
+    memory: AssociativeMemory, n: int, rng: np.random.Generator, *, passes: int, shared: float, earlier: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Write n pairs, and return their values, the values that the keys had before, and what is read."""
+    d_key, width = memory.d_key, memory.d_value
+    k, v = _unit(rng, n, d_key), _unit(rng, n, width)
+    if shared:
+        k = math.sqrt(shared) * _unit(rng, 1, d_key) + math.sqrt(1 - shared) * k
+    before = _unit(rng, earlier * n, width)
+    memory.reset()
+    for values in (*before.reshape(earlier, n, width), *[v] * passes):
+        memory.write(k, values)
+    return v, before, memory.read(k)
 
 
 def _unit(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
