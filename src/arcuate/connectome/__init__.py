@@ -5,6 +5,7 @@ Everything here is arrays and needs no torch.
 
 from __future__ import annotations
 
+from arcuate.connectome.affinity import AFFINITIES, affinity
 from arcuate.connectome.calcium import (
     deconvolve,
     delta_f_over_f,
@@ -31,27 +32,44 @@ from arcuate.connectome.match import align_components, congruence, factor_match_
 from arcuate.connectome.ntf import NTF
 from arcuate.connectome.operators import PackedTensor, ProductTensor
 from arcuate.connectome.partitions import Consensus, align, ami, ari, consensus, nmi
+from arcuate.connectome.simulated import SharedEvents, SimulatedTraces
+from arcuate.connectome.surrogates import (
+    circular_shift,
+    dither_spikes,
+    iaaft,
+    p_values,
+    permute_blocks,
+    phase_randomize,
+    shuffle_animals,
+    shuffle_intervals,
+)
 from arcuate.connectome.traces import as_traces, to_recording
 
 __all__ = [
+    "AFFINITIES",
     "HMMGLM",
     "NTF",
     "Consensus",
     "Description",
     "PackedTensor",
     "ProductTensor",
+    "SharedEvents",
+    "SimulatedTraces",
     "StatePosterior",
     "SwitchingNetwork",
+    "affinity",
     "align",
     "align_components",
     "ami",
     "ari",
     "as_traces",
+    "circular_shift",
     "congruence",
     "consensus",
     "deconvolve",
     "delta_f_over_f",
     "description_length",
+    "dither_spikes",
     "exponential_basis",
     "factor_match_score",
     "firing_rates",
@@ -59,15 +77,21 @@ __all__ = [
     "forward_backward",
     "gaussian_log_density",
     "gumbel_softmax_log_density",
+    "iaaft",
     "log_emission",
     "match_states",
     "nmi",
     "normalize",
     "one_hot_weights",
+    "p_values",
+    "permute_blocks",
+    "phase_randomize",
     "remove_bleaching",
     "sample_counts",
     "select_n_states",
     "shortest_description",
+    "shuffle_animals",
+    "shuffle_intervals",
     "smooth",
     "spike_history",
     "switching_network",
