@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,8 @@ def official() -> Any:
     if not folder:
         pytest.skip(f"{OFFICIAL} does not name the folder of the official package")
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # escapes in its docstrings
         patch.syspath_prepend(folder)
         try:
             from hmmglm import inference
@@ -53,7 +55,7 @@ def test_the_forward_backward_pass_is_200_times_as_fast(official: Any) -> None:
     rng = np.random.default_rng(0)
     emission = rng.normal(0, 3, (2000, 5))
     transition = np.full((5, 5), 0.005) + 0.975 * np.eye(5)
-    there = torch.tensor(emission), torch.tensor(transition)
+    there = torch.tensor(emission).float(), torch.tensor(transition).float()
     forward_backward(emission, transition)
     ours, theirs = [], []
     for _ in range(5):

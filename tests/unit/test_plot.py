@@ -88,6 +88,8 @@ HEBB = [memory.retrieval_error("hebb", [d // 4, d], d_key=d, trials=2) for d in 
 
 STEPS = memory.PMIMemory(memory.PMIConfig(d_model=8, n_heads=2, n_slots=5)).run(np.ones((3, 1, 4, 8)))
 
+COUPLED = {"adjacency": -np.eye(3), "confidence": np.full((3, 3), 0.9), "state_weight": np.ones((2, 3, 3))}
+
 MAZES = Maze().draw(4, seed=0)
 
 
@@ -191,6 +193,16 @@ PROPER: dict[str, tuple[Any, str, str]] = {
         "spikes (minimize)",
         "error (minimize)",
     ),
+    "state_posterior": (
+        lambda ax: plot.state_posterior([[0.9, 0.1], [0.2, 0.8]], truth=[0, 1], ax=ax),
+        "bin",
+        "state",
+    ),
+    "state_weights": (
+        lambda ax: plot.state_weights(COUPLED, ax=ax),
+        "neuron that sends",
+        "neuron that receives",
+    ),
     "maze": (
         lambda ax: plot.maze(MAZES, MAZES.targets, trial=1, attention=np.ones((4, 4)), ax=ax),
         "column",
@@ -232,6 +244,11 @@ EMPTY: dict[str, Any] = {
     "study_map": lambda: plot.study_map({"x": [], "y": [], "m": []}, "x", "y", metric="m"),
     "study_map of NaN": lambda: plot.study_map({"x": [1], "y": [1], "m": [None]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [], "m": []}, "x", metric="m"),
+    "state_posterior": lambda: plot.state_posterior(np.zeros((0, 2))),
+    "state_posterior of NaN": lambda: plot.state_posterior(np.full((3, 2), np.nan)),
+    "state_weights": lambda: plot.state_weights(
+        {"adjacency": np.zeros((0, 0)), "confidence": np.zeros((0, 0)), "state_weight": np.zeros((0, 0, 0))}
+    ),
     "pareto of NaN": lambda: plot.pareto({"a": [np.nan], "b": [1.0]}, {"a": "minimize", "b": "minimize"}),
 }
 
@@ -260,6 +277,10 @@ ONE: dict[str, Any] = {
     "study_map": lambda: plot.study_map({"x": [1], "y": ["a"], "m": [2.0]}, "x", "y", metric="m"),
     "study_marginal": lambda: plot.study_marginal({"x": [1], "m": [2.0]}, "x", metric="m"),
     "pareto": lambda: plot.pareto({"a": [1.0], "b": [1.0]}, {"a": "minimize", "b": "maximize"}),
+    "state_posterior": lambda: plot.state_posterior([[1.0]]),
+    "state_weights": lambda: plot.state_weights(
+        {"adjacency": [[1]], "confidence": [[1.0]], "state_weight": [[[0.0]]]}
+    ),
     "maze": lambda: plot.maze(Maze(size=5, route=1).draw(1, seed=0)),
 }
 

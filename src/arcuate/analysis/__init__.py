@@ -26,7 +26,7 @@ from arcuate.analysis.prediction import (
     timing_error,
     trials_to_criterion,
 )
-from arcuate.analysis.spikes import filtered_rates, isi_cv, rates, summary
+from arcuate.analysis.spikes import filtered_rates, isi_cv, rates, spike_counts, summary
 from arcuate.analysis.subspace import (
     AngleReport,
     SubspaceComparison,
@@ -78,6 +78,7 @@ __all__ = [
     "signal_correlation",
     "signal_to_noise",
     "sine_fit",
+    "spike_counts",
     "spike_traces",
     "summary",
     "surrogate",

@@ -20,10 +20,11 @@ from arcuate.errors import RecordingError, SpecError, check_choice, check_int, c
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["filtered_rates", "isi_cv", "rates", "summary"]
+__all__ = ["filtered_rates", "isi_cv", "rates", "spike_counts", "summary"]
 
 Floats = NDArray[np.float64]
 _PAIRS = 1 << 21  # spikes times samples at a time, so that memory stays small
+_EDGE = 1e-12  # a spike that rounding puts just below the beginning of a bin is in the bin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,6 +351,72 @@ def _sample(train: _Spikes, grid: Floats, model: str, tau: Floats, dt: float | N
         flat = sample * train.n_neurons + train.neuron[spikes]
         np.add.at(out.reshape(-1), flat, _response(model, lag, tau, dt))
     return out
+
+
+def spike_counts(
+    source: Any,
+    population: str | None = None,
+    *,
+    bin_width: Any,
+    neuron: ArrayLike | None = None,
+    n_neurons: int | None = None,
+    duration: Any = None,
+) -> xr.DataArray:
+    """Spikes of each neuron in each bin of time.
+
+    Parameters
+    ----------
+    source : Recording or array_like, (n_spikes,), s
+        A Recording whose time runs on through trials, or spike times from 0.
+    population : str, optional
+        Population of the Recording; not needed if it has one.
+    bin_width : quantity
+        Length of a bin. What is left at the end, shorter than a bin, is left out.
+    neuron : array_like, (n_spikes,), optional
+        Neuron of each spike, with spike times.
+    n_neurons : int, optional
+        Number of neurons. A Recording knows it.
+    duration : quantity or float in s, optional
+        Length of the whole record. A Recording knows it.
+
+    Returns
+    -------
+    DataArray of int, (time, neuron)
+        ``time`` is the beginning of each bin.
+
+    Raises
+    ------
+    SpecError
+        If a bin is no time, or longer than the record.
+    RecordingError
+        If spikes are not finite or name a neuron that is not there.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import spike_counts
+    >>> spike_counts([0.01, 0.02, 0.19], bin_width="50 ms", duration="0.2 s").values.ravel().tolist()
+    [2, 0, 0, 1]
+    """
+    import xarray as xr
+
+    where = "spike_counts"
+    width = seconds(bin_width, where=where, name="bin_width", low_open=True)
+    train = _spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
+    n_bins = math.floor(train.duration / width * (1 + _EDGE))
+    if not n_bins:
+        bound = f"must be at most {train.duration:g} s, the length of the record"
+        raise SpecError.of(where=where, name="bin_width", value=bin_width, bound=bound)
+    start = float(getattr(source, "start", 0.0))
+    place = np.floor((train.time - start) / width * (1 + _EDGE)).astype(np.int64)
+    kept = (place >= 0) & (place < n_bins)
+    flat = place[kept] * train.n_neurons + train.neuron[kept]
+    counts = np.bincount(flat, minlength=n_bins * train.n_neurons).reshape(n_bins, train.n_neurons)
+    return xr.DataArray(
+        counts,
+        dims=("time", "neuron"),
+        coords={"time": ("time", start + width * np.arange(n_bins), {"units": "s"})},
+        attrs={"units": "1", "long_name": "spikes per bin"},
+    )
 
 
 def summary(source: Any, *, min_rate: float = 0.1) -> xr.Dataset:

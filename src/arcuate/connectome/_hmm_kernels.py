@@ -44,62 +44,66 @@ def emission(rates: np.ndarray, spikes: np.ndarray, floor: float, log_emission: 
 
 
 def smooth(
-    log_emission: np.ndarray,
+    emission: np.ndarray,
     transition: np.ndarray,
     initial: np.ndarray,
     posterior: np.ndarray,
-    scale: np.ndarray,
     transitions: np.ndarray,
     message: np.ndarray,
 ) -> float:
     """Scaled forward-backward pass; the log-likelihood.
 
-    ``log_emission`` (T, S) and ``transition`` (S, S, from and to) are read; ``posterior`` (T, S), ``scale``
-    (T,), the expected ``transitions`` (S, S) and ``message`` (2, S) are written. From each bin its largest
-    log emission is taken first, so nothing underflows whatever the number of neurons.
+    ``emission`` (T, S), of which the largest in each bin is 1, is scaled; ``transition`` (S, S, from and to)
+    is read; ``posterior`` (T, S), the expected ``transitions`` (S, S) and ``message`` (2, S) are written.
     """
-    n_bins, n_states = log_emission.shape
+    n_bins, n_states = emission.shape
     total = 0.0
+    product = 1.0
+    inverse = 1.0
     for t in range(n_bins):
-        top = -np.inf
+        scale = 0.0
         for s in range(n_states):
-            if log_emission[t, s] > top:
-                top = log_emission[t, s]
-        sums = 0.0
-        for s in range(n_states):
-            if t == 0:
-                value = initial[s]
-            else:
+            value = initial[s]
+            if t:
                 value = 0.0
                 for r in range(n_states):
                     value += transition[r, s] * posterior[t - 1, r]
-            value *= math.exp(log_emission[t, s] - top)
+            value *= emission[t, s] * inverse
             posterior[t, s] = value
-            sums += value
-        scale[t] = sums
+            scale += value
+        if t:  # only now, so that the next bin need not wait for it
+            for s in range(n_states):
+                posterior[t - 1, s] *= inverse
+        inverse = 1.0 / scale
         for s in range(n_states):
-            posterior[t, s] /= sums
-        total += top + math.log(sums)
+            emission[t, s] *= inverse
+        if scale > 1e-100:
+            product *= scale
+            if product < 1e-200 or product > 1e200:
+                total += math.log(product)
+                product = 1.0
+        else:
+            total += math.log(scale)
     for s in range(n_states):
+        posterior[n_bins - 1, s] *= inverse
         message[0, s] = 1.0
         for r in range(n_states):
             transitions[r, s] = 0.0
     for t in range(n_bins - 1, 0, -1):
-        top = -np.inf
         for s in range(n_states):
-            if log_emission[t, s] > top:
-                top = log_emission[t, s]
-        for s in range(n_states):
-            message[1, s] = message[0, s] * math.exp(log_emission[t, s] - top) / scale[t]
+            message[1, s] = message[0, s] * emission[t, s]
         for r in range(n_states):
+            before = posterior[t - 1, r]
             back = 0.0
             for s in range(n_states):
-                flow = transition[r, s] * message[1, s]
-                back += flow
-                transitions[r, s] += posterior[t - 1, r] * flow
+                transitions[r, s] += before * message[1, s]
+                back += transition[r, s] * message[1, s]
             message[0, r] = back
-            posterior[t - 1, r] *= back
-    return total
+            posterior[t - 1, r] = before * back
+    for r in range(n_states):
+        for s in range(n_states):
+            transitions[r, s] *= transition[r, s]
+    return total + math.log(product)
 
 
 def best_path(

@@ -46,14 +46,15 @@ def _chain(
         raise SpecError.of(
             where=where, name="log_emission", value=emission, bound="must have a bin and a state"
         )
-    if np.isnan(emission).any() or (emission == np.inf).any() or not np.isfinite(emission).any(1).all():
+    finite = np.isfinite(emission)
+    if not finite.all() and (not finite.any(1).all() or not (emission[~finite] == -np.inf).all()):
         bound = "must be < inf and, in each bin, finite in one state at least"
         raise SpecError.of(where=where, name="log_emission", value=emission, bound=bound)
     matrix = check_array(transition, where=where, name="transition", shape=(n_states, n_states))
     first = np.full(n_states, 1 / n_states) if initial is None else initial
     first = check_array(first, where=where, name="initial", shape=(n_states,))
     for name, rows in (("transition", matrix), ("initial", first[None])):
-        if (rows < 0).any() or not np.allclose(rows.sum(1), 1, atol=1e-6):
+        if (rows < 0).any() or (np.abs(rows.sum(1) - 1) > 1e-6).any():
             bound = "must be probabilities: >= 0, each row with the sum 1"
             raise SpecError.of(where=where, name=name, value=rows, bound=bound)
     return emission, matrix, first
@@ -112,10 +113,17 @@ def forward_backward(
 def run_chain(emission: np.ndarray, matrix: np.ndarray, first: np.ndarray) -> StatePosterior:
     """Forward-backward over arrays that are known to be right."""
     n_bins, n_states = emission.shape
-    posterior, scale = np.empty((n_bins, n_states)), np.empty(n_bins)
+    top = emission[:, 0].copy()
+    for column in emission.T[1:]:
+        np.maximum(top, column, out=top)
+    scaled = emission - top[:, None]  # nothing underflows, whatever the number of neurons
+    np.exp(scaled, out=scaled)
+    posterior = np.empty((n_bins, n_states))
     transitions, message = np.empty((n_states, n_states)), np.empty((2, n_states))
-    total = compiled(smooth)(emission, matrix, first, posterior, scale, transitions, message)
-    return StatePosterior(posterior=posterior, transitions=transitions, log_likelihood=float(total))
+    total = compiled(smooth)(scaled, matrix, first, posterior, transitions, message)
+    return StatePosterior(
+        posterior=posterior, transitions=transitions, log_likelihood=float(total + top.sum())
+    )
 
 
 def viterbi(

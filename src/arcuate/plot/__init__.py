@@ -18,6 +18,7 @@ from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gat
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
+from arcuate.plot.states import state_posterior, state_weights
 from arcuate.plot.study import pareto, study_map, study_marginal
 from arcuate.plot.thought import (
     attention_path,
@@ -67,6 +68,8 @@ __all__ = [
     "slot_attention",
     "slot_gates",
     "state_map",
+    "state_posterior",
+    "state_weights",
     "study_map",
     "study_marginal",
     "synchrony_matrices",

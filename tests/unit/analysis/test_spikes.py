@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from arcuate.analysis import filtered_rates, isi_cv, rates, summary
+from arcuate.analysis import filtered_rates, isi_cv, rates, spike_counts, summary
+from arcuate.errors import SpecError
 
 
 def poisson(rate: float, duration: float, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +33,25 @@ def test_rates_count_spikes_and_know_the_silent():
     assert result.dims == ("neuron",)
     assert result.attrs["units"] == "Hz"
     np.testing.assert_array_equal(result, [0.5, 0.0, 1.5, 0.0])
+
+
+def test_counts_fall_into_bins_by_their_beginnings():
+    step = 1e-4 * np.arange(3000)  # every tick of 0.1 ms: rounding must move no spike into the bin before
+    table = spike_counts(step, bin_width="1 ms", duration="0.3 s")
+    assert table.shape == (300, 1) and (table == 10).all()
+    short = spike_counts([0.01, 0.29], neuron=[1, 1], n_neurons=3, bin_width="40 ms", duration=0.3)
+    assert short.shape == (7, 3) and short.sum() == 1 and short.values[0, 1] == 1
+    time, neuron = poisson(20.0, 50.0, 8)
+    counts = spike_counts(recording(time, neuron, 8, 50.0), bin_width="50 ms")
+    np.testing.assert_allclose(
+        counts.sum("time") / 50.0, rates(time, neuron=neuron, n_neurons=8, duration=50.0)
+    )
+
+
+@pytest.mark.parametrize("width", ["2 s", "0 s", "-1 ms", 5, "3 mV", None])
+def test_a_bin_is_a_time_and_no_longer_than_the_record(width):
+    with pytest.raises(SpecError, match="bin_width"):
+        spike_counts([0.5], bin_width=width, duration="1 s")
 
 
 def test_a_recording_and_its_arrays_give_the_same():
