@@ -116,7 +116,8 @@ def run_chain(emission: np.ndarray, matrix: np.ndarray, first: np.ndarray) -> St
     top = emission[:, 0].copy()
     for column in emission.T[1:]:
         np.maximum(top, column, out=top)
-    scaled = emission - top[:, None]  # nothing underflows, whatever the number of neurons
+    with np.errstate(invalid="ignore"):  # a bin that is impossible in every state makes all NaN
+        scaled = emission - top[:, None]  # nothing underflows, whatever the number of neurons
     np.exp(scaled, out=scaled)
     posterior = np.empty((n_bins, n_states))
     transitions, message = np.empty((n_states, n_states)), np.empty((2, n_states))
