@@ -87,6 +87,7 @@ class TestTrainings:
 
     @pytest.mark.parametrize("name", list_trainings())
     def test_ours_make_the_estimators_they_name(self, name: str) -> None:
+        import arcuate.connectome
         import arcuate.learning
         import arcuate.memory
         import arcuate.nn
@@ -97,8 +98,11 @@ class TestTrainings:
             memory = getattr(arcuate.memory, table["estimator"])(**table["parameters"])
             assert type(memory).__name__ == table["estimator"]
             return
-        if table["estimator"] in arcuate.learning.__all__:
-            made = getattr(arcuate.learning, table["estimator"])(**table["parameters"]).get_params()
+        homes = [
+            home for home in (arcuate.learning, arcuate.connectome) if table["estimator"] in home.__all__
+        ]
+        if homes:
+            made = getattr(homes[0], table["estimator"])(**table["parameters"]).get_params()
         else:
             pytest.importorskip("torch")
             memory = [arcuate.memory.PMIConfig(**table["memory"])] if "memory" in table else []
