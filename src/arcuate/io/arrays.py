@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arcuate import datasets
-from arcuate.errors import SpecError, unknown
+from arcuate.errors import ArcuateError, SpecError, unknown
 from arcuate.io._build import checked, grid, refuse, texts, traces_recording
 from arcuate.recording import Recording
 
@@ -130,7 +130,7 @@ def load_mat(file: Path, *, where: str) -> dict[str, Any]:
         table = loadmat(file, chars_as_strings=True)
     except NotImplementedError as error:
         raise refuse(where, file, "is of MATLAB 7.3", "save it with -v7") from error
-    except (ValueError, TypeError, OSError, KeyError, IndexError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
         raise refuse(where, file, f"is damaged or no MATLAB file: {str(error)[:100]}") from error
     return {name: value for name, value in table.items() if not name.startswith("__")}
 
@@ -153,8 +153,8 @@ def _from_hdf5(file: Path, wanted: list[str]) -> dict[str, np.ndarray]:
                 else:
                     data = np.asarray(item[()])
                 found[name] = data.T if matlab else data
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if isinstance(error, SpecError):
+    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+        if isinstance(error, ArcuateError):
             raise
         raise refuse(_WHERE, file, f"cannot be read: {str(error)[:100]}") from error
     return found

@@ -11,8 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from arcuate.errors import FileFormatError, SpecError, check_choice, unknown
-from arcuate.io._build import as_text, checked, epoch_table, refuse, spike_table, texts, traces_recording
+from arcuate.errors import ArcuateError, check_choice, unknown
+from arcuate.io._build import (
+    BROKEN,
+    as_text,
+    checked,
+    epoch_table,
+    refuse,
+    spike_table,
+    texts,
+    traces_recording,
+)
 from arcuate.recording import Recording
 
 __all__ = ["read_nwb"]
@@ -76,8 +85,8 @@ def read_nwb(
     try:
         with h5py.File(file, "r") as stream:
             return _Reader(stream, file).read(kind, series, label_column, units)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if isinstance(error, FileFormatError | SpecError):
+    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+        if isinstance(error, ArcuateError):
             raise
         raise refuse(_WHERE, file, f"cannot be read: {str(error)[:100]}") from error
 

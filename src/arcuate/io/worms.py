@@ -14,7 +14,7 @@ import numpy as np
 
 from arcuate import datasets
 from arcuate._optional import require
-from arcuate.errors import check_choice, unknown
+from arcuate.errors import ArcuateError, check_choice
 from arcuate.io._build import as_text, checked, epoch_table, refuse, texts, traces_recording
 from arcuate.io.arrays import load_mat
 from arcuate.recording import Recording
@@ -66,22 +66,31 @@ def read_worm_graph(
     require("pyarrow", extra="study", purpose=where)
     prefix = "original_" if original else ""
     columns = {"data": f"{prefix}calcium_data", "times": f"{prefix}time_in_seconds"}
-    try:
-        table = pd.read_parquet(file, engine="pyarrow")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise refuse(where, file, f"is damaged or no parquet file: {str(error)[:100]}") from error
     needed = ["source_dataset", "worm", "neuron", *columns.values()]
     needed += ["is_labeled_neuron"] if labeled else []
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise refuse(where, file, f"has no column {', '.join(missing)}")
-    if source is not None:
-        known = sorted(table["source_dataset"].unique())
-        if source not in known:
-            raise unknown(f"{where} {file.name}", source, known, kind="study")
-        table = table[table["source_dataset"] == source]
-    if labeled:
-        table = table[table["is_labeled_neuron"].astype(bool)]
+    try:
+        table = pd.read_parquet(file, engine="pyarrow")
+        missing = [name for name in needed if name not in table]
+        if missing:
+            raise refuse(where, file, f"has no column {', '.join(missing)}")
+        if source is not None:
+            check_choice(source, sorted(set(texts(table["source_dataset"]))), where=where, name="study")
+            table = table[table["source_dataset"] == source]
+        if labeled:
+            table = table[table["is_labeled_neuron"].astype(bool)]
+        found = _worms(table, columns, file)
+    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+        if isinstance(error, ArcuateError):
+            raise
+        raise refuse(where, file, f"is damaged or no parquet file: {str(error)[:100]}") from error
+    if not found:
+        raise refuse(where, file, "holds no such neuron", "labeled=False takes those without a name too")
+    return found
+
+
+def _worms(table: Any, columns: dict[str, str], file: Path) -> dict[str, Recording]:
+    """Return a Recording for each worm of each study."""
+    where = "read_worm_graph"
     found = {}
     for (study, worm), rows in table.groupby(["source_dataset", "worm"], sort=True):
         name = f"{study}/{worm}"
@@ -93,8 +102,6 @@ def read_worm_graph(
             np.stack(traces, axis=1)[None], times=times, labels=texts(rows["neuron"]), animals=[name],
             units="1", source=f"worm-graph:{file.name}", where=where,
         )  # fmt: skip
-    if not found:
-        raise refuse(where, file, "holds no such neuron", "labeled=False takes those without a name too")
     return found
 
 

@@ -568,3 +568,34 @@ class TestAnyReader:
     def test_no_path(self, suffix: str, path: Any) -> None:
         with pytest.raises(FileFormatError, match="must be the path of a file"):
             READERS[suffix](path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".nwb", ".npz", ".mat", ".json", ".csv"])
+def test_damaged_files_are_read_or_refused_and_raise_nothing_else(suffix: str, tmp_path: Path) -> None:
+    whole, damaged = tmp_path / f"whole{suffix}", tmp_path / f"damaged{suffix}"
+    if suffix == ".nwb":
+        write_nwb(whole)
+    elif suffix == ".npz":
+        np.savez(whole, F=DATA)
+    elif suffix == ".mat":
+        savemat(whole, {"F": DATA})
+    elif suffix == ".json":
+        TestWorms.wormwideweb(whole)
+    else:
+        TestCsv.write(tmp_path, TestCsv.table(DATA, NAMES, None)).rename(whole)
+    content, rng = whole.read_bytes(), np.random.default_rng(3)
+    refused = 0
+    for trial in range(30):
+        changed = bytearray(content)
+        if trial % 2:
+            del changed[rng.integers(1, len(changed)) :]
+        else:
+            for place in rng.integers(0, len(changed), 4):
+                changed[place] = rng.integers(256)
+        damaged.write_bytes(bytes(changed))
+        try:
+            READERS[suffix](damaged)
+        except ArcuateError:
+            refused += 1
+    assert refused >= 10
