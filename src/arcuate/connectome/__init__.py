@@ -15,6 +15,7 @@ from arcuate.connectome.calcium import (
     smooth,
 )
 from arcuate.connectome.description import Description, description_length, shortest_description
+from arcuate.connectome.example import example_worms
 from arcuate.connectome.glm import (
     exponential_basis,
     firing_rates,
@@ -70,6 +71,7 @@ __all__ = [
     "delta_f_over_f",
     "description_length",
     "dither_spikes",
+    "example_worms",
     "exponential_basis",
     "factor_match_score",
     "firing_rates",

@@ -130,7 +130,7 @@ def load_mat(file: Path, *, where: str) -> dict[str, Any]:
         table = loadmat(file, chars_as_strings=True)
     except NotImplementedError as error:
         raise refuse(where, file, "is of MATLAB 7.3", "save it with -v7") from error
-    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+    except Exception as error:  # a damaged file makes its library raise anything
         raise refuse(where, file, f"is damaged or no MATLAB file: {str(error)[:100]}") from error
     return {name: value for name, value in table.items() if not name.startswith("__")}
 
@@ -153,7 +153,7 @@ def _from_hdf5(file: Path, wanted: list[str]) -> dict[str, np.ndarray]:
                 else:
                     data = np.asarray(item[()])
                 found[name] = data.T if matlab else data
-    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+    except Exception as error:  # a damaged file makes its library raise anything
         if isinstance(error, ArcuateError):
             raise
         raise refuse(_WHERE, file, f"cannot be read: {str(error)[:100]}") from error

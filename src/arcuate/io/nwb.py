@@ -13,7 +13,6 @@ import numpy as np
 
 from arcuate.errors import ArcuateError, check_choice, unknown
 from arcuate.io._build import (
-    BROKEN,
     as_text,
     checked,
     epoch_table,
@@ -85,7 +84,7 @@ def read_nwb(
     try:
         with h5py.File(file, "r") as stream:
             return _Reader(stream, file).read(kind, series, label_column, units)
-    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+    except Exception as error:  # a damaged file makes its library raise anything
         if isinstance(error, ArcuateError):
             raise
         raise refuse(_WHERE, file, f"cannot be read: {str(error)[:100]}") from error

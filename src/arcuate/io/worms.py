@@ -79,7 +79,7 @@ def read_worm_graph(
         if labeled:
             table = table[table["is_labeled_neuron"].astype(bool)]
         found = _worms(table, columns, file)
-    except Exception as error:  # noqa: BLE001  a damaged file makes its library raise anything
+    except Exception as error:  # a damaged file makes its library raise anything
         if isinstance(error, ArcuateError):
             raise
         raise refuse(where, file, f"is damaged or no parquet file: {str(error)[:100]}") from error
