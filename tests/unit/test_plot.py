@@ -38,8 +38,8 @@ THOUGHTS = {
 }
 """Tested in test_plot_thought.py."""
 
-CONNECTOME = {"affinity_map", "factors", "trace_map"}
-"""Tested in test_plot_traces.py."""
+CONNECTOME = {"affinity_map", "factors", "model_order", "trace_map"}
+"""Tested in test_plot_traces.py and connectome/test_order.py."""
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ Everything here is arrays and needs no torch.
 
 from __future__ import annotations
 
-from arcuate.connectome.affinity import AFFINITIES, affinity
+from arcuate.connectome.affinity import AFFINITIES, affinity, affinity_product
 from arcuate.connectome.calcium import (
     deconvolve,
     delta_f_over_f,
@@ -32,6 +32,7 @@ from arcuate.connectome.hmmglm import HMMGLM
 from arcuate.connectome.match import align_components, congruence, factor_match_score
 from arcuate.connectome.ntf import NTF
 from arcuate.connectome.operators import PackedTensor, ProductTensor
+from arcuate.connectome.order import core_consistency, model_order
 from arcuate.connectome.partitions import Consensus, align, ami, ari, consensus, nmi
 from arcuate.connectome.simulated import SharedEvents, SimulatedTraces
 from arcuate.connectome.surrogates import (
@@ -59,6 +60,7 @@ __all__ = [
     "StatePosterior",
     "SwitchingNetwork",
     "affinity",
+    "affinity_product",
     "align",
     "align_components",
     "ami",
@@ -67,6 +69,7 @@ __all__ = [
     "circular_shift",
     "congruence",
     "consensus",
+    "core_consistency",
     "deconvolve",
     "delta_f_over_f",
     "description_length",
@@ -82,6 +85,7 @@ __all__ = [
     "iaaft",
     "log_emission",
     "match_states",
+    "model_order",
     "nmi",
     "normalize",
     "one_hot_weights",

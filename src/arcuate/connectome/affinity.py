@@ -14,7 +14,7 @@ of a trace (Savitzky and Golay 1964), scaled within each neuron, ``d+ = max(d, 0
 
 Since ``d+_i d-_i = 0``, ``max(d_i d_j, 0) = d+_i d+_j + d-_i d-_j``, of which one term at most is not 0, so
 that the square root may be taken of each: every kind but ``slope_min`` and ``sliding`` is a sum of one or two
-products of a row for each neuron.
+products of a row for each neuron, which is what `affinity_product` keeps.
 """
 
 from __future__ import annotations
@@ -26,18 +26,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcuate._inputs import seconds
+from arcuate.connectome.operators import ProductTensor
 from arcuate.connectome.traces import as_traces
 from arcuate.errors import MemoryLimitError, SpecError, check_choice
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["AFFINITIES", "affinity"]
+__all__ = ["AFFINITIES", "affinity", "affinity_product"]
 
 Floats = NDArray[np.float64]
 
 AFFINITIES = ("comotion", "corise", "slope_product", "slope_min", "coactivity", "edge_series", "sliding")
 """Kinds of affinity."""
+
+PRODUCTS = tuple(kind for kind in AFFINITIES if kind not in ("slope_min", "sliding"))
+"""Kinds that are sums of products."""
 
 WINDOWS = {"sliding": "15 s"}
 """Default window of a correlation; that of a derivative is 2 s (both chosen)."""
@@ -86,7 +90,7 @@ def affinity(
     UnknownNameError
         If there is no such kind or scale.
     MemoryLimitError
-        If affinities would take more than 8 GiB.
+        If affinities would take more than 8 GiB; `affinity_product` keeps them as products.
 
     Examples
     --------
@@ -103,7 +107,7 @@ def affinity(
     size = 8 * n * (n - 1) // 2 * n_times * n_animals
     if size > LARGEST:
         bound = f"affinities of {n} neurons would take {size / 2**30:.1f} GiB, more than {LARGEST >> 30}"
-        raise MemoryLimitError.of(where=where, bound=bound, fix="use fewer neurons or animals")
+        raise MemoryLimitError.of(where=where, bound=bound, fix="use affinity_product")
     frames = _frames(window, kind, checked, where)
     rows = _rows(checked, kind, frames, smooth, scale, where)
     values = np.empty((n * (n - 1) // 2, n_times, n_animals))
@@ -123,6 +127,69 @@ def affinity(
         coords=coords | {"time": checked.time.values, "animal": checked.animal.values},
         attrs={"kind": kind, "rate_hz": checked.attrs["rate_hz"]},
     )
+
+
+def affinity_product(
+    traces: Any,
+    kind: str = "comotion",
+    *,
+    animal: str | None = None,
+    window: Any = None,
+    smooth: Any = "0 s",
+    scale: str = "max",
+) -> ProductTensor:
+    """Return affinities of one animal as products, which never form the tensor.
+
+    Parameters
+    ----------
+    traces : xarray.DataArray or Recording
+        Whatever `as_traces` takes without further words.
+    kind : str
+        Any kind but ``slope_min`` and ``sliding``, which are no products.
+    animal : str, optional
+        Which animal; may be left out if there is one.
+    window, smooth, scale
+        As for `affinity`.
+
+    Returns
+    -------
+    ProductTensor
+        ``X[i, j, t] = sum_k parts[k, i, t] parts[k, j, t]`` with one or two parts, of the neurons that this
+        animal has; the diagonal is the affinity of a neuron with itself.
+
+    Raises
+    ------
+    SpecError
+        If they are no traces, it is not said which animal, or a window does not fit.
+    UnknownNameError
+        If there is no such kind, animal or scale.
+
+    Examples
+    --------
+    >>> from arcuate.connectome import SharedEvents
+    >>> affinity_product(SharedEvents(n_animals=1).draw(1).traces).parts.shape
+    (2, 40, 960)
+    """
+    where = "affinity_product"
+    if kind in AFFINITIES and kind not in PRODUCTS:
+        bound = f"is no sum of products; one of {', '.join(PRODUCTS)} is"
+        raise SpecError.of(where=where, name="kind", value=kind, bound=bound, fix="or use affinity")
+    check_choice(kind, PRODUCTS, where=where, name="kind")
+    checked = _checked(traces, where)
+    names = [str(name) for name in checked.animal.values]
+    if animal is None:
+        if len(names) > 1:
+            bound = f"must be said: there are {len(names)} animals"
+            raise SpecError.of(where=where, name="animal", bound=bound, fix=f"use animal={names[0]!r}")
+        animal = names[0]
+    check_choice(animal, names, where=where, name="animal")
+    alone = checked.isel(animal=[names.index(animal)]).dropna("neuron")
+    if alone.sizes["neuron"] < 2:
+        bound = f"must be of at least two neurons in {animal!r}"
+        raise SpecError.of(where=where, name="traces", value=dict(alone.sizes), bound=bound)
+    rows = _rows(alone, kind, _frames(window, kind, alone, where), smooth, scale, where)
+    labels = [str(name) for name in alone.neuron.values]
+    return ProductTensor(np.ascontiguousarray(rows[..., 0]), labels=labels, times=alone.time.values)
 
 
 def _checked(traces: Any, where: str) -> xr.DataArray:

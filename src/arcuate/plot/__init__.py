@@ -15,6 +15,7 @@ from arcuate.plot.learning import ablations, angle, timing_error, trials_to_crit
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
 from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gates
+from arcuate.plot.order import model_order
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
@@ -55,6 +56,7 @@ __all__ = [
     "halting_curve",
     "maze",
     "memory_occupancy",
+    "model_order",
     "modulators",
     "neuron_traces",
     "omission",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from arcuate.connectome import AFFINITIES, SharedEvents, affinity
+from arcuate.connectome import AFFINITIES, SharedEvents, affinity, affinity_product
 from arcuate.errors import MemoryLimitError, SpecError, UnitsError, UnknownNameError
 
 RATE = 4.0
@@ -93,6 +93,31 @@ def test_units_of_traces_and_order_of_neurons_do_not_matter(kind: str) -> None:
         place[frozenset(pair)] for pair in zip(pairs["first"].values, pairs["second"].values, strict=True)
     ]
     np.testing.assert_allclose(turned.values[rows, :, 0], found, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in AFFINITIES if kind not in ("slope_min", "sliding")])
+def test_products_are_the_affinities(kind: str) -> None:
+    traces = drawn(n=8, animals=4, missing=0.3)
+    pairs = affinity(traces, kind)
+    for animal in pairs.animal.values:
+        product = affinity_product(traces, kind, animal=str(animal))
+        names = traces.sel(animal=animal).dropna("neuron").neuron.values.tolist()
+        assert list(product.labels or ()) == names
+        dense = product.to_dense()
+        whole = pairs.sel(animal=animal).dropna("pair")
+        assert len(whole) == len(names) * (len(names) - 1) // 2
+        first, second = ([names.index(name) for name in whole[side].values] for side in ("first", "second"))
+        np.testing.assert_allclose(dense[first, second], whole.values, rtol=0, atol=1e-12)
+
+
+def test_products_of_what_is_none_are_refused() -> None:
+    traces = drawn()
+    with pytest.raises(SpecError, match="is no sum of products"):
+        affinity_product(traces, "slope_min")
+    with pytest.raises(SpecError, match="there are 2 animals"):
+        affinity_product(traces)
+    with pytest.raises(UnknownNameError, match="animal 1"):
+        affinity_product(traces, animal="animal 11")
 
 
 def test_slopes_that_oppose_have_no_affinity() -> None:
