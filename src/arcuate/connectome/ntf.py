@@ -11,9 +11,9 @@ import xarray as xr
 
 from arcuate._estimator import Parameters
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.connectome import _ntf_files as files
-from arcuate.connectome._ntf_input import Tensor, as_init, as_tensor, check_rank
-from arcuate.connectome._ntf_solver import Fit, Rule
+from arcuate.connectome._ntf import files
+from arcuate.connectome._ntf.input import Tensor, as_init, as_tensor, check_rank
+from arcuate.connectome._ntf.solver import Fit, Rule
 from arcuate.errors import FitError, SpecError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
 
@@ -24,7 +24,8 @@ class NTF(Parameters):
     """Non-negative canonical polyadic factorization, X ~ sum_r w_r a_r b_r c_r, of a tensor of any order.
 
     Hierarchical alternating least squares with extrapolation and restarts from many random starts; the best
-    is kept. The error of what is kept never rises from one iteration to the next.
+    is kept. The error of what is kept never rises from one iteration to the next. Large tensors are seen
+    through a basis of their longest side at first, and every start ends with exact iterations.
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ class NTF(Parameters):
     tol : float
         A start ends when ten iterations have lowered its error by less than this share of it.
     extrapolate : bool
-        Step beyond each update along the last one; off for the plain updates.
+        Step beyond each update along the last one, and compress large tensors at first; off for the plain
+        updates.
     sparsity : float
         Weight of the sum of all factors' entries beside half the squared residual; drives small ones to 0.
     dtype : {"float32", "float64"}
@@ -58,7 +60,7 @@ class NTF(Parameters):
     error_ : float
         Norm of the residual over the norm of the data, of the observed entries where there is a mask.
     errors_ : ndarray, (iteration,)
-        The error of the best start by iteration; with sparsity, its penalty included.
+        The error of the best start by exact iteration; with sparsity, its penalty included.
     starts_ : xarray.Dataset
         ``error``, ``n_iter`` and ``converged`` of every ``start``.
     start_factors_ : list of list of ndarray
@@ -149,6 +151,8 @@ class NTF(Parameters):
         check_progress(self.progress, where="NTF", unit="starts")
         tensor = as_tensor(X, mask, where="NTF.fit", dtype=dtype)
         rank = check_rank(self.rank, tensor.shape)
+        if rule.extrapolate and init is None:
+            tensor = tensor.quickened(rank, seed)
         starts: list[Any]
         if init is not None:
             starts = [as_init(init, rank, tensor.shape)]
@@ -352,7 +356,7 @@ class NTF(Parameters):
         self.starts_ = xr.Dataset(
             {
                 "error": ("start", ends),
-                "n_iter": ("start", [len(fit.errors) for fit in fits]),
+                "n_iter": ("start", [fit.n_iter for fit in fits]),
                 "converged": ("start", [fit.converged for fit in fits]),
             }
         )

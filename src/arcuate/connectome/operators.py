@@ -10,7 +10,7 @@ import numpy as np
 
 from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
-from arcuate.connectome import _ntf_kernels as kernels
+from arcuate.connectome._ntf import _kernels as kernels
 from arcuate.errors import SpecError, check_array
 
 __all__ = ["PackedTensor", "ProductTensor"]
@@ -72,7 +72,7 @@ class PackedTensor:
         Parameters
         ----------
         dense : ndarray, (n, n, T)
-            ``dense[i, j]`` equal to ``dense[j, i]``, finite and >= 0.
+            ``dense[i, j]`` equal to ``dense[j, i]`` but for rounding, finite and >= 0.
         dtype : {"float64", "float32"}
             Of the packed values.
         diagonal : bool

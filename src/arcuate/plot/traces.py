@@ -284,7 +284,7 @@ def _labels(communities: Any, component: int, n_components: int, where: str) -> 
 
 def _matrix(panel: Axes, one: Any, labels: np.ndarray | None, where: str) -> None:
     """Draw the affinities of a component as a matrix of neurons, sorted by community."""
-    from arcuate.connectome._ntf_files import graph
+    from arcuate.connectome._ntf.files import graph
 
     if one.attrs.get("dims", "").split(",").count("neuron") == 1:
         _bars(panel, one["factor_neuron"], one.coords.get("neuron"), last=False)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from arcuate.connectome import NTF, PackedTensor, ProductTensor, factor_match_score
-from arcuate.connectome._ntf_dense import Dense
-from arcuate.connectome._ntf_solver import Rule, solve
-from arcuate.connectome._ntf_symmetric import WIDE, Packed, Product
+from arcuate.connectome._ntf.dense import Dense
+from arcuate.connectome._ntf.solver import Rule, solve
+from arcuate.connectome._ntf.symmetric import WIDE, Packed, Product
 
 
 def parts(n: int, n_times: int, seed: int = 0) -> np.ndarray:

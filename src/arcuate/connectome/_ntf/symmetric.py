@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from arcuate._jit import compiled
-from arcuate.connectome import _ntf_kernels as kernels
+from arcuate._native import Call
+from arcuate.connectome._ntf import _kernels as kernels
 
 __all__ = ["Packed", "Product"]
 
 WIDE = 128
 """Times below which pairs, not times, lie side by side in memory."""
+
+
+def _call(function: Callable[..., None]) -> Call:
+    return Call(compiled(function, reassociate=True))
 
 
 class Packed:
@@ -37,6 +42,12 @@ class _PackedWork:
         self._from_neurons: tuple[np.ndarray, np.ndarray] | None = None
         n, _, n_times = operator.shape
         self._pairs = np.empty((rank, n * (n + 1) // 2), operator.dtype)
+        along, across = (kernels.sum_rows, kernels.dot_rows)[:: -1 if operator.across else 1]
+        self._to_times, self._to_pairs = _call(along), _call(across)
+        self._multiply_pairs, self._multiply_packed = (
+            _call(kernels.multiply_pairs),
+            _call(kernels.multiply_packed),
+        )
         self._times = np.empty((rank, n_times), operator.dtype)
         self._diagonal = None if operator.diagonal else _Diagonal()
 
@@ -47,22 +58,19 @@ class _PackedWork:
 
     def mttkrp(self, mode: int, factors: Sequence[np.ndarray]) -> np.ndarray:
         """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""
-        x, across = self.operator.matrix, self.operator.across
-        a, b, c = factors
+        x, (a, b, c) = self.operator.matrix, factors
         if mode == 2:
             if self._from_neurons is None or self._from_neurons[0] is not a or self._from_neurons[1] is not b:
-                compiled(kernels.multiply_pairs, reassociate=True)(a, b, self._pairs)
-                kernel = kernels.dot_rows if across else kernels.sum_rows
-                compiled(kernel, reassociate=True)(x, self._pairs, self._times, 0, len(x))
+                self._multiply_pairs(a, b, self._pairs)
+                self._to_times(x, self._pairs, self._times, 0, len(x))
                 self._from_times, self._from_neurons = None, (a, b)
             target = self._times
         else:
             if self._from_times is not c:
-                kernel = kernels.sum_rows if across else kernels.dot_rows
-                compiled(kernel, reassociate=True)(x, c, self._pairs, 0, len(x))
+                self._to_pairs(x, c, self._pairs, 0, len(x))
                 self._from_times, self._from_neurons = c, None
             target = np.empty_like(factors[mode])
-            compiled(kernels.multiply_packed, reassociate=True)(self._pairs, factors[1 - mode], target)
+            self._multiply_packed(self._pairs, factors[1 - mode], target)
         return target if self._diagonal is None else target + self._diagonal.product(mode, factors)
 
     def impute(self, factors: Sequence[np.ndarray]) -> float:
@@ -93,6 +101,7 @@ class Product:
 class _ProductWork:
     def __init__(self, operator: Product, rank: int) -> None:
         self.operator = operator
+        self._dot, self._add = _call(kernels.dot_rows), _call(kernels.sum_rows)
         self._sums: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._diagonal = None if operator.diagonal else _Diagonal()
 
@@ -111,7 +120,7 @@ class _ProductWork:
             sums = self._sum(1 - mode, factors[1 - mode])
             weights = (sums.reshape(len(sums), -1, n_times) * factors[2][:, None]).reshape(sums.shape)
             target = np.empty((len(sums), n), self.operator.dtype)
-            compiled(kernels.dot_rows, reassociate=True)(x, weights, target, 0, n)
+            self._dot(x, weights, target, 0, n)
         if self._diagonal is None:
             return target
         return target + self._diagonal.product(mode, factors) - self._own(mode, factors)
@@ -120,7 +129,7 @@ class _ProductWork:
         """Parts summed over the neurons by a factor's weights, (rank, K T); kept while the factor is."""
         if mode not in self._sums or self._sums[mode][0] is not factor:
             out = np.empty((len(factor), self.operator.matrix.shape[1]), self.operator.dtype)
-            compiled(kernels.sum_rows, reassociate=True)(self.operator.matrix, factor, out, 0, len(factor[0]))
+            self._add(self.operator.matrix, factor, out, 0, len(factor[0]))
             self._sums[mode] = factor, out
         return self._sums[mode][1]
 

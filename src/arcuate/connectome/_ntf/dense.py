@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Self
 
 import numpy as np
 
 from arcuate._jit import compiled
-from arcuate.connectome import _ntf_kernels as kernels
+from arcuate.connectome._ntf import _kernels as kernels
 from arcuate.connectome.operators import as_float
 
 __all__ = ["Dense", "khatri_rao"]
@@ -24,8 +25,7 @@ class Dense:
 
     def __init__(self, array: np.ndarray, dtype: np.dtype, seen: np.ndarray | None = None) -> None:
         self.shape, self.dtype = array.shape, dtype
-        sizes = [(prod(array.shape[:k]) + prod(array.shape[k:]), k) for k in range(1, array.ndim)]
-        self.split = min(sizes)[1]
+        self.split = _split(array.shape)
         rows = prod(array.shape[: self.split])
         if seen is not None:
             self.hidden = np.flatnonzero(~seen)
@@ -36,9 +36,22 @@ class Dense:
         self.matrix = whole.reshape(rows, -1)
         self.refused, self.most, self.norm2 = int(facts[0]), float(facts[1]), float(facts[2])
 
+    @classmethod
+    def of(cls, array: np.ndarray) -> Self:
+        """Take an array of any sign, as it is."""
+        operator = cls.__new__(cls)
+        operator.shape, operator.dtype, operator.split = array.shape, array.dtype, _split(array.shape)
+        operator.matrix = array.reshape(prod(array.shape[: operator.split]), -1)
+        return operator
+
     def work(self, rank: int) -> _Work:
         """Work arrays of one start."""
         return _Work(self, rank)
+
+
+def _split(shape: tuple[int, ...]) -> int:
+    """Where to cut the modes in two so that both products are small."""
+    return min((prod(shape[:k]) + prod(shape[k:]), k) for k in range(1, len(shape)))[1]
 
 
 class _Work:

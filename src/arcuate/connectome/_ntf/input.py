@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Self
 
@@ -12,10 +12,11 @@ import xarray as xr
 
 from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
-from arcuate.connectome import _ntf_kernels as kernels
-from arcuate.connectome._ntf_dense import Dense
-from arcuate.connectome._ntf_solver import Fit, Operator, Rule, solve, tie
-from arcuate.connectome._ntf_symmetric import Packed, Product
+from arcuate.connectome._ntf import _kernels as kernels
+from arcuate.connectome._ntf.compressed import compress
+from arcuate.connectome._ntf.dense import Dense
+from arcuate.connectome._ntf.solver import Fit, Operator, Rule, finish, solve, tie
+from arcuate.connectome._ntf.symmetric import Packed, Product
 from arcuate.connectome.operators import PackedTensor, ProductTensor, as_float
 from arcuate.errors import SpecError, check_int
 
@@ -32,6 +33,7 @@ class Tensor:
     shape: tuple[int, ...]
     dims: tuple[str, ...]
     operator: Operator | None = None
+    quick: Operator | None = None
     coords: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -42,8 +44,16 @@ class Tensor:
     def solve(self, start: Sequence[np.ndarray], rule: Rule) -> Fit:
         """Run one start; a symmetric tensor's two factors of neurons end as one."""
         assert self.operator is not None
-        fit = solve(self.operator, start, rule)
+        if self.quick is None:
+            fit = solve(self.operator, start, rule)
+        else:
+            fit = finish(self.quick, self.operator, start, rule)
         return tie(self.operator, fit, rule) if self.tied and not rule.fixed else fit
+
+    def quickened(self, rank: int, seed: int) -> Self:
+        """The same with a compressed form beside it, where that is worth while."""
+        assert self.operator is not None
+        return replace(self, quick=compress(self.operator, rank, seed))
 
     @classmethod
     def named(cls, shape: tuple[int, ...]) -> Self:
@@ -88,7 +98,7 @@ def as_tensor(data: Any, mask: Any, *, where: str, dtype: np.dtype) -> Tensor:
 def _mirrored(array: np.ndarray) -> bool:
     """Whether it looks like (n, n, T) with equal halves; a first time tells most others apart."""
     first = array[:, :, 0]
-    return len(array) > 1 and first.shape[0] == first.shape[1] and np.array_equal(first, first.T)
+    return len(array) > 1 and first.shape[0] == first.shape[1] and np.allclose(first, first.T, equal_nan=True)
 
 
 def _symmetric(data: PackedTensor | ProductTensor, mask: Any, *, where: str, dtype: np.dtype) -> Tensor:

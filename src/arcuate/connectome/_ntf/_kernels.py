@@ -9,7 +9,6 @@ import numpy as np
 
 __all__ = [
     "dot_rows",
-    "hals",
     "impute",
     "multiply_packed",
     "multiply_pairs",
@@ -17,6 +16,7 @@ __all__ = [
     "sum_rows",
     "survey",
     "take",
+    "update",
 ]
 
 TILE = 1024
@@ -24,6 +24,9 @@ TILE = 1024
 
 LANES = 256
 """Rows of a factor updated at a time."""
+
+ROUNDING = 1e-6
+"""Share by which an entry may differ from its mirror image."""
 
 
 def dot_rows(x: np.ndarray, factor: np.ndarray, out: np.ndarray, low: int, high: int) -> None:
@@ -122,22 +125,41 @@ def sum_rows(x: np.ndarray, factor: np.ndarray, out: np.ndarray, low: int, high:
             p += 1
 
 
-def hals(
-    factor: np.ndarray,
+def update(
     target: np.ndarray,
-    gram: np.ndarray,
-    penalty: float,
+    start: np.ndarray,
+    previous: np.ndarray,
+    grams: np.ndarray,
+    mode: int,
+    rule: np.ndarray,
     sweeps: int,
-    least: float,
+    new: np.ndarray,
+    ahead: np.ndarray,
+    gram: np.ndarray,
     scratch: np.ndarray,
+    facts: np.ndarray,
 ) -> None:
-    """Sweeps of coordinate descent over the components of one factor, which is changed.
+    """One factor: sweeps of coordinate descent over its components, then a step beyond.
 
-    ``factor`` and ``target`` are (rank, n), ``gram`` (rank, rank). Ends before ``sweeps`` when the squared
-    step falls below ``least`` of the first one's.
+    Factors are (rank, n). ``new`` becomes what the sweeps make of ``start``, ``ahead`` what lies beyond it by
+    ``rule[0]`` of its distance from ``previous``, and ``grams[mode]`` the products of the rows of ``ahead``.
+    ``rule[1]`` is the penalty; sweeps end when the squared step falls below ``rule[2]`` of the first one's.
+    ``facts``: inner product of ``new`` with the target, and squared norm of the model with it.
+    ``gram`` (rank, rank) and ``scratch`` (LANES,) are work arrays.
     """
-    rank, n = factor.shape
-    zero, one = factor.dtype.type(0), factor.dtype.type(1)
+    rank, n = start.shape
+    zero, one = start.dtype.type(0), start.dtype.type(1)
+    beta, penalty, least = rule[0], rule[1], rule[2]
+    for r in range(rank):
+        for s in range(rank):
+            gram[r, s] = one
+            for m in range(len(grams)):
+                if m != mode:
+                    gram[r, s] *= grams[m, r, s]
+    for r in range(rank):
+        source, copy = start[r], new[r]
+        for i in range(n):
+            copy[i] = source[i]
     first = 0.0
     for sweep in range(sweeps):
         total = 0.0
@@ -147,12 +169,12 @@ def hals(
                 if not gram[r, r] > zero:
                     continue
                 inverse = one / gram[r, r]
-                own, wanted = factor[r, low : low + width], target[r, low : low + width]
+                own, wanted = new[r, low : low + width], target[r, low : low + width]
                 for i in range(width):
                     scratch[i] = wanted[i] - penalty
                 for s in range(rank):
                     if s != r:
-                        c, other = gram[r, s], factor[s, low : low + width]
+                        c, other = gram[r, s], new[s, low : low + width]
                         for i in range(width):
                             scratch[i] -= c * other[i]
                 step = zero
@@ -165,7 +187,26 @@ def hals(
         if sweep == 0:
             first = total
         if total < least * first:
-            return
+            break
+    inner, square = 0.0, 0.0
+    for r in range(rank):
+        one_row, wanted, past, beyond = new[r], target[r], previous[r], ahead[r]
+        for i in range(n):
+            inner += float(one_row[i]) * float(wanted[i])
+            beyond[i] = max(one_row[i] + beta * (one_row[i] - past[i]), zero)
+        for s in range(r + 1):
+            other = new[s]
+            total = 0.0
+            for i in range(n):
+                total += float(one_row[i]) * float(other[i])
+            square += total * float(gram[r, s]) * (1.0 if r == s else 2.0)
+            other = ahead[s]
+            step = zero
+            for i in range(n):
+                step += beyond[i] * other[i]
+            grams[mode, r, s] = step
+            grams[mode, s, r] = step
+    facts[0], facts[1] = inner, square
 
 
 def take(x: np.ndarray, out: np.ndarray, facts: np.ndarray) -> None:
@@ -205,7 +246,7 @@ def pack(x: np.ndarray, out: np.ndarray, facts: np.ndarray) -> None:
                 value = float(own[t])
                 if not (value >= 0.0 and value < 1e38):
                     bad += 1
-                if own[t] != mirror[t]:
+                if abs(value - float(mirror[t])) > ROUNDING * value:
                     uneven += 1
                 most = max(most, value)
                 square += value * value

@@ -1,0 +1,3 @@
+"""The inside of the factorization: operators, their kernels, and the solver over them."""
+
+from __future__ import annotations
