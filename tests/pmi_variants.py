@@ -59,6 +59,19 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 BATCH = 3
 
+LAYERED = (
+    "as published",
+    "odd width, three heads",
+    "soft competition",
+    "not corrected",
+    "long-term memory alone",
+    "own weights",
+    "convolutions, two tokens for a slot",
+)
+"""Cases of which the file has what the memory of every layer did to the first trial."""
+
+SEEN = ("candidate", "working_memory", "long_term_memory", "understanding")
+
 
 def arguments(name: str) -> dict[str, Any]:
     """Arguments of the official class."""
@@ -164,6 +177,30 @@ def build(found: dict[str, Any], name: str) -> Any:
     return theirs
 
 
+def watch(theirs: Any) -> list[dict[str, Any]]:
+    """Note what each pass of an official memory gives for the first trial, in the order of the passes."""
+    noted: list[dict[str, Any]] = []
+
+    def before(memory: Any) -> Any:
+        inner = memory.attend_over_memory
+
+        def attend(*given: Any) -> Any:
+            candidate = inner(*given)
+            noted.append({"candidate": candidate[0]})
+            return candidate
+
+        return attend
+
+    def after(_: Any, __: Any, found: Any) -> None:
+        names = ("working_memory", "long_term_memory", "understanding")
+        noted[-1] |= {key: value[0] for key, value in zip(names, found[2:], strict=True)}
+
+    for memory in (m for m in theirs.modules() if type(m).__name__ == "SW_LTM"):
+        memory.attend_over_memory = before(memory)
+        memory.register_forward_hook(after)
+    return noted
+
+
 def main(path: str) -> None:
     """Run the official code, say how far ours is, and write the file."""
     import torch
@@ -178,8 +215,13 @@ def main(path: str) -> None:
     for number, name in enumerate(CASES):
         x = tuple(torch.as_tensor(part) for part in inputs(name))
         theirs = build(found, name)
+        noted = watch(theirs)
         with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
             answers = theirs.eval()(*x)
+        if name in LAYERED:
+            arrays |= {
+                f"{number}/{layer}/{key}": one[key].numpy() for layer, one in enumerate(noted) for key in SEEN
+            }
         arrays[f"{number}/out"] = answers.numpy()
         theirs = build(found, name).train(CASES[name][0] == "cnn")  # dropout cannot be the same
         with contextlib.redirect_stdout(io.StringIO()):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ctm_variants import summary
-from pmi_variants import CASES, FILE, arguments, inputs, starts, targets, weight
+from pmi_variants import CASES, FILE, LAYERED, SEEN, arguments, inputs, starts, targets, weight
 
 torch = pytest.importorskip("torch")
 
@@ -73,6 +73,29 @@ def test_answers(name: str, precision: torch.dtype, monkeypatch: pytest.MonkeyPa
     with torch.no_grad():
         answers = torch.log_softmax(model(x), dim=1)
     np.testing.assert_allclose(answers, expected, rtol=0, atol=ATOL[precision])
+
+
+@pytest.mark.parametrize("name", LAYERED)
+def test_what_the_memory_of_every_layer_did(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = ours(name, torch.float64, monkeypatch)
+    with torch.no_grad():
+        if CASES[name][0] == "cnn":
+            steps: list[Any] = []
+            model.relational_memory.register_forward_hook(lambda *given: steps.append(given[2]))
+            model(x)
+        else:
+            steps = list(model.encode(x).steps)
+    stem = f"{list(CASES).index(name)}/"
+    with np.load(FILE, allow_pickle=False) as file:
+        expected = {key.removeprefix(stem): file[key] for key in file.files if key.startswith(stem)}
+    assert sum(key.endswith("candidate") for key in expected) == len(steps)
+    for layer, step in enumerate(steps):
+        for key in SEEN:
+            found = getattr(step if key in ("candidate", "understanding") else step.state, key)
+            message = f"{layer} {key}"
+            np.testing.assert_allclose(
+                found[0], expected[f"{layer}/{key}"], rtol=0, atol=1e-9, err_msg=message
+            )
 
 
 @pytest.mark.parametrize("name", CASES)

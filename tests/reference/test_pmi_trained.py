@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from arcuate.ctm.dynamics import linear  # noqa: E402
 from arcuate.memory import PMIConfig, memorize, retrieve  # noqa: E402
 from arcuate.models import load_training  # noqa: E402
 from arcuate.nn import EpisodeMemory, shipped  # noqa: E402
@@ -50,6 +51,31 @@ def test_what_was_trained_in_torch_answers_without() -> None:
         z = torch.from_numpy(asked + retrieve(asked, state, plain.parameters, config=plain.config))
         z = z + model.fc2(torch.relu(model.fc1(model.norm(z))))
         torch.testing.assert_close(model.head(model.final_norm(z)), model(x), atol=1e-10, rtol=0)
+
+
+def test_why_64_pairs_fit() -> None:
+    """Keys of 48 pairs span nearly all of 48 dimensions, and a question meets its own alone."""
+    model = shipped("pmi_associates").double()
+    plain = model.memory.to_numpy()
+    x = torch.tensor(PairedAssociates(n_chunks=12).draw(100, seed=7).frames()[0])
+    with torch.no_grad():
+        tokens = (model.keys(x[..., 0]) + model.values(x[..., 1])).numpy()
+    seen = linear(tokens, *(plain.parameters[f"input_projector.{part}"] for part in ("weight", "bias")))
+
+    def address(rows: np.ndarray, name: str) -> np.ndarray:
+        cells = np.exp(rows @ plain.parameters[f"ltm_{name}.weight"][0].T)
+        return cells / np.linalg.norm(cells, axis=-1, keepdims=True)
+
+    keys = address(seen[:, :-1].reshape(100, 48, -1), "key")
+    overlap = address(seen[:, -1], "query") @ keys.swapaxes(1, 2)
+    own = (x[:, -1, :, None, 0] == x[:, :-1, :, 0].reshape(100, 1, 48)).numpy()
+    other = (overlap[~own] ** 2).mean()
+    spread = np.linalg.eigvalsh(keys.swapaxes(1, 2) @ keys)
+    dimensions = spread.sum(axis=1) ** 2 / (spread**2).sum(axis=1)
+    assert dimensions.mean() == pytest.approx(47, abs=0.5)
+    assert overlap[own].mean() == pytest.approx(0.985, abs=0.005)
+    assert np.sqrt(other) == pytest.approx(0.018, abs=0.003)
+    assert 47 * other / (overlap[own] ** 2).mean() < 0.025
 
 
 def test_a_pair_that_was_not_shown_is_not_known() -> None:
