@@ -33,6 +33,7 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "description_length": lambda graph: connectome.description_length(graph, [0] * len(graph)),
     "shortest_description": connectome.shortest_description,
+    "BlockModel": lambda graph: connectome.BlockModel().fit(graph),
 }
 
 
@@ -78,6 +79,22 @@ def test_graphs(name: str, graph: Any, words: str) -> None:
         (lambda: connectome.description_length(np.ones((200, 200)) - np.eye(200), [0] * 200), "19900 edges"),
         (lambda: connectome.shortest_description(GRAPH, n_starts=0), "n_starts = 0"),
         (lambda: connectome.shortest_description(GRAPH, seed=-1), "seed"),
+        (lambda: connectome.BlockModel(weights="gaussian").fit(GRAPH), "weights"),
+        (lambda: connectome.BlockModel(edges="all").fit(GRAPH), "edges"),
+        (lambda: connectome.BlockModel(prior="plantet").fit(GRAPH), "'planted'"),
+        (lambda: connectome.BlockModel(shape=0.0).fit(GRAPH), "shape = 0"),
+        (lambda: connectome.BlockModel(n_starts=0).fit(GRAPH), "n_starts = 0"),
+        (lambda: connectome.BlockModel(n_rounds=-1).fit(GRAPH), "n_rounds = -1"),
+        (lambda: connectome.BlockModel(max_blocks=5).fit(GRAPH), "max_blocks = 5"),
+        (lambda: connectome.BlockModel(n_jobs=0).fit(GRAPH), "n_jobs = 0"),
+        (lambda: connectome.BlockModel(weights="poisson").fit(GRAPH / 2), "integers"),
+        (lambda: connectome.exponential_blocks(4, 5), "n_blocks = 5"),
+        (lambda: connectome.lfr_graph(mixing=1.0), "mixing = 1"),
+        (lambda: connectome.lfr_graph(mean_degree=80.0), "mean_degree = 80"),
+        (
+            lambda: connectome.lfr_graph(20, mean_degree=4.0, max_degree=10.0, sizes=(15, 18)),
+            "cannot hold 20",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

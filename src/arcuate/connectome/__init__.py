@@ -6,6 +6,7 @@ Everything here is arrays and needs no torch.
 from __future__ import annotations
 
 from arcuate.connectome.affinity import AFFINITIES, affinity, affinity_product
+from arcuate.connectome.blocks import BlockModel
 from arcuate.connectome.calcium import (
     deconvolve,
     delta_f_over_f,
@@ -34,6 +35,7 @@ from arcuate.connectome.ntf import NTF
 from arcuate.connectome.operators import PackedTensor, ProductTensor
 from arcuate.connectome.order import core_consistency, model_order
 from arcuate.connectome.partitions import Consensus, align, ami, ari, consensus, nmi
+from arcuate.connectome.planted import PlantedGraph, exponential_blocks, lfr_graph
 from arcuate.connectome.simulated import SharedEvents, SimulatedTraces
 from arcuate.connectome.surrogates import (
     circular_shift,
@@ -51,9 +53,11 @@ __all__ = [
     "AFFINITIES",
     "HMMGLM",
     "NTF",
+    "BlockModel",
     "Consensus",
     "Description",
     "PackedTensor",
+    "PlantedGraph",
     "ProductTensor",
     "SharedEvents",
     "SimulatedTraces",
@@ -76,6 +80,7 @@ __all__ = [
     "dither_spikes",
     "example_worms",
     "exponential_basis",
+    "exponential_blocks",
     "factor_match_score",
     "firing_rates",
     "fluorescence",
@@ -83,6 +88,7 @@ __all__ = [
     "gaussian_log_density",
     "gumbel_softmax_log_density",
     "iaaft",
+    "lfr_graph",
     "log_emission",
     "match_states",
     "model_order",
