@@ -159,8 +159,8 @@ class GaussianBelief:
 class GaussianPrior:
     """Weights of all states around one mean per pair, or around zero.
 
-    The step solves, for each neuron, the weighted least squares of Fisher scoring; a bias that the states
-    share couples them in one row and column alone, which is eliminated first.
+    The step solves, for each neuron, the weighted least squares of Fisher scoring. What the states share, the
+    means and mostly the bias, makes the system an arrow: the blocks of the states are eliminated first.
     """
 
     std: float
@@ -173,30 +173,46 @@ class GaussianPrior:
 
     def _centered(self, coupling: np.ndarray) -> GaussianBelief:
         weights = coupling[..., :-1]
-        mean = weights.mean(0) if self.learn_mean else np.zeros(weights.shape[1:])
+        mean = np.zeros(weights.shape[1:])
+        if self.learn_mean:
+            mean = weights.sum(0) / (len(weights) + self.std**2 / WEAK**2)
         return GaussianBelief(coupling=coupling, mean=mean)
 
     def objective(self, belief: GaussianBelief, information: np.ndarray) -> float:
-        """Log density of weights and biases, up to a constant."""
+        """Log density of weights, their mean and biases, up to a constant."""
         gap = np.sum((belief.coupling[..., :-1] - belief.mean) ** 2) / self.std**2
-        return -0.5 * float(gap + bias_penalty(belief.coupling, self.shared_bias))
+        far = np.sum(belief.mean**2) / WEAK**2 + bias_penalty(belief.coupling, self.shared_bias)
+        return -0.5 * float(gap + far)
 
     def step(self, belief: GaussianBelief, gradient: np.ndarray, information: np.ndarray) -> GaussianBelief:
-        """One step of Fisher scoring, then the mean that is best for its weights."""
-        coupling, precision = belief.coupling, 1 / self.std**2
-        n = coupling.shape[1]
-        block = information[..., :n, :n] + precision * np.eye(n)
-        side, corner = information[..., :n, n], information[..., n, n].copy()
-        pull = gradient[..., :n] - precision * (coupling[..., :n] - belief.mean)
-        solved = np.linalg.solve(block, np.stack([side, pull], axis=-1))
-        corner -= np.sum(side * solved[..., 0], axis=-1)
-        lift = gradient[..., n] - np.sum(side * solved[..., 1], axis=-1)
+        """One step of Fisher scoring, over weights, their mean and biases together."""
+        n_states, n, m = belief.coupling.shape
+        own = n if self.shared_bias else m  # unknowns of one state and neuron
+        precision, weak = 1 / self.std**2, 1 / WEAK**2
+        linear = gradient + np.einsum("snij,snj->sni", information, belief.coupling)
+        block = information[..., :own, :own] + np.diag(np.full(own, precision))
+        block[..., n:, n:] += weak - precision
+        columns, corner, pull = [], [], []  # of the unknowns that states share
+        if self.learn_mean:
+            columns.append(np.broadcast_to(precision * np.eye(own, n), (n_states, n, own, n)))
+            corner.append(np.full((n, n), n_states * precision + weak))
+            pull.append(np.zeros((n, n)))
         if self.shared_bias:
-            corner, lift = corner.sum(0, keepdims=True), lift.sum(0, keepdims=True)
-        move = (lift - coupling[: len(lift), :, n] / WEAK**2) / (corner + 1 / WEAK**2)
-        weights = solved[..., 1] - solved[..., 0] * move[..., None]
-        change = np.concatenate([weights, np.broadcast_to(move, weights.shape[:2])[..., None]], axis=-1)
-        return self._centered(coupling + change)
+            columns.append(-information[..., :n, n:])
+            corner.append(information[..., n:, n].sum(0) + weak)
+            pull.append(linear[..., n:].sum(0))
+        side = np.concatenate([*columns, linear[..., :own, None]], axis=-1)
+        solved = np.linalg.solve(block, side)
+        coupling = np.broadcast_to(belief.coupling[..., n:], belief.coupling.shape).copy()
+        coupling[..., :own] = solved[..., -1]
+        if columns:
+            sent = np.einsum("snok,snol->nkl", side[..., :-1], solved)
+            schur = np.einsum("nk,kl->nkl", np.concatenate(corner, 1), np.eye(sent.shape[1])) - sent[..., :-1]
+            shared = np.linalg.solve(schur, np.concatenate(pull, 1)[..., None] + sent[..., -1:])[..., 0]
+            coupling[..., :own] += np.einsum("snok,nk->sno", solved[..., :-1], shared)
+            if self.shared_bias:
+                coupling[..., n] = shared[:, -1]
+        return self._centered(coupling)
 
     def between(self, old: GaussianBelief, new: GaussianBelief, share: float) -> GaussianBelief:
         """Go only a share of the way."""

@@ -19,8 +19,8 @@ from arcuate.connectome._hmm_kernels import one_hot_sweeps
 
 __all__ = ["OneHotBelief", "OneHotPrior"]
 
-SWEEPS = 5
-"""Rounds over all weights per epoch (chosen)."""
+ROUNDS, SWEEPS = 4, 3
+"""Turns of weights and parameters of the prior per epoch, and rounds over all weights in each (chosen)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +75,26 @@ class OneHotPrior:
         )
 
     def step(self, belief: OneHotBelief, gradient: np.ndarray, information: np.ndarray) -> OneHotBelief:
-        """Coordinate ascent over the weights, then the parameters of the prior."""
-        from scipy.special import digamma
-
+        """Coordinate ascent over the weights and the parameters of the prior, in turns."""
         n = belief.center.shape[1]
         linear = gradient + np.einsum("snij,snj->sni", information, belief.coupling)
         damped = information.copy()
         damped[..., n, n] += 1 / WEAK**2 / (len(damped) if self.shared_bias else 1)
+        for _ in range(ROUNDS):
+            belief = self._round(belief, damped, linear)
+        return belief
+
+    def _round(self, belief: OneHotBelief, information: np.ndarray, linear: np.ndarray) -> OneHotBelief:
+        from scipy.special import digamma
+
+        n = belief.center.shape[1]
         counts = belief.counts
         log_prior = digamma(counts) - digamma(counts.sum(-1, keepdims=True))
         bias, mean = belief.coupling[..., n].copy(), belief.coupling[..., :n].copy()
         center, variance = np.empty_like(mean), np.empty_like(mean)
         category = np.empty((*mean.shape, 3))
         compiled(one_hot_sweeps)(
-            damped, linear, log_prior, belief.deviation, SWEEPS, self.shared_bias,
+            information, linear, log_prior, belief.deviation, SWEEPS, self.shared_bias,
             bias, mean, center, variance, category,
         )  # fmt: skip
         new = replace(

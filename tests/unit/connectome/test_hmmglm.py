@@ -89,25 +89,35 @@ def test_the_gradient_is_that_of_finite_differences(kind: str) -> None:
     assert (np.linalg.eigvalsh(information) > 0).all()
 
 
-def test_the_step_with_a_shared_bias_solves_the_whole_system() -> None:
+@pytest.mark.parametrize("learn_mean", [True, False])
+@pytest.mark.parametrize("shared_bias", [True, False])
+def test_a_step_solves_the_whole_system(learn_mean: bool, shared_bias: bool) -> None:
+    """All unknowns of a neuron at once: weights and biases of the states, and the means."""
     rng = np.random.default_rng(4)
     s, n = 3, 4
     root = rng.normal(size=(s, n, 9, n + 1))
     information = np.einsum("snki,snkj->snij", root, root)
     gradient = rng.normal(size=(s, n, n + 1))
-    prior = GaussianPrior(std=0.5, learn_mean=False, shared_bias=True)
-    step = prior.step(prior.start(np.zeros((s, n, n + 1))), gradient, information).coupling
+    prior = GaussianPrior(std=0.5, learn_mean=learn_mean, shared_bias=shared_bias)
+    found = prior.step(prior.start(np.zeros((s, n, n + 1))), gradient, information)
+    means = s * n + s + np.arange(n)
     for neuron in range(n):
-        whole, pull = np.zeros((s * n + 1, s * n + 1)), np.zeros(s * n + 1)
+        whole, pull = np.zeros((means[-1] + 1,) * 2), np.zeros(means[-1] + 1)
         for k in range(s):
-            place = [*range(k * n, (k + 1) * n), s * n]
+            place = [*range(k * n, (k + 1) * n), s * n + (0 if shared_bias else k)]
             whole[np.ix_(place, place)] += information[k, neuron]
             pull[place] += gradient[k, neuron]
-        whole[np.diag_indices(s * n)] += 4
-        whole[-1, -1] += 0.01
+            gap = np.zeros((n, len(whole)))
+            gap[np.arange(n), place[:n]] = 2.0
+            if learn_mean:
+                gap[np.arange(n), means] = -2.0
+            whole += gap.T @ gap
+        whole[np.diag_indices(len(whole))] += np.r_[np.zeros(s * n), np.full(s + n, 0.01)]
         solved = np.linalg.solve(whole, pull)
-        assert_allclose(step[:, neuron, :n], solved[:-1].reshape(s, n), atol=1e-10)
-        assert_allclose(step[:, neuron, n], solved[-1], atol=1e-10)
+        assert_allclose(found.coupling[:, neuron, :n], solved[: s * n].reshape(s, n), atol=1e-10)
+        assert_allclose(found.mean[neuron], solved[means] if learn_mean else 0, atol=1e-10)
+        biases = solved[[s * n] * s] if shared_bias else solved[s * n : s * n + s]
+        assert_allclose(found.coupling[:, neuron, n], biases, atol=1e-10)
 
 
 @pytest.mark.parametrize(("slope", "own"), [(3.0, 4.0), (-2.0, 1.0), (40.0, 9.0), (-0.1, 0.0)])
@@ -118,7 +128,7 @@ def test_one_weight_has_the_posterior_of_numerical_integration(slope: float, own
     belief = replace(prior.start(np.zeros((1, 1, 2))), deviation=0.7)
     alpha = belief.alpha
     log_p = digamma(belief.counts[0, 0]) - digamma(belief.counts[0, 0].sum())
-    found = prior.step(belief, np.array([[[slope, 0.0]]]), information)
+    found = prior._round(belief, information, np.array([[[slope, 0.0]]]))
 
     def part(low: float, high: float, power: int) -> float:
         def density(w: float) -> float:
