@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -45,7 +46,7 @@ class NTF(Parameters):
     dtype : {"float32", "float64"}
         Precision of the products; errors are always summed in double precision.
     n_jobs : int
-        Threads, over the starts; the result does not depend on it.
+        Threads, over the starts, or where there is one, within it; the result does not depend on it.
     seed : int or None
         Of the random starts.
     progress : bool, callable or None
@@ -168,9 +169,11 @@ class NTF(Parameters):
         fits = []
         with (
             progress_bar(self.progress, len(starts), title="NTF", unit="start") as advance,
-            ThreadPoolExecutor(min(n_jobs, len(starts))) as pool,
+            ThreadPoolExecutor(n_jobs) as pool,
         ):
-            for fit in pool.map(run, starts) if n_jobs > 1 else map(run, starts):
+            if n_jobs > 1 and len(starts) == 1:
+                rule = replace(rule, pool=pool)
+            for fit in pool.map(run, starts) if n_jobs > 1 and len(starts) > 1 else map(run, starts):
                 fits.append(fit)
                 if advance:
                     advance(1)

@@ -76,6 +76,14 @@ def test_planted_neurons_are_found() -> None:
     assert np.allclose(new, 2 * fit.factors_[2][:7] * fit.weights_, rtol=0.02, atol=0.02 * new.max())
 
 
+def test_threads_within_a_start_give_the_same_bits() -> None:
+    product = parts(90, 300, seed=5)
+    for form in (ProductTensor(product).to_dense(), ProductTensor(np.tile(product, (1, 3, 8)))):
+        one, two = (NTF(3, n_starts=1, seed=1, max_iter=5, n_jobs=n).fit(form) for n in (1, 2))
+        assert all(np.array_equal(f, g) for f, g in zip(one.factors_, two.factors_, strict=True))
+        assert one.error_ == two.error_
+
+
 def test_graph_and_labels() -> None:
     names, times = ("AVA", "AVB", "RIM"), np.arange(50) * 0.25
     fit = NTF(2, n_starts=2, seed=1).fit(ProductTensor(parts(3, 50), labels=names, times=times))

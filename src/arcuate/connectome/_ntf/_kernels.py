@@ -103,7 +103,30 @@ def sum_rows(x: np.ndarray, factor: np.ndarray, out: np.ndarray, low: int, high:
             x2, x3 = x[p + 2, start:stop], x[p + 3, start:stop]
             x4, x5 = x[p + 4, start:stop], x[p + 5, start:stop]
             x6, x7 = x[p + 6, start:stop], x[p + 7, start:stop]
-            for r in range(rank):
+            r = 0
+            while r + 1 < rank:
+                k0, k1, k2, k3 = factor[r, p], factor[r, p + 1], factor[r, p + 2], factor[r, p + 3]
+                k4, k5, k6, k7 = factor[r, p + 4], factor[r, p + 5], factor[r, p + 6], factor[r, p + 7]
+                other = factor[r + 1, p : p + 8]
+                m0, m1, m2, m3, m4, m5, m6, m7 = (
+                    other[0], other[1], other[2], other[3], other[4], other[5], other[6], other[7],
+                )  # fmt: skip
+                y, z = out[r, start:stop], out[r + 1, start:stop]
+                for t in range(stop - start):
+                    y[t] += (
+                        (k0 * x0[t] + k1 * x1[t])
+                        + (k2 * x2[t] + k3 * x3[t])
+                        + (k4 * x4[t] + k5 * x5[t])
+                        + (k6 * x6[t] + k7 * x7[t])
+                    )
+                    z[t] += (
+                        (m0 * x0[t] + m1 * x1[t])
+                        + (m2 * x2[t] + m3 * x3[t])
+                        + (m4 * x4[t] + m5 * x5[t])
+                        + (m6 * x6[t] + m7 * x7[t])
+                    )
+                r += 2
+            if r < rank:
                 k0, k1, k2, k3 = factor[r, p], factor[r, p + 1], factor[r, p + 2], factor[r, p + 3]
                 k4, k5, k6, k7 = factor[r, p + 4], factor[r, p + 5], factor[r, p + 6], factor[r, p + 7]
                 y = out[r, start:stop]

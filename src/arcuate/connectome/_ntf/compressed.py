@@ -7,6 +7,7 @@ basis is lost, so a fit ends with exact iterations.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -28,14 +29,14 @@ class Compressed:
         self.inner, self.basis, self.mode = inner, basis, mode
         self.shape, self.dtype, self.norm2 = whole.shape, whole.dtype, whole.norm2
 
-    def work(self, rank: int) -> _CompressedWork:
+    def work(self, rank: int, pool: Executor | None = None) -> _CompressedWork:
         """Work arrays of one start."""
-        return _CompressedWork(self, rank)
+        return _CompressedWork(self, rank, pool)
 
 
 class _CompressedWork:
-    def __init__(self, operator: Compressed, rank: int) -> None:
-        self._basis, self._mode, self._work = operator.basis, operator.mode, operator.inner.work(rank)
+    def __init__(self, operator: Compressed, rank: int, pool: Executor | None) -> None:
+        self._basis, self._mode, self._work = operator.basis, operator.mode, operator.inner.work(rank, pool)
         self._seen: tuple[np.ndarray, np.ndarray] | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from math import prod
 from typing import Self
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from arcuate._jit import compiled
 from arcuate.connectome._ntf import _kernels as kernels
+from arcuate.connectome._ntf.passes import Passes
 from arcuate.connectome.operators import as_float
 
 __all__ = ["Dense", "khatri_rao"]
@@ -44,9 +46,9 @@ class Dense:
         operator.matrix = array.reshape(prod(array.shape[: operator.split]), -1)
         return operator
 
-    def work(self, rank: int) -> _Work:
+    def work(self, rank: int, pool: Executor | None = None) -> _Work:
         """Work arrays of one start."""
-        return _Work(self, rank)
+        return _Work(self, rank, pool)
 
 
 def _split(shape: tuple[int, ...]) -> int:
@@ -57,7 +59,7 @@ def _split(shape: tuple[int, ...]) -> int:
 class _Work:
     """Products and, where entries are hidden, a tensor of one's own in which they are filled in."""
 
-    def __init__(self, operator: Dense, rank: int) -> None:
+    def __init__(self, operator: Dense, rank: int, pool: Executor | None) -> None:
         self.operator, self._matrix = operator, operator.matrix
         self._from: list[tuple[np.ndarray, ...]] = [(), ()]
         rows, columns = operator.matrix.shape
@@ -69,6 +71,7 @@ class _Work:
             self._matrix = operator.matrix.copy()
             self._matrix.reshape(-1)[operator.hidden] = mean
             self.filled2 = len(operator.hidden) * mean**2
+        self._passes = Passes(self._matrix, rank, pool)
 
     def mttkrp(self, mode: int, factors: Sequence[np.ndarray]) -> np.ndarray:
         """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""
@@ -76,8 +79,7 @@ class _Work:
         own, others = (factors[split:], factors[:split]) if side else (factors[:split], factors[split:])
         product, before = self._products[side], self._from[side]
         if len(before) != len(others) or any(f is not g for f, g in zip(before, others, strict=True)):
-            kernel = compiled(kernels.sum_rows if side else kernels.dot_rows, reassociate=True)
-            kernel(self._matrix, khatri_rao(others), product, 0, len(self._matrix))
+            (self._passes.sum if side else self._passes.dot)(khatri_rao(others), product)
             self._from[side] = tuple(others)
         return _contract(product, own, mode - split * side)
 

@@ -1,22 +1,22 @@
 """Alternating updates of non-negative factors, one start at a time, over any operator.
 
 Inside, a factor lies as (rank, dimension). An operator gives ``shape``, ``norm2`` (squared norm) and
-``work(rank)``, whose ``mttkrp(mode, factors)`` is the tensor times the Khatri-Rao product of the other modes,
-and whose ``impute(factors)`` fills hidden entries (squared norm ``filled2``) and gives their squared change.
+``work(rank, pool)``, whose ``mttkrp(mode, factors)`` is the tensor times the Khatri-Rao product of the other
+modes, and whose ``impute(factors)`` fills hidden entries (squared norm ``filled2``) and gives their squared change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any, Protocol
 
 import numpy as np
 
-from arcuate._jit import compiled
-from arcuate._native import Call
 from arcuate.connectome._ntf import _kernels as kernels
+from arcuate.connectome._ntf.passes import fast
 
 __all__ = ["Fit", "Operator", "Rule", "finish", "solve", "tie"]
 
@@ -45,8 +45,8 @@ class Operator(Protocol):
     def norm2(self) -> float:
         """Squared norm of what was observed."""
 
-    def work(self, rank: int) -> Any:
-        """Work arrays of one start."""
+    def work(self, rank: int, pool: Executor | None = None) -> Any:
+        """Work arrays of one start, whose passes go over the threads of a pool."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class Rule:
     fixed: frozenset[int] = frozenset()
     sweeps: int = SWEEPS
     least: float = LEAST
+    pool: Executor | None = None
 
 
 @dataclass(kw_only=True)
@@ -131,11 +132,15 @@ class _Progress:
 
 def solve(operator: Operator, start: Sequence[np.ndarray], rule: Rule) -> Fit:
     """Update the factors in turn until progress ends; the objective of what is returned never rises."""
-    update, facts = Call(compiled(kernels.update, reassociate=True)), np.empty(2)
+    update, facts = fast(kernels.update), np.empty(2)
     at, fit = _Progress(start, operator.dtype), Fit(factors=[])
     modes = [m for m in range(len(at.ahead)) if m not in rule.fixed]
     last, rank = modes[-1], len(at.ahead[0])
-    work, gram, scratch = operator.work(rank), at.grams[0].copy(), np.empty(kernels.LANES, operator.dtype)
+    work, gram, scratch = (
+        operator.work(rank, rule.pool),
+        at.grams[0].copy(),
+        np.empty(kernels.LANES, operator.dtype),
+    )
     for _ in range(rule.max_iter):
         for mode in modes:
             target, old = work.mttkrp(mode, at.ahead), at.ahead[mode]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 
-from arcuate._jit import compiled
-from arcuate._native import Call
 from arcuate.connectome._ntf import _kernels as kernels
+from arcuate.connectome._ntf.passes import Passes, fast
 
 __all__ = ["Packed", "Product"]
 
 WIDE = 128
 """Times below which pairs, not times, lie side by side in memory."""
-
-
-def _call(function: Callable[..., None]) -> Call:
-    return Call(compiled(function, reassociate=True))
 
 
 class Packed:
@@ -30,24 +26,24 @@ class Packed:
         self.across = n_times < WIDE
         self.matrix = np.ascontiguousarray(values.T) if self.across else values
 
-    def work(self, rank: int) -> _PackedWork:
+    def work(self, rank: int, pool: Executor | None = None) -> _PackedWork:
         """Work arrays of one start."""
-        return _PackedWork(self, rank)
+        return _PackedWork(self, rank, pool)
 
 
 class _PackedWork:
-    def __init__(self, operator: Packed, rank: int) -> None:
+    def __init__(self, operator: Packed, rank: int, pool: Executor | None) -> None:
         self.operator = operator
         self._from_times: np.ndarray | None = None
         self._from_neurons: tuple[np.ndarray, np.ndarray] | None = None
         n, _, n_times = operator.shape
         self._pairs = np.empty((rank, n * (n + 1) // 2), operator.dtype)
-        along, across = (kernels.sum_rows, kernels.dot_rows)[:: -1 if operator.across else 1]
-        self._to_times, self._to_pairs = _call(along), _call(across)
-        self._multiply_pairs, self._multiply_packed = (
-            _call(kernels.multiply_pairs),
-            _call(kernels.multiply_packed),
-        )
+        passes = Passes(operator.matrix, rank, pool)
+        self._to_pairs, self._to_times = passes.dot, passes.sum
+        if operator.across:
+            self._to_pairs, self._to_times = passes.sum, passes.dot
+        self._multiply_pairs = fast(kernels.multiply_pairs)
+        self._multiply_packed = fast(kernels.multiply_packed)
         self._times = np.empty((rank, n_times), operator.dtype)
         self._diagonal = None if operator.diagonal else _Diagonal()
 
@@ -58,16 +54,16 @@ class _PackedWork:
 
     def mttkrp(self, mode: int, factors: Sequence[np.ndarray]) -> np.ndarray:
         """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""
-        x, (a, b, c) = self.operator.matrix, factors
+        a, b, c = factors
         if mode == 2:
             if self._from_neurons is None or self._from_neurons[0] is not a or self._from_neurons[1] is not b:
                 self._multiply_pairs(a, b, self._pairs)
-                self._to_times(x, self._pairs, self._times, 0, len(x))
+                self._to_times(self._pairs, self._times)
                 self._from_times, self._from_neurons = None, (a, b)
             target = self._times
         else:
             if self._from_times is not c:
-                self._to_pairs(x, c, self._pairs, 0, len(x))
+                self._to_pairs(c, self._pairs)
                 self._from_times, self._from_neurons = c, None
             target = np.empty_like(factors[mode])
             self._multiply_packed(self._pairs, factors[1 - mode], target)
@@ -93,15 +89,15 @@ class Product:
         if self.own is not None:
             self.norm2 -= float(np.vdot(self.own.astype(float), self.own))
 
-    def work(self, rank: int) -> _ProductWork:
+    def work(self, rank: int, pool: Executor | None = None) -> _ProductWork:
         """Work arrays of one start."""
-        return _ProductWork(self, rank)
+        return _ProductWork(self, rank, pool)
 
 
 class _ProductWork:
-    def __init__(self, operator: Product, rank: int) -> None:
+    def __init__(self, operator: Product, rank: int, pool: Executor | None) -> None:
         self.operator = operator
-        self._dot, self._add = _call(kernels.dot_rows), _call(kernels.sum_rows)
+        self._passes = Passes(operator.matrix, rank, pool)
         self._sums: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._diagonal = None if operator.diagonal else _Diagonal()
 
@@ -112,7 +108,7 @@ class _ProductWork:
 
     def mttkrp(self, mode: int, factors: Sequence[np.ndarray]) -> np.ndarray:
         """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""
-        x, (n, _, n_times) = self.operator.matrix, self.operator.shape
+        n, _, n_times = self.operator.shape
         if mode == 2:
             both = self._sum(0, factors[0]) * self._sum(1, factors[1])
             target = both.reshape(len(both), -1, n_times).sum(axis=1)
@@ -120,7 +116,7 @@ class _ProductWork:
             sums = self._sum(1 - mode, factors[1 - mode])
             weights = (sums.reshape(len(sums), -1, n_times) * factors[2][:, None]).reshape(sums.shape)
             target = np.empty((len(sums), n), self.operator.dtype)
-            self._dot(x, weights, target, 0, n)
+            self._passes.dot(weights, target)
         if self._diagonal is None:
             return target
         return target + self._diagonal.product(mode, factors) - self._own(mode, factors)
@@ -129,7 +125,7 @@ class _ProductWork:
         """Parts summed over the neurons by a factor's weights, (rank, K T); kept while the factor is."""
         if mode not in self._sums or self._sums[mode][0] is not factor:
             out = np.empty((len(factor), self.operator.matrix.shape[1]), self.operator.dtype)
-            self._add(self.operator.matrix, factor, out, 0, len(factor[0]))
+            self._passes.sum(factor, out)
             self._sums[mode] = factor, out
         return self._sums[mode][1]
 
