@@ -1,6 +1,6 @@
 """How fast the factorization is: `pytest tests/benchmarks/test_connectome_ntf.py -m "" -n 0 -s`.
 
-Ratios to tensorly's solver from the same starts, in one interleaved run, in CPU seconds of one thread. The error
+Ratios to tensorly's solver from the same starts, in one interleaved run, in CPU seconds of one thread. Error
 e* is that of our solver without compression, run until ten iterations gain less than a millionth.
 """
 
@@ -68,7 +68,7 @@ def theirs(x: np.ndarray, start: list[np.ndarray], iterations: int) -> list[floa
 def reach(x: np.ndarray, start: list[np.ndarray], bound: float) -> tuple[float, float, int]:
     """CPU seconds of a cold fit, packing and basis included, to an error; that error; compressed iterations.
 
-    As many compressed iterations as two exact ones need to get there; the search for that number is not timed.
+    As many compressed iterations as two exact ones need to get there; the search for it is not timed.
     """
     for n_quick in (*range(4, 60, 2), 100, 200):
         seconds: list[float] = []
@@ -93,7 +93,7 @@ def test_to_one_in_a_thousand_of_the_best(n: int, n_times: int, most: int) -> No
             errors = theirs(x, start, most)
         count = next((k + 1 for k, e in enumerate(errors) if e <= 1.001 * best), 0)
         seconds = peer[0] / len(errors) * (count or most)
-        ours, error, n_quick = min(reach(x, start, 1.001 * best) for _ in range(3))
+        ours, _, n_quick = min(reach(x, start, 1.001 * best) for _ in range(3))
         whole: list[float] = []
         with cpu(whole):
             tensor = as_tensor(x, None, where="benchmark", dtype=FLOAT).quickened(RANK, 0)
@@ -105,7 +105,7 @@ def test_to_one_in_a_thousand_of_the_best(n: int, n_times: int, most: int) -> No
             whole_ratios.append(seconds / whole[0])
             print(
                 f"\n({n},{n},{n_times}) seed {seed}: tensorly {count or f'> {most}'} iterations, "
-                f"{1e3 * peer[0] / len(errors):.1f} ms each, {1e3 * seconds:.0f} ms; ours {n_quick} + 2 exact, "
+                f"{1e3 * peer[0] / len(errors):.1f} ms each, {1e3 * seconds:.0f} ms; ours {n_quick} + 2, "
                 f"{1e3 * ours:.1f} ms ({ratios[-1]:.1f} x); to our own end {1e3 * whole[0]:.1f} ms "
                 f"({whole_ratios[-1]:.1f} x) at {end.error / best:.5f} e*"
             )
@@ -161,9 +161,7 @@ def test_bytes_against_the_bandwidth() -> None:
         seconds = best_of(lambda o=operator, s=start: solve(o, s, Rule(max_iter=10)), 4) / 10
         read = packed.values.nbytes / best_of(packed.values.sum, 9) / 1e9
         moved = 2 * packed.values.nbytes / seconds / 1e9
-        print(
-            f"\npacked ({n},{n},{n_times}): {1e3 * seconds:.2f} ms an iteration, {moved:.1f} GB/s of {read:.1f}"
-        )
+        print(f"\npacked ({n},{n},{n_times}): {1e3 * seconds:.2f} ms a turn, {moved:.1f} GB/s of {read:.1f}")
         assert moved > 0
 
 

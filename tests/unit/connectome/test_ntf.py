@@ -97,6 +97,32 @@ def test_the_masked_error_is_of_what_was_observed_and_never_rises() -> None:
     assert other.error_ == model.error_
 
 
+@pytest.mark.parametrize("whole", [0, 1, 2])
+def test_missing_fibres_need_no_filling_in(whole: int) -> None:
+    """What is missing all along one mode is left out of every row's own problem: as exact as filling in."""
+    rng = np.random.default_rng(11)
+    there = np.expand_dims(rng.random([n for m, n in enumerate(NOISY.shape) if m != whole]) > 0.25, whole)
+    seen = np.broadcast_to(there, NOISY.shape)
+    speckled = seen.copy()
+    speckled[np.unravel_index(rng.permutation(np.flatnonzero(seen))[:1], seen.shape)] = False
+    options = {"n_starts": 4, "seed": 3, "tol": 1e-9, "dtype": "float64"}
+    exact = NTF(3, **options).fit(np.where(seen, NOISY, np.nan), mask=seen)
+    filled = NTF(3, **options).fit(NOISY, mask=speckled)  # one entry more is missing: no longer fibres
+    residual = (full(exact) - NOISY)[seen]
+    assert exact.error_ == pytest.approx(np.linalg.norm(residual) / np.linalg.norm(NOISY[seen]), rel=1e-9)
+    assert (np.diff(exact.errors_) <= 1e-10).all()
+    assert exact.error_ == pytest.approx(filled.error_, rel=2e-3)
+    assert factor_match_score(exact, filled) > 0.99
+    assert int(exact.starts_["n_iter"].sum()) < int(filled.starts_["n_iter"].sum())
+
+
+def test_a_pair_that_no_animal_has_gets_zero() -> None:
+    seen = np.ones(NOISY.shape, bool)
+    seen[4], seen[2, :, 5:] = False, False
+    model = NTF(3, n_starts=2, seed=1).fit(NOISY, mask=seen.transpose(0, 1, 2))
+    assert not model.factors_[0][4].any()
+
+
 def test_transform_finds_the_loadings_of_new_data() -> None:
     model = NTF(3, n_starts=4, seed=1, dtype="float64", tol=1e-8).fit(CLEAN)
     new = np.random.default_rng(10).random((9, 3))

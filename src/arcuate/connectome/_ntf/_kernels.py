@@ -17,6 +17,7 @@ __all__ = [
     "survey",
     "take",
     "update",
+    "update_rows",
 ]
 
 TILE = 1024
@@ -229,6 +230,52 @@ def update(
                 step += beyond[i] * other[i]
             grams[mode, r, s] = step
             grams[mode, s, r] = step
+    facts[0], facts[1] = inner, square
+
+
+def update_rows(
+    target: np.ndarray,
+    start: np.ndarray,
+    previous: np.ndarray,
+    grams: np.ndarray,
+    which: np.ndarray,
+    rule: np.ndarray,
+    sweeps: int,
+    new: np.ndarray,
+    ahead: np.ndarray,
+    facts: np.ndarray,
+) -> None:
+    """As ``update``, but row ``i`` has its own Gram matrix ``grams[which[i]]``; without data it is 0."""
+    rank, n = start.shape
+    zero = start.dtype.type(0)
+    beta, penalty, least = rule[0], rule[1], rule[2]
+    inner, square = 0.0, 0.0
+    for i in range(n):
+        gram = grams[which[i]]
+        first = zero
+        for r in range(rank):
+            new[r, i] = start[r, i] if gram[r, r] > zero else zero
+        for sweep in range(sweeps):
+            total = zero
+            for r in range(rank):
+                if gram[r, r] > zero:
+                    value = target[r, i] - penalty
+                    for s in range(rank):
+                        if s != r:
+                            value -= gram[r, s] * new[s, i]
+                    value = max(value / gram[r, r], zero)
+                    difference = value - new[r, i]
+                    new[r, i] = value
+                    total += difference * difference
+            if sweep == 0:
+                first = total
+            if total < least * first:
+                break
+        for r in range(rank):
+            inner += float(new[r, i]) * float(target[r, i])
+            for s in range(rank):
+                square += float(new[r, i]) * float(gram[r, s]) * float(new[s, i])
+            ahead[r, i] = max(new[r, i] + beta * (new[r, i] - previous[r, i]), zero)
     facts[0], facts[1] = inner, square
 
 

@@ -39,6 +39,9 @@ class _CompressedWork:
         self._basis, self._mode, self._work = operator.basis, operator.mode, operator.inner.work(rank, pool)
         self._seen: tuple[np.ndarray, np.ndarray] | None = None
 
+    def rows(self, mode: int, factors: Sequence[np.ndarray]) -> None:
+        """Every row sees everything."""
+
     @property
     def filled2(self) -> float:
         """Squared norm of what was filled in."""
@@ -73,23 +76,24 @@ def compress(operator: Operator, rank: int, seed: int) -> Compressed | None:
             return None
         probes = _signs(generator, size, len(operator.matrix)).astype(operator.dtype)
         basis = np.linalg.qr((probes @ operator.matrix).T)[0].astype(operator.dtype)
-        small = Packed(operator.matrix @ basis, norm2=operator.norm2, diagonal=operator.diagonal)
-        return Compressed(small, basis, mode=2, whole=operator)
+        packed = Packed(operator.matrix @ basis, norm2=operator.norm2, diagonal=operator.diagonal)
+        return Compressed(packed, basis, mode=2, whole=operator)
     rows, columns = operator.matrix.shape
     first = operator.split == 1
-    if operator.hidden is not None or not (first or operator.split == len(operator.shape) - 1):
+    whole = operator.hidden is None and operator.pattern is None
+    if not whole or not (first or operator.split == len(operator.shape) - 1):
         return None
     if (rows if first else columns) < 4 * size:
         return None
     if first:
         probes = _signs(generator, size, columns).astype(operator.dtype)
         basis = np.linalg.qr(operator.matrix @ probes.T)[0].astype(operator.dtype)
-        whole = (basis.T @ operator.matrix).reshape(size, *operator.shape[1:])
-        return Compressed(Dense.of(whole), basis, mode=0, whole=operator)
+        small = (basis.T @ operator.matrix).reshape(size, *operator.shape[1:])
+        return Compressed(Dense.of(small), basis, mode=0, whole=operator)
     probes = _signs(generator, size, rows).astype(operator.dtype)
     basis = np.linalg.qr((probes @ operator.matrix).T)[0].astype(operator.dtype)
-    whole = (operator.matrix @ basis).reshape(*operator.shape[:-1], size)
-    return Compressed(Dense.of(whole), basis, mode=len(operator.shape) - 1, whole=operator)
+    small = (operator.matrix @ basis).reshape(*operator.shape[:-1], size)
+    return Compressed(Dense.of(small), basis, mode=len(operator.shape) - 1, whole=operator)
 
 
 def _signs(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:

@@ -24,13 +24,16 @@ class Dense:
     """
 
     hidden: np.ndarray | None = None
+    pattern: Pattern | None = None
 
     def __init__(self, array: np.ndarray, dtype: np.dtype, seen: np.ndarray | None = None) -> None:
         self.shape, self.dtype = array.shape, dtype
         self.split = _split(array.shape)
         rows = prod(array.shape[: self.split])
         if seen is not None:
-            self.hidden = np.flatnonzero(~seen)
+            self.pattern = Pattern.of(seen)
+            if self.pattern is None:
+                self.hidden = np.flatnonzero(~seen)
             array = np.where(seen, array, 0)
         flat, facts = as_float(array).reshape(-1), np.zeros(3)
         whole = np.empty(flat.size, dtype)
@@ -83,6 +86,11 @@ class _Work:
             self._from[side] = tuple(others)
         return _contract(product, own, mode - split * side)
 
+    def rows(self, mode: int, factors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Gram matrices of rows that see parts of the tensor only, and which one each row has."""
+        pattern = self.operator.pattern
+        return None if pattern is None else pattern.grams(mode, factors)
+
     def impute(self, factors: Sequence[np.ndarray]) -> float:
         """Fill the hidden entries with what the factors say; the squared change."""
         hidden, split = self.operator.hidden, self.operator.split
@@ -94,6 +102,40 @@ class _Work:
         fill(self._matrix, hidden, np.ascontiguousarray(left.T), np.ascontiguousarray(right.T), sums)
         self._from, self.filled2 = [(), ()], float(sums[0])
         return float(sums[1])
+
+
+class Pattern:
+    """Fibres that are missing as a whole, such as a pair of neurons in an animal: all along one mode."""
+
+    def __init__(self, seen: np.ndarray, whole: int) -> None:
+        first, second = (m for m in range(3) if m != whole)
+        self._seen, self._whole, self._other = seen, whole, {first: second, second: first}
+        self._groups = {
+            first: np.unique(seen, axis=0, return_inverse=True),
+            second: np.unique(seen.T, axis=0, return_inverse=True),
+        }
+
+    @classmethod
+    def of(cls, seen: np.ndarray) -> Self | None:
+        """Find the mode along which fibres are there or not; None where there is none."""
+        for mode in range(3) if seen.ndim == 3 else ():
+            some = np.asarray(seen.any(axis=mode))
+            if np.array_equal(some, seen.all(axis=mode)):
+                return cls(some, mode)
+        return None
+
+    def grams(self, mode: int, factors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrices (group, rank, rank) of what rows of a mode see, and which group each row is in."""
+        whole = factors[self._whole]
+        if mode == self._whole:
+            first, second = self._other
+            one, two = (np.einsum("ri,si->irs", factors[m], factors[m]) for m in (first, second))
+            gram = (np.tensordot(self._seen.T.astype(one.dtype), one, 1) * two).sum(axis=0)
+            return gram[None], np.zeros(whole.shape[1], np.int64)
+        other = factors[self._other[mode]]
+        groups, which = self._groups[mode]
+        gram = np.tensordot(groups.astype(other.dtype), np.einsum("ri,si->irs", other, other), 1)
+        return np.ascontiguousarray(gram * (whole @ whole.T)), which.reshape(-1)
 
 
 def khatri_rao(factors: Sequence[np.ndarray]) -> np.ndarray:

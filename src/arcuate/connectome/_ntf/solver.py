@@ -2,7 +2,8 @@
 
 Inside, a factor lies as (rank, dimension). An operator gives ``shape``, ``norm2`` (squared norm) and
 ``work(rank, pool)``, whose ``mttkrp(mode, factors)`` is the tensor times the Khatri-Rao product of the other
-modes, and whose ``impute(factors)`` fills hidden entries (squared norm ``filled2``) and gives their squared change.
+modes, and whose ``impute(factors)`` fills hidden entries (squared norm ``filled2``) and gives their squared
+change. Where whole fibres are missing, ``rows(mode, factors)`` gives Gram matrices of single rows.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class _Progress:
 
 def solve(operator: Operator, start: Sequence[np.ndarray], rule: Rule) -> Fit:
     """Update the factors in turn until progress ends; the objective of what is returned never rises."""
-    update, facts = fast(kernels.update), np.empty(2)
+    update, by_rows, facts = fast(kernels.update), fast(kernels.update_rows), np.empty(2)
     at, fit = _Progress(start, operator.dtype), Fit(factors=[])
     modes = [m for m in range(len(at.ahead)) if m not in rule.fixed]
     last, rank = modes[-1], len(at.ahead[0])
@@ -148,10 +149,14 @@ def solve(operator: Operator, start: Sequence[np.ndarray], rule: Rule) -> Fit:
             ahead = np.empty_like(old) if mode != last else new
             beta = at.beta if mode != last else 0.0
             settings = np.array([beta, rule.penalty, rule.least], operator.dtype)
-            update(
-                target, old, at.previous[mode], at.grams, mode, settings, rule.sweeps, new, ahead,
-                gram, scratch, facts,
-            )  # fmt: skip
+            rows = work.rows(mode, at.ahead)
+            if rows is None:
+                update(
+                    target, old, at.previous[mode], at.grams, mode, settings, rule.sweeps, new, ahead,
+                    gram, scratch, facts,
+                )  # fmt: skip
+            else:
+                by_rows(target, old, at.previous[mode], *rows, settings, rule.sweeps, new, ahead, facts)
             at.step(mode, new, ahead)
         objective = operator.norm2 + work.filled2 - 2 * facts[0] + facts[1] - work.impute(at.ahead)
         if rule.penalty:

@@ -47,6 +47,9 @@ class _PackedWork:
         self._times = np.empty((rank, n_times), operator.dtype)
         self._diagonal = None if operator.diagonal else _Diagonal()
 
+    def rows(self, mode: int, factors: Sequence[np.ndarray]) -> None:
+        """Every row sees everything."""
+
     @property
     def filled2(self) -> float:
         """Squared norm of what was filled in."""
@@ -100,6 +103,9 @@ class _ProductWork:
         self._passes = Passes(operator.matrix, rank, pool)
         self._sums: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._diagonal = None if operator.diagonal else _Diagonal()
+
+    def rows(self, mode: int, factors: Sequence[np.ndarray]) -> None:
+        """Every row sees everything."""
 
     @property
     def filled2(self) -> float:
