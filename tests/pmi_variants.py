@@ -48,6 +48,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "own weights": ("transformer", {"share_vanilla_parameters": False, "num_layers": 3}),
     "own weights, soft": ("transformer", {"share_vanilla_parameters": False, "use_topk": False}),
     "one patch": ("transformer", {"patch_size": 30, "topk": 2}),
+    "wide, many patches": ("transformer", {"patch_size": 5, "embed_dim": 64, "num_heads": 2}),
     "a hundred patches": ("transformer", {"patch_size": 3, "num_heads": 8, "topk": 3}),
     "convolutions": ("cnn", {}),
     "convolutions, two tokens for a slot": ("cnn", {"topk": 2, "size": 64}),
@@ -61,6 +62,7 @@ BATCH = 3
 
 LAYERED = (
     "as published",
+    "wide, many patches",
     "odd width, three heads",
     "soft competition",
     "not corrected",

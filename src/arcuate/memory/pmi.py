@@ -204,7 +204,9 @@ def attend(
     array([[[0.5, 0.5]]])
     """
     q = heads(query, parameters, "query_proj", config=config)
-    return _attend(q, rows, parameters, config=config, top_k=top_k)
+    if _are_few(q, rows):
+        return _attend_by_few(q, rows, parameters, config=config, top_k=top_k)
+    return _attend(q, rows, parameters, config=config, top_k=top_k)[0]
 
 
 def heads(x: Array, parameters: Parameters, name: str, *, config: PMIConfig) -> Array:
@@ -228,10 +230,66 @@ def heads(x: Array, parameters: Parameters, name: str, *, config: PMIConfig) -> 
 
 def _attend(
     q: Array, rows: Array, parameters: Parameters, *, config: PMIConfig, top_k: int | None = None
-) -> Attention:
-    """Read rows by queries that are projected already."""
+) -> tuple[Attention, Array]:
+    """Read rows by queries that are projected already; with the values (B, H, rows, width)."""
     k, v = (heads(rows, parameters, name, config=config) for name in ("key_proj", "value_proj"))
-    return weighted(q, k, v, scale=config.d_key**-0.5 if config.scale_scores else None, top_k=top_k)
+    return weighted(q, k, v, scale=_scale(config), top_k=top_k), v
+
+
+def _scale(config: PMIConfig) -> float | None:
+    return config.d_key**-0.5 if config.scale_scores else None
+
+
+def _are_few(q: Array, rows: Array) -> bool:
+    """Whether `_attend_by_few` multiplies less often than `_attend`."""
+    (_, n_heads, n, width), (_, n_rows, d) = q.shape, rows.shape
+    few = n * (n_heads * width + 2 * n_heads * n_rows + d)
+    return bool(few < n_rows * (n_heads * width + d))
+
+
+def _attend_by_few(
+    q: Array, rows: Array, parameters: Parameters, *, config: PMIConfig, top_k: int | None
+) -> Attention:
+    """As `_attend`, with the projections on the side of the few queries: ``(q W_k) x'``, ``(weights x) W_v``.
+
+    The bias of the keys, which adds the same to all scores of a row, is left out.
+    """
+    (batch, n_heads, n, _), d = q.shape, rows.shape[2]
+    folded = _by_head(q) @ parameters["key_proj.weight"].reshape((n_heads, -1, d))
+    scale, rows_turned = _scale(config), rows.swapaxes(1, 2)
+    scores = _by_trial(folded, batch) @ rows_turned
+    scores = scores if scale is None else scores * scale
+    probabilities, weights, mask = _shares(scores.reshape((batch, n_heads, n, -1)), top_k)
+    mixed = (weights.reshape((batch, n_heads * n, -1)) @ rows).reshape((batch, n_heads, n, d))
+    value = parameters["value_proj.weight"].reshape((n_heads, -1, d)).swapaxes(1, 2)
+    read = (_by_head(mixed) @ value).reshape((n_heads, batch, n, -1)).swapaxes(0, 1)
+    whole = namespace(weights).sum(weights, -1)[..., None]
+    read = read + whole * parameters["value_proj.bias"].reshape((n_heads, 1, -1))
+    return Attention(read=read.swapaxes(1, 2).reshape((batch, n, -1)), probabilities=probabilities, mask=mask)
+
+
+def _by_head(x: Array) -> Array:
+    """(B, H, n, width) -> (H, B n, width)."""
+    return x.swapaxes(0, 1).reshape((x.shape[1], x.shape[0] * x.shape[2], -1))
+
+
+def _by_trial(x: Array, batch: int) -> Array:
+    """(H, B n, width) -> (B, H n, width)."""
+    return x.reshape((x.shape[0], batch, -1, x.shape[2])).swapaxes(0, 1).reshape((batch, -1, x.shape[2]))
+
+
+def _heads_of_read(
+    seen: Attention, values: Array | None, parameters: Parameters, name: str, *, config: PMIConfig
+) -> Array:
+    """`heads` of what was read; of few values by projecting those: ``weights (values W')``."""
+    (batch, n_heads, n, n_rows), d = seen.probabilities.shape, seen.read.shape[2]
+    if values is None or n_rows * (d + n * n_heads) >= n * d:
+        return heads(seen.read, parameters, name, config=config)
+    weight = parameters[f"{name}.weight"].reshape((-1, n_heads, values.shape[3])).swapaxes(0, 1)
+    folded = _by_trial(_by_head(values) @ weight.swapaxes(1, 2), batch)
+    weights = seen.probabilities if seen.mask is None else seen.probabilities * seen.mask
+    whole = weights.swapaxes(1, 2).reshape((batch, n, -1)) @ folded + parameters[f"{name}.bias"]
+    return whole.reshape((batch, n, n_heads, -1)).swapaxes(1, 2)
 
 
 def weighted(q: Array, k: Array, v: Array, *, scale: float | None, top_k: int | None) -> Attention:
@@ -250,13 +308,18 @@ def weighted(q: Array, k: Array, v: Array, *, scale: float | None, top_k: int | 
     Attention
     """
     q = q if scale is None else q * scale
-    probabilities = _softmax(q @ k.swapaxes(-1, -2))
-    weights, mask = probabilities, None
-    if top_k is not None and top_k < k.shape[2]:
-        mask = _largest(probabilities, top_k)
-        weights = probabilities * mask
+    probabilities, weights, mask = _shares(q @ k.swapaxes(-1, -2), top_k)
     read = (weights @ v).swapaxes(1, 2).reshape((q.shape[0], q.shape[2], -1))
     return Attention(read=read, probabilities=probabilities, mask=mask)
+
+
+def _shares(scores: Array, top_k: int | None) -> tuple[Array, Array, Array | None]:
+    """Softmax of scores, what of it is kept, and the mask."""
+    probabilities = _softmax(scores)
+    if top_k is None or top_k >= scores.shape[-1]:
+        return probabilities, probabilities, None
+    mask = _largest(probabilities, top_k)
+    return probabilities, probabilities * mask, mask
 
 
 def _largest(x: Array, k: int) -> Array:
@@ -448,6 +511,13 @@ def recall(
     >>> bool(recall(x, state, memory.parameters, config=memory.config)[0].any())  # nothing is stored yet
     False
     """
+    return _recall(x, state, parameters, config=config, asking=asking)[:2]
+
+
+def _recall(
+    x: Array, state: PMIState, parameters: Parameters, *, config: PMIConfig, asking: Array | None
+) -> tuple[Array, Attention | None, Array | None]:
+    """As `recall`; with the values, if it was read by attention."""
     xp = namespace(x)
     memory: Any = state.long_term_memory
     batch, n_tokens = x.shape[:2]
@@ -461,18 +531,18 @@ def recall(
         else:
             rows = memory[:, : min(state.step, config.n_segments)].reshape((batch, -1, config.d_model))
         q = heads(x, parameters, "query_proj", config=config) if asking is None else asking
-        seen = _attend(q, rows, parameters, config=config, top_k=top_k)
-        return seen.read, seen
+        seen, values = _attend(q, rows, parameters, config=config, top_k=top_k)
+        return seen.read, seen, values
     if config.ltm_rule == "stm":
         slots = _softmax(
             (x @ parameters["stm_slots.weight"].T).reshape((batch, n_tokens, config.n_heads, -1))
         )
         asked = _unit((x @ parameters["stm_read.weight"].T).reshape((batch, n_tokens, config.n_heads, -1)))
         read = xp.einsum("bthn,bthe,bned->bthd", slots, asked, memory)
-        return read.reshape((batch, n_tokens, -1)) @ parameters["stm_out.weight"].T, None
+        return read.reshape((batch, n_tokens, -1)) @ parameters["stm_out.weight"].T, None, None
     asked = _address(x, parameters["ltm_query.weight"], config)
     read = (asked @ memory).swapaxes(1, 2).reshape((batch, n_tokens, -1))
-    return read @ parameters["ltm_out.weight"].T, None
+    return read @ parameters["ltm_out.weight"].T, None, None
 
 
 def pmi_step(
@@ -595,15 +665,23 @@ def _read(
     joins = config.ltm_rule != "none"
     corrects = joins and config.integration != "direct"  # a correction reads what all tokens have read
     asking = heads(x if corrects else x[:, :n_read], parameters, "query_proj", config=config)
-    working_read = _attend(asking, rows, parameters, config=config)
+    working_read, values = _attend(asking, rows, parameters, config=config)
     long_read, long_attention, correction = None, None, None
     understanding = working_read.read[:, :n_read]
     if joins:
         few = asking[:, :, :n_read]
-        long_read, long_attention = recall(x[:, :n_read], state, parameters, config=config, asking=few)
+        long_read, long_attention, kept = _recall(x[:, :n_read], state, parameters, config=config, asking=few)
         joined = long_read
         if corrects:
-            correction = attend(long_read, working_read.read, parameters, config=config)
+            if long_attention is None:
+                q = heads(long_read, parameters, "query_proj", config=config)
+            else:
+                q = _heads_of_read(long_attention, kept, parameters, "query_proj", config=config)
+            k, v = (
+                _heads_of_read(working_read, values, parameters, name, config=config)
+                for name in ("key_proj", "value_proj")
+            )
+            correction = weighted(q, k, v, scale=_scale(config), top_k=None)
             joined = correction.read if config.integration == "correction" else long_read + correction.read
         understanding = config.alpha * understanding + (1 - config.alpha) * joined
     if config.output_projection:
