@@ -24,7 +24,7 @@ from arcuate.connectome import (
     switching_network,
     viterbi,
 )
-from arcuate.errors import ArcuateWarning, FitError, NonFiniteError, SpecError
+from arcuate.errors import ArcuateWarning, FitError, MemoryLimitError, NonFiniteError, SpecError
 
 COUNTS = np.random.default_rng(0).poisson(0.5, (2, 60, 3))
 EYE = np.eye(2)
@@ -98,6 +98,11 @@ def test_parameters_are_checked_when_fitted(options: dict[str, Any], name: str) 
 
 def test_more_states_than_bins() -> None:
     refused(lambda: HMMGLM(61).fit(list(COUNTS)), "60", "n_states", error=FitError)
+
+
+def test_more_neurons_than_memory_holds() -> None:
+    counts = np.zeros((1201, 1200), np.int8)
+    refused(lambda: HMMGLM(5).fit([counts]), "1200 neurons", "GiB", error=MemoryLimitError)
 
 
 def test_one_state_is_allowed() -> None:

@@ -26,6 +26,7 @@ from arcuate.connectome.hmm import run_chain, viterbi
 from arcuate.errors import (
     ArcuateWarning,
     FitError,
+    MemoryLimitError,
     SpecError,
     check_array,
     check_choice,
@@ -53,6 +54,9 @@ STAY = 0.98
 
 DENSE_TOL = 20
 """How much coarser the dense fit before the one-hot prior stops (chosen)."""
+
+MOST_BYTES = 8 << 30
+"""Memory that a fit may take (chosen: half of a laptop's)."""
 
 SIGNIFICANT = 1.96
 """Standard errors from zero where a dense fit calls a pair connected (5 %, two-sided)."""
@@ -183,11 +187,14 @@ class HMMGLM(Parameters):
             If a parameter is not valid, or something is no array of counts.
         FitError
             If there are more states than bins.
+        MemoryLimitError
+            If second derivatives of so many neurons would take more than 8 GiB.
         NonFiniteError
             If the fit leaves the numbers; it names the epoch.
         """
         basis = self._check()
         counts = check_sequences(spikes, "HMMGLM.fit")
+        _check_memory(self.n_states, counts[0].shape[1])
         data = em.Sequences.of(counts, basis)
         if self.n_states > min(map(len, counts)):
             raise FitError.of(
@@ -414,6 +421,16 @@ class HMMGLM(Parameters):
             n_sequences=n_sequences,
             seed=seed,
         )
+
+
+def _check_memory(n_states: int, n_neurons: int) -> None:
+    """Refuse what cannot be held: second derivatives (S, N, N + 1, N + 1) four times, windows of a start."""
+    per_neuron = 4 * n_states * (n_neurons + 1) ** 2 + START_BINS // 10 * n_neurons
+    size = 8 * n_neurons * per_neuron
+    if size > MOST_BYTES:
+        bound = f"{n_states} states of {n_neurons} neurons would take {size / 2**30:.0f} GiB"
+        fix = "leave neurons out, such as those that rarely fire, or ask for fewer states"
+        raise MemoryLimitError.of(where="HMMGLM.fit", bound=f"{bound}, more than {MOST_BYTES >> 30}", fix=fix)
 
 
 def _staying(n_states: int) -> np.ndarray:
