@@ -35,7 +35,7 @@ def test_the_shared_adjacency_stands_before_the_weights_of_the_states() -> None:
     result = {"adjacency": np.array([[1, 0], [-1, 0]]), "confidence": np.full((2, 2), 0.5)}
     ax = plot.state_weights(result | {"state_weight": weights})
     picture = np.ma.filled(ax.images[0].get_array(), np.nan)
-    np.testing.assert_allclose(picture[:, :2], [[2, 0], [-2, 0]])
+    np.testing.assert_allclose(picture[:, :2], [[1.5, 0], [-1.5, 0]])
     np.testing.assert_allclose(picture[:, 3:5], weights[0])
     np.testing.assert_allclose(picture[:, 6:], weights[1])
     assert np.isnan(picture[:, [2, 5]]).all()

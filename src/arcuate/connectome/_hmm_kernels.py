@@ -192,7 +192,7 @@ def one_hot_sweeps(
     information: np.ndarray,
     linear: np.ndarray,
     log_prior: np.ndarray,
-    deviation: float,
+    deviation: np.ndarray,
     sweeps: int,
     shared: bool,
     bias: np.ndarray,
@@ -205,9 +205,9 @@ def one_hot_sweeps(
 
     The log-likelihood of state s and neuron n is ``linear[s, n] . u - u . information[s, n] u / 2`` with u
     the weights (N,) and the bias. ``log_prior`` (N, N, 3); a present weight is half-normal with
-    ``deviation``. Changed in place: ``bias`` (S, N), ``mean`` (S, N, N). Written: ``center`` and ``variance``
-    (S, N, N) of the Gaussian whose halves the posterior of a present weight is, and ``category``
-    (S, N, N, 3), its probabilities.
+    ``deviation`` (N, N). Changed in place: ``bias`` (S, N), ``mean`` (S, N, N). Written: ``center`` and
+    ``variance`` (S, N, N) of the Gaussian whose halves the posterior of a present weight is, and
+    ``category`` (S, N, N, 3), its probabilities.
     """
     n_states, n_neurons = bias.shape
     last = n_neurons
@@ -221,9 +221,11 @@ def one_hot_sweeps(
                     rest = linear[s, n, j] - information[s, n, j, last] * bias[s, n] + own * mean[s, n, j]
                     for k in range(n_neurons):
                         rest -= information[s, n, j, k] * mean[s, n, k]
-                    variance[s, n, j] = 1.0 / (own + 1.0 / (deviation * deviation))
+                    variance[s, n, j] = 1.0 / (own + 1.0 / (deviation[n, j] * deviation[n, j]))
                     center[s, n, j] = rest * variance[s, n, j]
-                    mean[s, n, j] = one_hot_weight(rest, own, log_prior[n, j], deviation, category[s, n, j])
+                    mean[s, n, j] = one_hot_weight(
+                        rest, own, log_prior[n, j], deviation[n, j], category[s, n, j]
+                    )
                 if not shared:
                     pull = 0.0
                     weight = 0.0

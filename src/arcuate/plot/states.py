@@ -93,7 +93,8 @@ def state_weights(result: Any, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         Neurons that send against neurons that receive, once for each part; orange excites, blue inhibits.
-        The adjacency is the paler the less confident, and scaled to the largest weight.
+        The adjacency is the paler the less confident. Colors end at the largest weight between two neurons;
+        that of a neuron on itself may be larger.
 
     Raises
     ------
@@ -121,7 +122,8 @@ def state_weights(result: Any, *, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="neuron that sends", ylabel="neuron that receives")
     if not weights.size or np.isnan(weights).all():
         return say(ax, "no weights in this result")
-    top = float(np.nanmax(np.abs(weights))) or 1.0
+    between = weights[:, ~np.eye(n, dtype=bool)] if n > 1 else weights
+    top = float(np.nanmax(np.abs(between), initial=0)) or 1.0
     gap = np.full((n, max(1, n // 10)), np.nan)
     tiles = [values["adjacency"] * values["confidence"] * top, *weights]
     picture = np.hstack([tile for each in tiles for tile in (each, gap)][:-1])

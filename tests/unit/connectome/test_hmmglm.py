@@ -125,7 +125,7 @@ def test_one_weight_has_the_posterior_of_numerical_integration(slope: float, own
     """One state, one pair, no bias: the posterior and its evidence are exact."""
     prior = OneHotPrior(shared_bias=False)
     information = np.array([[[[own, 0.0], [0.0, 1.0]]]])
-    belief = replace(prior.start(np.zeros((1, 1, 2))), deviation=0.7)
+    belief = replace(prior.start(np.zeros((1, 1, 2))), deviation=np.full(2, 0.7))
     alpha = belief.alpha
     log_p = digamma(belief.counts[0, 0]) - digamma(belief.counts[0, 0].sum())
     found = prior._round(belief, information, np.array([[[slope, 0.0]]]))
@@ -140,11 +140,11 @@ def test_one_weight_has_the_posterior_of_numerical_integration(slope: float, own
     assert_allclose(found.category[0, 0, 0], parts / parts.sum(), rtol=1e-4, atol=1e-8)
     first = (np.exp(log_p[0]) * part(-12, 0, 1) + np.exp(log_p[2]) * part(0, 12, 1)) / parts.sum()
     assert_allclose(found.coupling[0, 0, 0], first, rtol=1e-4, atol=1e-8)
-    bound = replace(found, alpha=alpha, deviation=0.7)
+    bound = replace(found, alpha=alpha, deviation=np.full(2, 0.7))
     value = prior.objective(bound, information) + slope * found.coupling[0, 0, 0]
     value -= 0.5 * own * found.coupling[0, 0, 0] ** 2
     q = found.category[0, 0, 0]
-    pairs = _log_beta(bound.counts[0, 0]) - _log_beta(alpha) - np.sum(q * log_p)
+    pairs = _log_beta(bound.counts[0, 0]) - _log_beta(alpha[1]) - np.sum(q * log_p)
     assert_allclose(value, np.log(parts.sum()) + pairs, atol=1e-4)
 
 
@@ -155,10 +155,10 @@ def _log_beta(alpha: np.ndarray) -> float:
 def test_the_dirichlet_of_categories_becomes_more_probable() -> None:
     rng = np.random.default_rng(5)
     p = rng.dirichlet([0.3, 2.0, 0.5], (30, 30))
-    counts = np.array([[rng.multinomial(8, q) for q in row] for row in p]).astype(float)
+    counts = np.array([rng.multinomial(8, q) for q in p.reshape(-1, 3)]).astype(float)
 
     def evidence(alpha: np.ndarray) -> float:
-        return sum(_log_beta(alpha + c) - _log_beta(alpha) for row in counts for c in row)
+        return sum(_log_beta(alpha + c) - _log_beta(alpha) for c in counts)
 
     alpha, values = np.ones(3), []
     for _ in range(20):
