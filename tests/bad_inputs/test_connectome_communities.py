@@ -12,6 +12,7 @@ from arcuate import connectome
 from arcuate.errors import ArcuateError, SpecError
 
 GRAPH = np.ones((4, 4)) - np.eye(4)
+CONNECTOME = connectome.DynamicConnectome([GRAPH], [[1.0]])
 
 
 def changed(place: tuple[int, int], value: float, *, both: bool = True) -> np.ndarray:
@@ -33,6 +34,7 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "description_length": lambda graph: connectome.description_length(graph, [0] * len(graph)),
     "shortest_description": connectome.shortest_description,
+    "leiden": connectome.leiden,
     "BlockModel": lambda graph: connectome.BlockModel().fit(graph),
 }
 
@@ -79,6 +81,20 @@ def test_graphs(name: str, graph: Any, words: str) -> None:
         (lambda: connectome.description_length(np.ones((200, 200)) - np.eye(200), [0] * 200), "19900 edges"),
         (lambda: connectome.shortest_description(GRAPH, n_starts=0), "n_starts = 0"),
         (lambda: connectome.shortest_description(GRAPH, seed=-1), "seed"),
+        (lambda: connectome.DynamicConnectome([], [[1.0]]), "at least one component"),
+        (lambda: connectome.DynamicConnectome([GRAPH], [[1.0, 2.0]]), "one column for each of 1"),
+        (lambda: connectome.DynamicConnectome([GRAPH], [[-1.0]]), "times = -1"),
+        (lambda: connectome.DynamicConnectome([GRAPH], [[1.0]], [[np.nan]]), "animals"),
+        (lambda: connectome.DynamicConnectome([GRAPH], [[1.0]], neurons=["a"]), "neurons"),
+        (lambda: CONNECTOME.at(3.0), "t = 3"),
+        (lambda: CONNECTOME.at(0.0, animal="x"), "Use 0"),
+        (lambda: CONNECTOME.motifs(), "find_communities"),
+        (lambda: CONNECTOME.overlap(0, 1), "s = 1"),
+        (lambda: CONNECTOME.interval(), "at least 2"),
+        (lambda: CONNECTOME.compare_with_anatomy(0, GRAPH), "connects all pairs"),
+        (lambda: CONNECTOME.compare_with_anatomy(0, np.ones((3, 3)) - np.eye(3)), "must be (4, 4)"),
+        (lambda: connectome.leiden(GRAPH, resolution=0.0), "resolution = 0"),
+        (lambda: connectome.leiden(GRAPH, n_runs=0), "n_runs = 0"),
         (lambda: connectome.BlockModel(weights="gaussian").fit(GRAPH), "weights"),
         (lambda: connectome.BlockModel(edges="all").fit(GRAPH), "edges"),
         (lambda: connectome.BlockModel(prior="plantet").fit(GRAPH), "'planted'"),

@@ -16,6 +16,7 @@ from arcuate.connectome.calcium import (
     smooth,
 )
 from arcuate.connectome.description import Description, description_length, shortest_description
+from arcuate.connectome.dynamic import Anatomy, DynamicConnectome
 from arcuate.connectome.example import example_worms
 from arcuate.connectome.glm import (
     exponential_basis,
@@ -30,6 +31,7 @@ from arcuate.connectome.hmm import StatePosterior, forward_backward, match_state
 from arcuate.connectome.hmm_selection import select_n_states
 from arcuate.connectome.hmm_simulation import SwitchingNetwork, sample_counts, switching_network
 from arcuate.connectome.hmmglm import HMMGLM
+from arcuate.connectome.leiden import Modules, leiden
 from arcuate.connectome.match import align_components, congruence, factor_match_score
 from arcuate.connectome.ntf import NTF
 from arcuate.connectome.operators import PackedTensor, ProductTensor
@@ -53,9 +55,12 @@ __all__ = [
     "AFFINITIES",
     "HMMGLM",
     "NTF",
+    "Anatomy",
     "BlockModel",
     "Consensus",
     "Description",
+    "DynamicConnectome",
+    "Modules",
     "PackedTensor",
     "PlantedGraph",
     "ProductTensor",
@@ -88,6 +93,7 @@ __all__ = [
     "gaussian_log_density",
     "gumbel_softmax_log_density",
     "iaaft",
+    "leiden",
     "lfr_graph",
     "log_emission",
     "match_states",

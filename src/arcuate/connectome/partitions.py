@@ -147,7 +147,7 @@ def ari(first: Any, second: Any) -> float:
     Examples
     --------
     >>> from arcuate.connectome import ari
-    >>> ari([0, 0, 1, 1], [0, 1, 0, 1])
+    >>> round(ari([0, 0, 1, 1], [0, 1, 0, 1]), 3)
     -0.5
     """
     table = _table(first, second, "ari")

@@ -122,7 +122,7 @@ def lfr_graph(
     >>> from arcuate.connectome import lfr_graph
     >>> drawn = lfr_graph(mixing=0.25, seed=1)
     >>> drawn.graph.shape, int(drawn.labels.max()) + 1
-    ((125, 125), 6)
+    ((125, 125), 7)
     """
     where = "lfr_graph"
     check_int(n, where=where, name="n", low=4)

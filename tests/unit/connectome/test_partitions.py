@@ -7,7 +7,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from arcuate.connectome import align, ami, ari, consensus, nmi
+from arcuate.connectome import align, ami, ari, consensus, leiden, nmi
+from arcuate.errors import MissingExtraError
 
 
 def partitions(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,3 +76,25 @@ def test_consensus_of_what_is_always_one_block_is_one_block() -> None:
     assert found.n_blocks == 1
     assert found.score == 1.0
     assert found.persistence.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_leiden_finds_cliques_and_its_modularity_is_the_formula() -> None:
+    pytest.importorskip("leidenalg")
+    rng = np.random.default_rng(3)
+    truth = np.repeat([0, 1, 2], 10)
+    upper = np.triu(rng.random((30, 30)) * np.where(truth[:, None] == truth, 1.0, 0.2), 1)
+    graph = upper + upper.T
+    found = leiden(graph, n_runs=4, seed=2)
+    assert ari(found.labels, truth) == 1.0
+    strength = graph.sum(axis=1)
+    excess = graph - np.outer(strength, strength) / strength.sum()
+    by_hand = excess[found.labels[:, None] == found.labels].sum() / strength.sum()
+    assert found.modularity == pytest.approx(by_hand)
+    assert len(found.partitions) == 4
+    assert leiden(graph, n_runs=4, seed=2).labels.tolist() == found.labels.tolist()
+
+
+def test_without_the_extra_leiden_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "igraph", None)
+    with pytest.raises(MissingExtraError, match=r"arcuate\[communities\]"):
+        leiden(np.ones((4, 4)) - np.eye(4))
