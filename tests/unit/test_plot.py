@@ -38,8 +38,16 @@ THOUGHTS = {
 }
 """Tested in test_plot_thought.py."""
 
-CONNECTOME = {"affinity_map", "factors", "model_order", "trace_map"}
-"""Tested in test_plot_traces.py and connectome/test_order.py."""
+CONNECTOME = {
+    "affinity_map",
+    "block_matrix",
+    "chords",
+    "community_flow",
+    "factors",
+    "model_order",
+    "trace_map",
+}
+"""Tested in test_plot_traces.py, test_plot_communities.py and connectome/test_order.py."""
 
 
 @pytest.fixture(autouse=True)

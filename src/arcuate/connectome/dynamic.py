@@ -35,6 +35,11 @@ class Anatomy:
         Share of rewired matrices that agree as well, (1 + number) / (1 + all), one-sided.
     n_null : int
         Rewired matrices with the same degrees.
+
+    Examples
+    --------
+    >>> Anatomy(rank_correlation=0.2, auroc=0.7, p_rank=0.01, p_auroc=0.01, n_null=99).auroc
+    0.7
     """
 
     rank_correlation: float

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.animation import animate_thought
+from arcuate.plot.communities import block_matrix, chords, community_flow
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
@@ -46,9 +47,12 @@ __all__ = [
     "angle",
     "animate_thought",
     "attention_path",
+    "block_matrix",
     "calibration",
     "calibration_by_tick",
     "capacity_curves",
+    "chords",
+    "community_flow",
     "conditioning",
     "dimensionality",
     "factors",
