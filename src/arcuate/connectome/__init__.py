@@ -42,11 +42,13 @@ from arcuate.connectome.simulated import SharedEvents, SimulatedTraces
 from arcuate.connectome.surrogates import (
     circular_shift,
     dither_spikes,
+    epoch_test,
     iaaft,
     p_values,
     permute_blocks,
     phase_randomize,
     shuffle_animals,
+    shuffle_epochs,
     shuffle_intervals,
 )
 from arcuate.connectome.traces import as_traces, to_recording
@@ -83,6 +85,7 @@ __all__ = [
     "delta_f_over_f",
     "description_length",
     "dither_spikes",
+    "epoch_test",
     "example_worms",
     "exponential_basis",
     "exponential_blocks",
@@ -109,6 +112,7 @@ __all__ = [
     "select_n_states",
     "shortest_description",
     "shuffle_animals",
+    "shuffle_epochs",
     "shuffle_intervals",
     "smooth",
     "spike_history",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcuate.connectome.match import align_components, congruence
 from arcuate.errors import SpecError, check_int, check_real
 from arcuate.rng import stream
 
@@ -60,6 +61,53 @@ class SimulatedTraces:
         """Pairs within a community, in the order of `affinity`: (n_communities, n_pairs)."""
         first, second = np.triu_indices(self.members.shape[1], 1)
         return self.members[:, first] & self.members[:, second]
+
+    def recovery(self, model: Any) -> xr.Dataset:
+        """Hold the components of a factorization against what made the traces.
+
+        Parameters
+        ----------
+        model : NTF or sequence of ndarray
+            Fitted to affinities (pair, time, animal) of these traces, with as many components as there are
+            communities, or more.
+
+        Returns
+        -------
+        xarray.Dataset
+            For each ``community`` the ``component`` that matches it best (each is used once), the cosines
+            ``pair``, ``time`` and ``animal`` of its factors with who, when and in which animals, and ``auc``,
+            the probability that a pair within the community has the larger loading than one that is not.
+
+        Raises
+        ------
+        SpecError
+            If dimensions do not fit, or there are fewer components than communities.
+
+        Examples
+        --------
+        >>> drawn = SharedEvents(n_animals=2).draw(1)
+        >>> truth = [rows.T.astype(float) for rows in (drawn.pairs, drawn.active, drawn.present)]
+        >>> float(drawn.recovery(truth).auc.min())
+        1.0
+        """
+        import xarray as xr
+        from scipy.stats import rankdata
+
+        truth = [rows.T.astype(np.float64) for rows in (self.pairs, self.active, self.present)]
+        factors = [np.asarray(factor) for factor in getattr(model, "factors_", model)]
+        n = truth[0].shape[1]
+        if factors[0].shape[1] < n:
+            bound = f"must have a component for each of the {n} communities"
+            raise SpecError.of(where="recovery", name="model", value=factors[0].shape[1], bound=bound)
+        order = align_components(factors, truth)[:n]
+        found = {"component": order}
+        for name, factor, known in zip(("pair", "time", "animal"), factors, truth, strict=True):
+            found[name] = congruence([factor[:, order]], [known]).diagonal()
+        within = self.pairs.sum(axis=1)
+        ranks = rankdata(factors[0][:, order], axis=0).T
+        above = (ranks * self.pairs).sum(axis=1) - within * (within + 1) / 2
+        found["auc"] = above / (within * (self.pairs.shape[1] - within))
+        return xr.Dataset({name: ("community", values) for name, values in found.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

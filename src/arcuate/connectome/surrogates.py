@@ -10,6 +10,7 @@ surrogate              keeps                                 destroys
 `permute_blocks`       what happens within a block           when it happens, the same for all neurons
 `shuffle_animals`      what follows a common time course     what neurons of one animal share besides
 `dither_spikes`        rates and slow changes                timing finer than the width
+`shuffle_epochs`       lengths of epochs of a stimulus       when they are
 `shuffle_intervals`    counts and intervals of each neuron   order of intervals, pairing
 =====================  ====================================  ==========================================
 
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
 __all__ = [
     "circular_shift",
     "dither_spikes",
+    "epoch_test",
     "iaaft",
     "p_values",
     "permute_blocks",
     "phase_randomize",
     "shuffle_animals",
+    "shuffle_epochs",
     "shuffle_intervals",
 ]
 
@@ -367,6 +370,124 @@ def shuffle_intervals(
         start = rng.uniform(0, left) if times.size else 0.0
         shuffled.append(np.minimum(start + np.concatenate(([0.0], np.cumsum(gaps))), end)[: times.size])
     return shuffled
+
+
+def shuffle_epochs(
+    epochs: Sequence[tuple[float, float]], *, duration: Any, seed: int, number: int = 0
+) -> list[tuple[float, float]]:
+    """Place epochs of a stimulus anew: the same lengths in any order, at random times, without overlap.
+
+    Parameters
+    ----------
+    epochs : sequence of (float, float), s
+        Start and end of each.
+    duration : str or quantity
+        Length of the recording.
+    seed, number : int
+        Seed, and which surrogate of it.
+
+    Returns
+    -------
+    list of (float, float), s
+        Sorted in time.
+
+    Raises
+    ------
+    SpecError
+        If epochs overlap or leave the recording.
+
+    Examples
+    --------
+    >>> placed = shuffle_epochs([(5.0, 8.0), (20.0, 21.0)], duration="60 s", seed=1)
+    >>> sorted(round(stop - start, 6) for start, stop in placed)
+    [1.0, 3.0]
+    """
+    where = "shuffle_epochs"
+    end = seconds(duration, where=where, name="duration", low_open=True)
+    given = np.asarray(epochs, dtype=np.float64).reshape(-1, 2)
+    edges = given[given[:, 0].argsort()].ravel()
+    if not (np.diff(np.concatenate(([0.0], edges, [end]))) >= 0).all():
+        bound = f"must be (start, end) within 0 to {end:g} s, without overlap"
+        raise SpecError.of(where=where, name="epochs", value=epochs, bound=bound)
+    rng = stream(check_seed(seed), f"{where}/{_number(number, where)}")
+    lengths = rng.permutation(given[:, 1] - given[:, 0])
+    free = np.sort(rng.uniform(0, end - lengths.sum(), lengths.size))
+    starts = free + np.cumsum(lengths) - lengths
+    return [(float(start), float(start + long)) for start, long in zip(starts, lengths, strict=True)]
+
+
+def epoch_test(
+    loadings: ArrayLike,
+    epochs: Sequence[tuple[float, float]],
+    *,
+    times: ArrayLike,
+    n_null: int = 999,
+    correction: str | None = "max",
+    seed: int = 0,
+) -> xr.Dataset:
+    """Test which components follow the epochs of a stimulus, against epochs placed anew.
+
+    Parameters
+    ----------
+    loadings : array_like, (n_times, n_components)
+        Time factors.
+    epochs : sequence of (float, float), s
+        Start and end of each.
+    times : array_like, (n_times,), s
+        Ascending; epochs are placed from 0 to one step past the last.
+    n_null : int
+        How often.
+    correction : {"max", "bh", None}
+        As in `p_values`, over components.
+    seed : int
+        Of the places.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``correlation`` of every ``component`` with being within an epoch, and ``p``. A component that never
+        changes has NaN.
+
+    Raises
+    ------
+    SpecError
+        If epochs overlap or leave the recording, or hold no sample.
+
+    Examples
+    --------
+    >>> times = np.arange(200) / 2
+    >>> inside = ((times >= 20) & (times < 30)) | ((times >= 70) & (times < 77))
+    >>> loadings = np.stack((inside + 0.1, np.sin(times) ** 2), axis=1)
+    >>> epoch_test(loadings, [(20, 30), (70, 77)], times=times).p.values <= 0.01
+    array([ True, False])
+    """
+    import xarray as xr
+
+    where = "epoch_test"
+    check_int(n_null, where=where, name="n_null")
+    at = as_real(times, where=where, name="times").astype(np.float64).reshape(-1)
+    rows = as_real(loadings, where=where, name="loadings").astype(np.float64)
+    if rows.ndim != 2 or len(rows) != at.size or at.size < 3:
+        bound = f"must be (n_times, n_components) for {at.size} times, 3 or more"
+        raise SpecError.of(where=where, name="loadings", value=f"shape {rows.shape}", bound=bound)
+    centered = rows - rows.mean(axis=0)
+    size = np.linalg.norm(centered, axis=0)
+    centered /= np.where(size > 1e-12 * np.abs(rows).max(initial=0), size, np.nan)
+
+    def follow(placed: Sequence[tuple[float, float]]) -> Floats:
+        inside = np.any([(at >= start) & (at < stop) for start, stop in placed], axis=0).astype(np.float64)
+        inside -= inside.mean()
+        norm = float(np.linalg.norm(inside))
+        return inside @ centered / norm if norm > 0 else np.zeros(rows.shape[1])
+
+    end = f"{float(at[-1] + (at[-1] - at[0]) / (at.size - 1))!r} s"
+    null = [follow(shuffle_epochs(epochs, duration=end, seed=seed, number=k)) for k in range(n_null)]
+    if not any(((at >= start) & (at < stop)).any() for start, stop in epochs):
+        raise SpecError.of(where=where, name="epochs", value=epochs, bound="must hold a sample")
+    seen = follow(epochs)
+    null = [np.where(np.isnan(seen), 0.0, one) for one in null]
+    p = p_values(seen, null, correction=correction)
+    return xr.Dataset({"correlation": ("component", seen), "p": ("component", p)})
 
 
 def p_values(

@@ -82,6 +82,25 @@ def test_missing_neurons_are_nan_throughout() -> None:
     assert 0.4 < holes.mean() < 0.75
 
 
+def test_recovery_is_one_for_the_truth_in_any_order_and_half_for_noise() -> None:
+    drawn = SharedEvents().draw(1)
+    truth = [rows.T.astype(float) for rows in (drawn.pairs, drawn.active, drawn.present)]
+    order = [3, 0, 4, 1, 2]
+    found = drawn.recovery([3 * factor[:, order] for factor in truth])
+    assert found.component.values.tolist() == [1, 3, 4, 0, 2]
+    for name in ("pair", "time", "animal", "auc"):
+        np.testing.assert_allclose(found[name], 1)
+    noise = np.random.default_rng(0)
+    pairs = noise.random(truth[0].shape)
+    found = drawn.recovery([pairs, *truth[1:]])
+    assert abs(float(found.auc.mean()) - 0.5) < 0.1
+    first = int(found.component[0])
+    inside, outside = pairs[drawn.pairs[0], first], pairs[~drawn.pairs[0], first]
+    assert float(found.auc[0]) == pytest.approx((inside[:, None] > outside).mean())
+    with pytest.raises(ArcuateError, match="5 communities"):
+        drawn.recovery([factor[:, :3] for factor in truth])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

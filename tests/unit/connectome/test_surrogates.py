@@ -155,6 +155,38 @@ def test_shuffled_intervals_are_the_same_intervals() -> None:
     assert not np.allclose(np.diff(out[3]), np.diff(spikes[3]))
 
 
+def test_epochs_are_placed_anew_without_overlap() -> None:
+    epochs = [(30.0, 48.0), (95.0, 112.0), (190.0, 208.0)]
+    firsts = []
+    for number in range(400):
+        placed = connectome.shuffle_epochs(epochs, duration="240 s", seed=1, number=number)
+        edges = np.ravel(placed)
+        assert (np.diff(edges) >= 0).all() and edges[0] >= 0 and edges[-1] <= 240
+        np.testing.assert_allclose(sorted(np.diff(placed, axis=1).ravel()), [17, 18, 18])
+        firsts.append(edges[0] / (240 - 53))
+    assert kstest(firsts, "beta", args=(1, 3)).pvalue > 0.01  # the smallest of three uniform numbers
+    with pytest.raises(SpecError, match="without overlap"):
+        connectome.shuffle_epochs([(5.0, 9.0), (8.0, 12.0)], duration="60 s", seed=1)
+
+
+def test_components_that_follow_a_stimulus_are_told_from_others() -> None:
+    times, rng = np.arange(480) / 2, np.random.default_rng(0)
+    epochs = [(30.0, 48.0), (95.0, 112.0), (190.0, 208.0)]
+    inside = np.any([(times >= a) & (times < b) for a, b in epochs], axis=0)
+    slow = np.abs(np.convolve(rng.normal(size=520), np.ones(41) / 41, "valid"))
+    found = connectome.epoch_test(
+        np.stack((inside + 0.5 * rng.random(480), slow, np.ones(480)), axis=1), epochs, times=times
+    )
+    assert found.correlation[0] == pytest.approx(
+        np.corrcoef(inside, inside + 0.5 * np.random.default_rng(0).random(480))[0, 1], abs=0.05
+    )
+    assert found.p[0] == 0.001 and found.p[1] > 0.05 and np.isnan(found.p[2])
+    with pytest.raises(SpecError, match="hold a sample"):
+        connectome.epoch_test(np.ones((480, 1)), [(0.1, 0.2)], times=times)
+    with pytest.raises(SpecError, match="n_times, n_components"):
+        connectome.epoch_test(np.ones(480), epochs, times=times)
+
+
 def test_p_is_uniform_under_the_null() -> None:
     found = []
     for seed in range(60):
