@@ -35,6 +35,16 @@ def test_planted_components_are_found(shape: tuple[int, ...], dtype: str) -> Non
     assert np.linalg.norm(full(model) - data) < 3e-3 * np.linalg.norm(data)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_small_errors_are_not_lost_to_cancellation(dtype: str, symmetric: bool) -> None:
+    data = np.einsum("ir,jr,kr->ijk", PLANTED[0], PLANTED[0], PLANTED[2]) if symmetric else CLEAN
+    model = NTF(3, n_starts=2, tol=1e-9, dtype=dtype, seed=1).fit(data)
+    true = np.linalg.norm(full(model) - data) / np.linalg.norm(data)
+    assert 0 < true < 1e-3
+    assert model.error_ == pytest.approx(true, rel=1e-2 if dtype == "float64" else 0.2)
+
+
 @pytest.mark.parametrize("extrapolate", [True, False])
 def test_the_error_never_rises(extrapolate: bool) -> None:
     for seed in range(5):

@@ -29,6 +29,10 @@ class Compressed:
         self.inner, self.basis, self.mode = inner, basis, mode
         self.shape, self.dtype, self.norm2 = whole.shape, whole.dtype, whole.norm2
 
+    def residual2(self, factors: Sequence[np.ndarray]) -> float | None:
+        """None: what lies outside the basis is not here."""
+        return None
+
     def work(self, rank: int, pool: Executor | None = None) -> _CompressedWork:
         """Work arrays of one start."""
         return _CompressedWork(self, rank, pool)

@@ -14,7 +14,7 @@ from arcuate.connectome._ntf import _kernels as kernels
 from arcuate.connectome._ntf.passes import Passes
 from arcuate.connectome.operators import as_float
 
-__all__ = ["Dense", "khatri_rao"]
+__all__ = ["Dense", "khatri_rao", "residual2"]
 
 
 class Dense:
@@ -41,6 +41,13 @@ class Dense:
         self.matrix = whole.reshape(rows, -1)
         self.refused, self.most, self.norm2 = int(facts[0]), float(facts[1]), float(facts[2])
 
+    def residual2(self, factors: Sequence[np.ndarray]) -> float | None:
+        """Squared norm of the residual, entry by entry; None where entries are hidden."""
+        if self.hidden is not None or self.pattern is not None:
+            return None
+        left, right = khatri_rao(factors[: self.split]), khatri_rao(factors[self.split :])
+        return float(residual2(self.matrix, left, right).sum())
+
     @classmethod
     def of(cls, array: np.ndarray) -> Self:
         """Take an array of any sign, as it is."""
@@ -57,6 +64,17 @@ class Dense:
 def _split(shape: tuple[int, ...]) -> int:
     """Where to cut the modes in two so that both products are small."""
     return min((prod(shape[:k]) + prod(shape[k:]), k) for k in range(1, len(shape)))[1]
+
+
+def residual2(matrix: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Squared residual of every row, in double precision, some rows at a time."""
+    found = np.empty(len(matrix))
+    step = max(1, (1 << 20) // matrix.shape[1])
+    for low in range(0, len(matrix), step):
+        rows = slice(low, low + step)
+        model = left[:, rows].T.astype(float) @ right.astype(float)
+        found[rows] = ((matrix[rows] - model) ** 2).sum(axis=1)
+    return found
 
 
 class _Work:

@@ -25,6 +25,9 @@ __all__ = ["Tensor", "as_init", "as_tensor", "check_rank"]
 SYMMETRIC = ("neuron", "neuron", "time")
 """Modes of a symmetric tensor."""
 
+CANCELS = {"float32": 1e-2, "float64": 1e-6}
+"""Relative errors below which the error is computed from the residual itself."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
@@ -48,7 +51,17 @@ class Tensor:
             fit = solve(self.operator, start, rule)
         else:
             fit = finish(self.quick, self.operator, start, rule)
-        return tie(self.operator, fit, rule) if self.tied and not rule.fixed else fit
+        if self.tied and not rule.fixed:
+            fit = tie(self.operator, fit, rule)
+        return fit if rule.penalty else self._seen_closely(fit)
+
+    def _seen_closely(self, fit: Fit) -> Fit:
+        """Where the data are met so well that sums of products cancel, look at the entries themselves."""
+        assert self.operator is not None
+        if fit.error > CANCELS[self.operator.dtype.name]:
+            return fit
+        square = self.operator.residual2(fit.factors)
+        return fit if square is None else replace(fit, error=(square / self.operator.norm2) ** 0.5)
 
     def quickened(self, rank: int, seed: int) -> Self:
         """The same with a compressed form beside it, where that is worth while."""
@@ -156,7 +169,11 @@ def as_init(factors: Any, rank: int, shape: tuple[int, ...]) -> list[np.ndarray]
 def _numbers(data: Any, where: str) -> np.ndarray:
     """Any array of real numbers, without a copy where none is needed."""
     if not isinstance(data, (np.ndarray, xr.DataArray)) and hasattr(data, "__dlpack__"):
-        data = np.from_dlpack(data.detach() if hasattr(data, "detach") else data)
+        try:
+            data = np.from_dlpack(data.detach() if hasattr(data, "detach") else data)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            bound, fix = f"cannot be seen as an array: {error}", "move it to the memory of the CPU"
+            raise SpecError.of(where=where, name="X", bound=bound, fix=fix) from error
     try:
         array = np.asarray(data)
     except (ValueError, TypeError) as error:

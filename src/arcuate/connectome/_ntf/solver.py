@@ -46,6 +46,9 @@ class Operator(Protocol):
     def norm2(self) -> float:
         """Squared norm of what was observed."""
 
+    def residual2(self, factors: Sequence[np.ndarray]) -> float | None:
+        """Squared norm of the residual without cancellation, where it can be had."""
+
     def work(self, rank: int, pool: Executor | None = None) -> Any:
         """Work arrays of one start, whose passes go over the threads of a pool."""
 

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from arcuate.connectome._ntf import _kernels as kernels
+from arcuate.connectome._ntf.dense import residual2
 from arcuate.connectome._ntf.passes import Passes, fast
 
 __all__ = ["Packed", "Product"]
@@ -25,6 +26,15 @@ class Packed:
         self.shape, self.dtype, self.norm2, self.diagonal = (n, n, n_times), values.dtype, norm2, diagonal
         self.across = n_times < WIDE
         self.matrix = np.ascontiguousarray(values.T) if self.across else values
+
+    def residual2(self, factors: Sequence[np.ndarray]) -> float | None:
+        """Squared norm of the residual, entry by entry; None where the diagonal does not count."""
+        if not self.diagonal:
+            return None
+        first, second = np.triu_indices(self.shape[0])
+        pairs = factors[0][:, first] * factors[1][:, second]
+        rows = residual2(self.matrix.T if self.across else self.matrix, pairs, factors[2])
+        return float(np.where(first == second, 1.0, 2.0) @ rows)
 
     def work(self, rank: int, pool: Executor | None = None) -> _PackedWork:
         """Work arrays of one start."""
@@ -91,6 +101,10 @@ class Product:
                 self.norm2 += float((np.einsum("it,it->t", parts[k], parts[m], dtype=float) ** 2).sum())
         if self.own is not None:
             self.norm2 -= float(np.vdot(self.own.astype(float), self.own))
+
+    def residual2(self, factors: Sequence[np.ndarray]) -> float | None:
+        """None: there are no entries to look at."""
+        return None
 
     def work(self, rank: int, pool: Executor | None = None) -> _ProductWork:
         """Work arrays of one start."""
