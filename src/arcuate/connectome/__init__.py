@@ -52,6 +52,7 @@ from arcuate.connectome.surrogates import (
     shuffle_intervals,
 )
 from arcuate.connectome.traces import as_traces, to_recording
+from arcuate.connectome.windows import connectivity_states, windowed_connectivity
 
 __all__ = [
     "AFFINITIES",
@@ -79,6 +80,7 @@ __all__ = [
     "as_traces",
     "circular_shift",
     "congruence",
+    "connectivity_states",
     "consensus",
     "core_consistency",
     "deconvolve",
@@ -119,4 +121,5 @@ __all__ = [
     "switching_network",
     "to_recording",
     "viterbi",
+    "windowed_connectivity",
 ]
