@@ -186,33 +186,61 @@ class GaussianPrior:
 
     def step(self, belief: GaussianBelief, gradient: np.ndarray, information: np.ndarray) -> GaussianBelief:
         """One step of Fisher scoring, over weights, their mean and biases together."""
-        n_states, n, m = belief.coupling.shape
-        own = n if self.shared_bias else m  # unknowns of one state and neuron
-        precision, weak = 1 / self.std**2, 1 / WEAK**2
+        n = belief.coupling.shape[1]
         linear = gradient + np.einsum("snij,snj->sni", information, belief.coupling)
-        block = information[..., :own, :own] + np.diag(np.full(own, precision))
-        block[..., n:, n:] += weak - precision
-        columns, corner, pull = [], [], []  # of the unknowns that states share
-        if self.learn_mean:
-            columns.append(np.broadcast_to(precision * np.eye(own, n), (n_states, n, own, n)))
-            corner.append(np.full((n, n), n_states * precision + weak))
-            pull.append(np.zeros((n, n)))
+        block, columns, corner = self._arrow(information)
+        own, n_shared = columns.shape[2:]
+        pull = np.zeros((n, n_shared))
         if self.shared_bias:
-            columns.append(-information[..., :n, n:])
-            corner.append(information[..., n:, n].sum(0) + weak)
-            pull.append(linear[..., n:].sum(0))
-        side = np.concatenate([*columns, linear[..., :own, None]], axis=-1)
+            pull[:, -1] = linear[..., n].sum(0)
+        side = np.concatenate([columns, linear[..., :own, None]], axis=-1)
         solved = np.linalg.solve(block, side)
         coupling = np.broadcast_to(belief.coupling[..., n:], belief.coupling.shape).copy()
         coupling[..., :own] = solved[..., -1]
-        if columns:
-            sent = np.einsum("snok,snol->nkl", side[..., :-1], solved)
-            schur = np.einsum("nk,kl->nkl", np.concatenate(corner, 1), np.eye(sent.shape[1])) - sent[..., :-1]
-            shared = np.linalg.solve(schur, np.concatenate(pull, 1)[..., None] + sent[..., -1:])[..., 0]
+        if n_shared:
+            sent = np.einsum("snok,snol->nkl", columns, solved)
+            shared = np.linalg.solve(corner - sent[..., :-1], pull[..., None] + sent[..., -1:])[..., 0]
             coupling[..., :own] += np.einsum("snok,nk->sno", solved[..., :-1], shared)
             if self.shared_bias:
                 coupling[..., n] = shared[:, -1]
         return self._centered(coupling)
+
+    def _arrow(self, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The system of each neuron: blocks of the states, and columns and corner of what states share.
+
+        Shapes (S, N, own, own), (S, N, own, shared) with the sign turned, and (N, shared, shared).
+        """
+        n_states, n, m = information.shape[:3]
+        own = n if self.shared_bias else m  # unknowns of one state and neuron
+        precision, weak = 1 / self.std**2, 1 / WEAK**2
+        block = information[..., :own, :own] + np.diag(np.full(own, precision))
+        block[..., n:, n:] += weak - precision
+        columns, corner = [np.empty((n_states, n, own, 0))], [np.empty((n, 0))]
+        if self.learn_mean:
+            columns.append(np.broadcast_to(precision * np.eye(own, n), (n_states, n, own, n)))
+            corner.append(np.full((n, n), n_states * precision + weak))
+        if self.shared_bias:
+            columns.append(-information[..., :n, n:])
+            corner.append(information[..., n:, n].sum(0) + weak)
+        diagonal = np.concatenate(corner, 1)
+        return block, np.concatenate(columns, -1), diagonal[..., None] * np.eye(diagonal.shape[1])
+
+    def variances(self, information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Variance of each weight (S, N, N) and of its mean over states (N, N), all else being open too.
+
+        From the diagonal of the inverse of a neuron's whole system: weights of all states, biases, means.
+        """
+        n_states, n = information.shape[:2]
+        block, columns, corner = self._arrow(information)
+        inverse = np.linalg.inv(block)
+        alone = np.diagonal(inverse, axis1=2, axis2=3)[..., :n]
+        through = inverse @ columns
+        shared = np.linalg.inv(corner - np.einsum("snok,snol->nkl", columns, through))
+        through = through[..., :n, :]
+        together = through.sum(0)
+        mean = alone.sum(0) + np.einsum("nik,nkl,nil->ni", together, shared, together, optimize=True)
+        by_state = alone + np.einsum("snik,nkl,snil->sni", through, shared, through, optimize=True)
+        return by_state, mean / n_states**2
 
     def between(self, old: GaussianBelief, new: GaussianBelief, share: float) -> GaussianBelief:
         """Go only a share of the way."""

@@ -46,7 +46,8 @@ def select_n_states(
     Dataset
         ``score`` (n_states, fold) in nats per bin, its mean ``held_out`` and standard error ``error``
         (n_states,). Attributes: ``best``, the number with the largest mean, and ``simplest``, the smallest
-        within one standard error of it.
+        that is worse by at most one standard error of the difference between the two, fold by fold (not
+        ``error``, in which what differs between folds counts too).
 
     Raises
     ------

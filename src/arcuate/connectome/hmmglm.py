@@ -108,13 +108,17 @@ class HMMGLM(Parameters):
     occupancy_ : ndarray, (S,)
         Share of time in each state.
     objectives_ : list of float
-        Log posterior at first and after each epoch (``onehot``: its lower bound, expanded anew each time).
+        Log posterior at first and after each epoch. ``onehot``: an approximation to it, no bound, since the
+        likelihood is expanded to second order anew in each epoch; one value need not lie above the last.
     log_likelihood_ : float
         Exact log-likelihood of the training data, in nats.
     converged_ : bool
     connectome_ : Dataset
         ``adjacency`` (receiver, sender) of -1, 0, 1 shared by the states, its ``confidence``, the mean
-        ``weight``; by state ``state_adjacency`` and ``state_weight``.
+        ``weight``; by state ``state_adjacency`` and ``state_weight``. With ``onehot``, ``confidence`` is the
+        probability of the category that ``adjacency`` gives. With the others a pair is connected whose weight
+        is 1.96 standard errors from zero, and ``confidence``, 0.5 to 1, is the probability that the mean
+        weight has its sign, also where ``adjacency`` is 0.
 
     Examples
     --------
@@ -218,11 +222,7 @@ class HMMGLM(Parameters):
         return self
 
     def _maximize(self, data: em.Sequences, seed: int, advance: Callable[[int], None] | None) -> em.Fit:
-        dense = em.GaussianPrior(
-            std=em.WEAK if self.prior == "none" else float(self.prior_std),
-            learn_mean=self.prior != "none",
-            shared_bias=self.shared_bias,
-        )
+        dense = self._dense()
         options: dict[str, Any] = {"kind": self.nonlinearity, "where": "HMMGLM.fit", "advance": advance}
         best = self._best_start(data, dense, seed, options)
         fit = em.begin(data, dense.start(best.belief.coupling), best.transition, self.nonlinearity)
@@ -233,6 +233,14 @@ class HMMGLM(Parameters):
             fit = replace(fit, belief=one_hot.start(fit.belief.coupling), objectives=(), converged=False)
             fit = em.run(data, one_hot, fit, max_iter=self.max_iter, tol=self.tol, **options)
         return fit
+
+    def _dense(self) -> em.GaussianPrior:
+        """The prior without categories: that of the fit, or of the fit before the one-hot one."""
+        return em.GaussianPrior(
+            std=em.WEAK if self.prior == "none" else float(self.prior_std),
+            learn_mean=self.prior != "none",
+            shared_bias=self.shared_bias,
+        )
 
     def _best_start(
         self, data: em.Sequences, prior: em.GaussianPrior, seed: int, options: dict[str, Any]
@@ -272,8 +280,11 @@ class HMMGLM(Parameters):
             _, information = em.curvature(
                 data, fit.expectation.posteriors, fit.belief.coupling, self.nonlinearity
             )
-            adjacency, confidence, by_state = _significant(self.weights_, information[order])
+            variances = self._dense().variances(information[order])
+            adjacency, confidence, by_state = _significant(self.weights_, *variances)
         self.connectome_ = _connectome(self.weights_, adjacency, confidence, by_state)
+        meaning = "category" if self.prior == "onehot" else "sign of the mean weight"
+        self.connectome_["confidence"].attrs["long_name"] = f"probability of the {meaning}"
 
     def _fitted(self, where: str) -> None:
         if not hasattr(self, "weights_"):
@@ -442,14 +453,13 @@ def _staying(n_states: int) -> np.ndarray:
     return matrix
 
 
-def _significant(weights: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _significant(
+    weights: np.ndarray, variance: np.ndarray, of_mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Signs of weights that are far from zero for their standard errors: shared, confidence, by state."""
     from scipy.special import ndtr
 
-    n = weights.shape[1]
-    own = np.maximum(np.diagonal(information[..., :n, :n], axis1=2, axis2=3), 1e-12)
-    z = weights / np.sqrt(1 / own)
-    shared = weights.mean(0) / (np.sqrt(np.sum(1 / own, axis=0)) / len(weights))
+    z, shared = weights / np.sqrt(variance), weights.mean(0) / np.sqrt(of_mean)
     signs = [np.where(np.abs(each) >= SIGNIFICANT, np.sign(each), 0).astype(int) for each in (shared, z)]
     return signs[0], np.asarray(ndtr(np.abs(shared))), signs[1]
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.special import digamma, gammaln
-from scipy.stats import norm, poisson
+from scipy.stats import binom, norm, poisson
 from sklearn.base import clone
 
 from arcuate.connectome import (
@@ -118,6 +118,27 @@ def test_a_step_solves_the_whole_system(learn_mean: bool, shared_bias: bool) -> 
         assert_allclose(found.mean[neuron], solved[means] if learn_mean else 0, atol=1e-10)
         biases = solved[[s * n] * s] if shared_bias else solved[s * n : s * n + s]
         assert_allclose(found.coupling[:, neuron, n], biases, atol=1e-10)
+        inverse = np.linalg.inv(whole)[: s * n, : s * n]
+        variance, of_mean = prior.variances(information)
+        assert_allclose(variance[:, neuron].ravel(), np.diag(inverse), rtol=1e-8)
+        wanted = inverse.reshape(s, n, s, n).sum((0, 2)) / s**2
+        assert_allclose(of_mean[neuron], np.diag(wanted), rtol=1e-8)
+
+
+@pytest.mark.parametrize("prior", ["none", "gaussian"])
+@pytest.mark.parametrize("bias", [0.0, -2.0])
+def test_one_pair_in_twenty_without_coupling_is_called_connected(prior: str, bias: float) -> None:
+    """Two-sided, at 1.96 standard errors; 1000 pairs, and the bounds that 1 in 1000 such counts passes."""
+    called = 0
+    for seed in range(10):
+        counts = np.random.default_rng(seed).poisson(firing_rates(bias), (3000, 10))
+        model = HMMGLM(1, prior=prior, max_iter=10).fit([counts])
+        called += np.count_nonzero(model.connectome_["adjacency"])
+        confidence = model.connectome_["confidence"].where(model.connectome_["adjacency"] != 0)
+        assert np.nanmin(confidence) >= norm.cdf(1.96)
+    low, high = binom.ppf([0.0005, 0.9995], 1000, 0.05)
+    assert low <= called <= high
+    assert model.connectome_["confidence"].attrs["long_name"] == "probability of the sign of the mean weight"
 
 
 @pytest.mark.parametrize(("slope", "own"), [(3.0, 4.0), (-2.0, 1.0), (40.0, 9.0), (-0.1, 0.0)])
