@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from arcuate.analysis import spike_counts
 from arcuate.connectome import (
     HMMGLM,
     exponential_basis,
@@ -24,7 +26,14 @@ from arcuate.connectome import (
     switching_network,
     viterbi,
 )
-from arcuate.errors import ArcuateWarning, FitError, MemoryLimitError, NonFiniteError, SpecError
+from arcuate.errors import (
+    ArcuateWarning,
+    FitError,
+    MemoryLimitError,
+    NonFiniteError,
+    SpecError,
+    UnknownNameError,
+)
 
 COUNTS = np.random.default_rng(0).poisson(0.5, (2, 60, 3))
 EYE = np.eye(2)
@@ -64,6 +73,48 @@ def refused(call: Any, *words: str, error: type[Exception] = SpecError) -> None:
 )
 def test_what_are_no_sequences_of_counts(spikes: Any, words: tuple[str, ...]) -> None:
     refused(lambda: HMMGLM(2).fit(spikes), *words)
+
+
+def test_axes_of_labeled_counts_go_by_name() -> None:
+    """Square, so that positions would not tell."""
+    square = xr.DataArray(np.random.default_rng(1).poisson(0.5, (5, 5)), dims=("time", "neuron"))
+    plain = HMMGLM(1, max_iter=2).fit([square.values])
+    for given in (square, [square], square.T, [square.T], square.rename(time="bin").T):
+        model = HMMGLM(1, max_iter=2).fit(given)
+        assert (model.weights_ == plain.weights_).all()
+        assert model.score(given) == plain.score([square.values])
+        assert model.bits_per_spike(given) == plain.bits_per_spike([square.values])
+    for given in (square.rename(neuron="cell"), [square.values, square.rename(time="x")], square[0]):
+        refused(lambda given=given: HMMGLM(1).fit(given), "dimensions", "neuron")
+    several = xr.concat([square, square], "trial")
+    refused(lambda: HMMGLM(1).fit(several), "trial", "list")
+    refused(lambda: HMMGLM(1).fit(square.to_dataset(name="spikes")), "a Dataset", "list")
+
+
+def test_counts_of_spikes_are_one_sequence_of_different_length_than_neurons() -> None:
+    counts = spike_counts(
+        np.arange(0.01, 1.0, 0.03), bin_width="20 ms", neuron=np.arange(33) % 3, n_neurons=3, duration="1 s"
+    )
+    model = HMMGLM(1, max_iter=2).fit(counts)
+    assert model.weights_.shape == (1, 3, 3)
+    assert np.isclose(model.score(counts), model.log_likelihood_ / 50)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "options", "words", "error"),
+    [
+        ([1], {"foo": 3}, ("foo", "parameter"), UnknownNameError),
+        ([1], {"max_iters": 3}, ("max_iter",), UnknownNameError),
+        ([1], {"n_states": 3}, ("n_states", "candidates"), SpecError),
+        (2, {}, ("candidates", "[1, 2, 3]"), SpecError),
+        (None, {}, ("candidates",), SpecError),
+    ],
+    ids=range(5),
+)
+def test_options_of_a_choice_of_states(
+    candidates: Any, options: dict[str, Any], words: tuple[str, ...], error: type[Exception]
+) -> None:
+    refused(lambda: select_n_states(list(COUNTS), candidates, n_folds=2, **options), *words, error=error)
 
 
 @pytest.mark.parametrize(

@@ -349,7 +349,8 @@ def check_sequences(value: Any, where: str, *, n_neurons: int | None = None) -> 
 
     Parameters
     ----------
-    value : sequence of array_like, (T, N)
+    value : sequence of array_like, (T, N), or DataArray
+        Axes of a DataArray go by name, ``time`` (or ``bin``) and ``neuron``; one alone is one sequence.
     where : str
         For the message.
     n_neurons : int or None
@@ -364,14 +365,36 @@ def check_sequences(value: Any, where: str, *, n_neurons: int | None = None) -> 
     SpecError
         If there is none, one is no matrix of counts, or numbers of neurons differ.
     """
+    if _is_labeled(value):
+        value = [_by_name(value, "spikes", where)]
     given = isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
     if not given or not len(value):
         bound = "must be a list of at least one array of counts, each (bins, neurons)"
-        raise SpecError.of(where=where, name="spikes", value=value, bound=bound, fix="put it into a list")
+        table = hasattr(value, "dims") or hasattr(value, "columns")
+        shown = f"a {type(value).__name__}" if table else value
+        raise SpecError.of(where=where, name="spikes", value=shown, bound=bound, fix="put it into a list")
     if isinstance(value, np.ndarray) and value.ndim == 2:
         bound = "must be a list of sequences, not one matrix"
         raise SpecError.of(where=where, name="spikes", value=value, bound=bound, fix="put it into a list")
-    return [_sequence(each, f"spikes[{i}]", where, n_neurons, value[0]) for i, each in enumerate(value)]
+    named = [
+        _by_name(each, f"spikes[{i}]", where) if _is_labeled(each) else each for i, each in enumerate(value)
+    ]
+    return [_sequence(each, f"spikes[{i}]", where, n_neurons, named[0]) for i, each in enumerate(named)]
+
+
+def _is_labeled(value: Any) -> bool:
+    """Whether something is a DataArray."""
+    return hasattr(value, "dims") and isinstance(getattr(value, "values", None), np.ndarray)
+
+
+def _by_name(value: Any, name: str, where: str) -> np.ndarray:
+    """Values of a DataArray with time first."""
+    for time in ("time", "bin"):
+        if set(value.dims) == {time, "neuron"}:
+            return np.asarray(value.transpose(time, "neuron").values)
+    bound = f"has the dimensions ({', '.join(map(str, value.dims))}), must have time (or bin) and neuron"
+    fix = "rename them, and put several sequences into a list"
+    raise SpecError.of(where=where, name=name, bound=bound, fix=fix)
 
 
 def _sequence(value: Any, name: str, where: str, n_neurons: int | None, first: Any) -> np.ndarray:

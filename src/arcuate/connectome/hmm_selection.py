@@ -10,7 +10,7 @@ import numpy as np
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.connectome.glm import check_sequences
 from arcuate.connectome.hmmglm import HMMGLM
-from arcuate.errors import SpecError, check_int
+from arcuate.errors import SpecError, check_int, unknown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,6 +53,8 @@ def select_n_states(
     ------
     SpecError
         If there are fewer sequences than folds, or no candidate.
+    UnknownNameError
+        If an option is no parameter of `HMMGLM`.
 
     Examples
     --------
@@ -65,6 +67,17 @@ def select_n_states(
 
     where = "select_n_states"
     counts = check_sequences(spikes, where)
+    known = set(HMMGLM(1).get_params()) - {"n_states"}
+    for name, value in options.items():
+        if name == "n_states":
+            bound, fix = "is what is compared", "give the numbers as candidates"
+            raise SpecError.of(where=where, name=name, value=value, bound=bound, fix=fix)
+        if name not in known:
+            raise unknown(where, name, known)
+    given: object = candidates
+    if not isinstance(given, Iterable):
+        bound, fix = "must be several numbers of states", "give a list, such as [1, 2, 3]"
+        raise SpecError.of(where=where, name="candidates", value=given, bound=bound, fix=fix)
     numbers = [check_int(each, where=where, name="candidates") for each in candidates]
     if not numbers or len(set(numbers)) < len(numbers):
         bound = "must be numbers of states, each once, at least one"

@@ -175,8 +175,9 @@ class HMMGLM(Parameters):
 
         Parameters
         ----------
-        spikes : sequence of array_like, (T, N)
-            Counts by bin and neuron; sequences may differ in length.
+        spikes : sequence of array_like, (T, N), or DataArray
+            Counts by bin and neuron; sequences may differ in length. Axes of a DataArray go by name, ``time``
+            (or ``bin``) and ``neuron``; one alone, as from `arcuate.analysis.spike_counts`, is one sequence.
         y : object
             Ignored.
 
@@ -339,7 +340,8 @@ class HMMGLM(Parameters):
         -------
         float
         """
-        return float(self.log_likelihood(spikes).sum() / sum(len(each) for each in spikes))
+        counts = self._prepared(spikes, "HMMGLM.score")
+        return float(self.log_likelihood(counts).sum() / sum(map(len, counts)))
 
     def bits_per_spike(self, spikes: Any) -> float:
         """Gain per spike over a homogeneous Poisson model with the rates of the training data.
