@@ -71,6 +71,7 @@ def test_graphs(name: str, graph: Any, words: str) -> None:
         (lambda: connectome.align([0, 1], ["a", "b"]), "reference"),
         (lambda: connectome.align([0, 1], [-1, 0]), "reference"),
         (lambda: connectome.consensus([]), "at least one"),
+        (lambda: connectome.consensus(3), "list of partitions"),
         (lambda: connectome.consensus([[0, 1], [0, 1, 1]]), "partitions[1]"),
         (lambda: connectome.consensus([[0, 1]], max_blocks=0), "max_blocks = 0"),
         (lambda: connectome.description_length(GRAPH, [0, 1]), "labels"),

@@ -90,6 +90,9 @@ def test_refused_with_a_way_out(call: Callable[[], Any], words: str) -> None:
 
 def test_refused_by_kind(tmp_path: Path) -> None:
     assert "'float32'" in refusal(lambda: NTF(2, dtype="float23").fit(X), UnknownNameError)
+    assert "unknown dtype 'float16'" in refusal(
+        lambda: PackedTensor.from_dense(np.ones((3, 3, 2)), dtype="float16"), UnknownNameError
+    )
     assert "'mean'" in refusal(lambda: factor_match_score(FITTED, FITTED, kind="meen"), UnknownNameError)
     assert "Call fit first" in refusal(lambda: NTF(2).transform(X), FitError)
     assert "Name the modes" in refusal(lambda: FITTED.graph(0), CapabilityError)

@@ -11,7 +11,7 @@ import numpy as np
 from arcuate._inputs import check_bytes
 from arcuate._jit import compiled
 from arcuate.connectome._ntf import _kernels as kernels
-from arcuate.errors import SpecError, check_array
+from arcuate.errors import SpecError, check_array, check_choice
 
 __all__ = ["PackedTensor", "ProductTensor"]
 
@@ -86,11 +86,14 @@ class PackedTensor:
         ------
         SpecError
             If it is not symmetric, finite and >= 0.
+        UnknownNameError
+            If there is no such dtype.
         """
         array = np.asarray(dense)
         if array.ndim != 3 or array.shape[0] != array.shape[1] or array.dtype.kind not in "fiu":
             bound = f"must be real numbers of shape (n, n, T), not {array.dtype} of {array.shape}"
             raise SpecError.of(where="PackedTensor.from_dense", name="dense", bound=bound)
+        check_choice(dtype, ("float64", "float32"), where="PackedTensor.from_dense", name="dtype")
         n, _, n_times = array.shape
         need = n * (n + 1) // 2 * n_times * np.dtype(dtype).itemsize
         check_bytes(need, where="PackedTensor.from_dense", fix="use dtype='float32' or fewer times")

@@ -6,14 +6,18 @@ No single number decides. Held-out error and stability together do best; the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcuate._inputs import as_real
 from arcuate._progress import ProgressOption, check_progress, progress_bar
+from arcuate.connectome._ntf.input import as_tensor, check_rank
 from arcuate.connectome.match import factor_match_score
 from arcuate.connectome.ntf import NTF
+from arcuate.connectome.operators import PackedTensor, ProductTensor
 from arcuate.errors import SpecError, check_int, check_real
 from arcuate.rng import check_seed, stream
 
@@ -48,7 +52,7 @@ def core_consistency(X: Any, model: Any) -> float:
     Raises
     ------
     SpecError
-        If factors do not fit the tensor.
+        If the tensor is not finite, or factors do not fit it.
 
     Examples
     --------
@@ -56,7 +60,7 @@ def core_consistency(X: Any, model: Any) -> float:
     >>> round(core_consistency(np.einsum("ir,jr,kr->ijk", *factors), factors), 6)
     100.0
     """
-    core = np.asarray(X, dtype=np.float64)
+    core = as_real(X, where="core_consistency", name="X").astype(np.float64)
     factors = _weighted(model)
     if core.shape != tuple(len(factor) for factor in factors):
         bound = f"must have the dimensions of the tensor, {core.shape}"
@@ -101,7 +105,8 @@ def model_order(
         Folds of the cross-validation; 0 for none. At most ``1 / held_out``.
     held_out : float
         Share of the entries that a fold holds out, in blocks of time, each of one fibre (one pair in one
-        animal): neighbors in time are alike, and single entries would be given away by them.
+        animal): neighbors in time are alike, and single entries would be given away by them. Where a tensor
+        is symmetric in two modes, an entry and its mirror image are held out together.
     block : int, optional
         Length of such a block in frames; by default three times as long as the autocorrelation of the data
         takes to fall to 1/e, and at most a quarter of the whole.
@@ -109,7 +114,8 @@ def model_order(
         Which mode is time, if the data do not name it ``time``.
     null : callable, optional
         Gives the tensor of surrogate number 0, 1, ..., such as
-        ``lambda k: affinity(circular_shift(traces, seed=1, number=k))``.
+        ``lambda k: affinity(circular_shift(traces, seed=1, number=k))``. It is fitted as the data are, with
+        as many starts and iterations: its error would be too large with fewer.
     n_null : int
         Surrogates.
     max_iter : int
@@ -153,9 +159,7 @@ def model_order(
     2
     """
     where = "model_order"
-    wanted = [check_int(rank, where=where, name="ranks") for rank in ranks]
-    if not wanted or sorted(set(wanted)) != wanted:
-        raise SpecError.of(where=where, name="ranks", value=wanted, bound="must be different and ascend")
+    wanted = _ranks(ranks, where)
     check_int(n_starts, where=where, name="n_starts", low=2)
     check_real(held_out, where=where, name="held_out", low=0, high=0.5, low_open=True)
     groups = round(1 / held_out)
@@ -164,9 +168,12 @@ def model_order(
     check_progress(progress, where=where, unit="fits")
     check_seed(seed)
     values, seen, time = _tensor(X, mask, axis, where)
+    check_rank(wanted[-1], values.shape)
     length = _block(np.where(seen, values, np.nan), time, block, where)
-    folds = [_held_out(seen.shape, time, length, groups, k, seed) & seen for k in range(n_folds)]
-    nulls = [np.asarray(null(k), dtype=np.float64) for k in range(n_null)] if null else []
+    same = _symmetric(values, seen, time) if n_folds else None
+    folds = [_held_out(seen.shape, time, length, groups, k, seed) for k in range(n_folds)]
+    folds = [(fold if same is None else _mirrored(fold, same)) & seen for fold in folds]
+    nulls = [] if null is None else _surrogates(null, n_null, seen, where)
     rule: dict[str, Any] = {"max_iter": max_iter, "n_jobs": n_jobs, "seed": seed, "progress": False}
     rows = []
     total = len(wanted) * (1 + len(folds) + len(nulls))
@@ -178,9 +185,19 @@ def model_order(
             rows.append(_described(values, seen, model))
             brief = NTF(rank, n_starts=CV_STARTS, **rule)
             rows[-1]["held_out_error"] = [_held_out_error(values, seen, hide, brief, step) for hide in folds]
-            rows[-1]["null_error"] = [_null_error(tensor, seen, brief, step) for tensor in nulls]
+            full = NTF(rank, n_starts=n_starts, **rule)
+            rows[-1]["null_error"] = [_null_error(tensor, seen, full, step) for tensor in nulls]
     out = _table(rows, wanted).assign_attrs(block=length, seed=seed)
     return _judged(out, values, seen, time, model)
+
+
+def _ranks(ranks: Any, where: str) -> list[int]:
+    if not isinstance(ranks, Iterable):
+        raise SpecError.of(where=where, name="ranks", value=ranks, bound="must be a list of numbers")
+    wanted = [check_int(rank, where=where, name="ranks") for rank in ranks]
+    if not wanted or sorted(set(wanted)) != wanted:
+        raise SpecError.of(where=where, name="ranks", value=wanted, bound="must be different and ascend")
+    return wanted
 
 
 def _fit(data: Floats, seen: NDArray[np.bool_], model: NTF) -> NTF:
@@ -235,22 +252,29 @@ def _described(values: Floats, seen: NDArray[np.bool_], model: NTF) -> dict[str,
 
 def _tensor(X: Any, mask: Any, axis: int, where: str) -> tuple[Floats, NDArray[np.bool_], int]:
     """Values, where they are observed, and which axis is time."""
-    dims = tuple(map(str, getattr(X, "dims", ())))
-    try:
-        values = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    if isinstance(X, (PackedTensor, ProductTensor)):
         bound = "must be an array; symmetric tensors and products have to_dense()"
-        raise SpecError.of(where=where, name="X", value=type(X).__name__, bound=bound) from error
-    if values.ndim < 2:
-        bound = "must have two modes or more"
-        raise SpecError.of(where=where, name="X", value=f"shape {values.shape}", bound=bound)
+        raise SpecError.of(where=where, name="X", value=type(X).__name__, bound=bound)
+    as_tensor(X, mask, where=where, dtype=np.dtype(np.float32))
+    values, dims = np.asarray(X, dtype=np.float64), tuple(map(str, getattr(X, "dims", ())))
     axis = check_int(axis, where=where, name="axis", low=0, high=values.ndim - 1)
     time = dims.index("time") if "time" in dims else axis
-    seen = np.ones(values.shape, bool) if mask is None else np.asarray(mask, dtype=bool)
-    if seen.shape != values.shape:
-        bound = f"must have the shape of the data, {values.shape}"
-        raise SpecError.of(where=where, name="mask", value=f"shape {seen.shape}", bound=bound)
-    return values, seen, time
+    return values, np.ones(values.shape, bool) if mask is None else np.asarray(mask), time
+
+
+def _surrogates(null: Any, n_null: int, seen: NDArray[np.bool_], where: str) -> list[Floats]:
+    """Values of all surrogates, which must be as the data are."""
+    if not callable(null):
+        bound = "must be a function of the number of a surrogate"
+        raise SpecError.of(where=where, name="null", value=type(null).__name__, bound=bound)
+    tensors = []
+    for k in range(n_null):
+        data = null(k)
+        if np.shape(data) != seen.shape:
+            bound = f"must have the shape of the data, {seen.shape}"
+            raise SpecError.of(where=where, name=f"null({k})", value=f"shape {np.shape(data)}", bound=bound)
+        tensors.append(_tensor(data, seen, 0, f"{where}: null({k})")[0])
+    return tensors
 
 
 def _block(values: Floats, time: int, block: int | None, where: str) -> int:
@@ -258,18 +282,44 @@ def _block(values: Floats, time: int, block: int | None, where: str) -> int:
     if block is not None:
         return check_int(block, where=where, name="block", high=n_times // 2)
     fall = np.flatnonzero(_autocorrelation(values, time) < np.exp(-1))
-    return int(min(3 * fall[0] if fall.size else n_times, max(n_times // 4, 1)))
+    return int(min(max(3 * fall[0], 1) if fall.size else n_times, max(n_times // 4, 1)))
 
 
 def _autocorrelation(values: Floats, time: int) -> Floats:
     """Autocorrelation along time, pooled over fibres; NaN counts for nothing."""
-    rows = np.moveaxis(values, time, -1).reshape(-1, values.shape[time])
-    rows = rows[~np.isnan(rows).any(axis=1)]
-    rows = rows - rows.mean(axis=1, keepdims=True) if len(rows) else np.zeros((1, values.shape[time]))
+    n_times = values.shape[time]
+    rows = np.moveaxis(values, time, -1).reshape(-1, n_times)
+    there = ~np.isnan(rows)
+    mean = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    sums = _lagged(np.where(there, rows - mean[:, None], 0.0))
+    sums *= np.arange(n_times, 0, -1) / np.maximum(_lagged(there.astype(np.float64)), 1)
+    floor = n_times * (np.finfo(float).eps * np.abs(mean).max(initial=0)) ** 2
+    return sums / sums[0] if sums[0] > floor else np.zeros(n_times)
+
+
+def _lagged(rows: Floats) -> Floats:
+    """Products of what is k samples apart, summed over all rows."""
     n_times = rows.shape[1]
     power: Floats = (np.abs(np.fft.rfft(rows, 2 * n_times)) ** 2).sum(axis=0)
-    sums: Floats = np.fft.irfft(power)[:n_times]
-    return sums / sums[0] if sums[0] > 0 else np.zeros(n_times)
+    return np.asarray(np.fft.irfft(power)[:n_times])
+
+
+def _symmetric(values: Floats, seen: NDArray[np.bool_], time: int) -> tuple[int, int] | None:
+    """The two modes, other than time, that may change places."""
+    slack = 1e-6 * float(np.abs(values[seen]).max())
+    for one, other in combinations([k for k in range(values.ndim) if k != time], 2):
+        if values.shape[one] == values.shape[other] > 1:
+            both = seen & seen.swapaxes(one, other)
+            if np.allclose(values[both], values.swapaxes(one, other)[both], rtol=0, atol=slack):
+                return one, other
+    return None
+
+
+def _mirrored(hidden: NDArray[np.bool_], modes: tuple[int, int]) -> NDArray[np.bool_]:
+    """Hide below the diagonal of two modes what is hidden above it."""
+    n = hidden.shape[modes[0]]
+    shape = [n if k in modes else 1 for k in range(hidden.ndim)]
+    return np.where(np.triu(np.ones((n, n), bool)).reshape(shape), hidden, hidden.swapaxes(*modes))
 
 
 def _held_out(

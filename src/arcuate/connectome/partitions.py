@@ -254,6 +254,9 @@ def consensus(partitions: Sequence[Any] | np.ndarray, *, max_blocks: int | None 
     >>> found.labels.tolist(), found.persistence.round(2).tolist()
     ([0, 0, 1, 1], [1.0, 1.0, 1.0, 0.67])
     """
+    if not hasattr(partitions, "__len__") or getattr(partitions, "ndim", 1) == 0:
+        bound = "must be a list of partitions"
+        raise SpecError.of(where="consensus", name="partitions", value=partitions, bound=bound)
     if not len(partitions):
         raise SpecError.of(where="consensus", name="partitions", bound="must hold at least one partition")
     first = as_labels(partitions[0], where="consensus", name="partitions[0]")

@@ -116,7 +116,7 @@ def connectivity_states(
     Raises
     ------
     SpecError
-        If there are NaN, or fewer windows than states.
+        If this is no such array, there are NaN, or fewer windows than states.
 
     References
     ----------
@@ -133,6 +133,11 @@ def connectivity_states(
     from sklearn.cluster import KMeans
 
     where = "connectivity_states"
+    if not isinstance(windows, xr.DataArray) or set(windows.dims) != {"pair", "time", "animal"}:
+        value = getattr(windows, "dims", type(windows).__name__)
+        bound = "must be a DataArray over pair, time and animal"
+        fix = "windowed_connectivity returns one"
+        raise SpecError.of(where=where, name="windows", value=value, bound=bound, fix=fix)
     values = windows.transpose("pair", "time", "animal").values
     if np.isnan(values).any():
         fix = 'drop pairs that an animal lacks: windows.dropna("pair")'

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from arcuate import connectome, plot
 from arcuate.connectome import NTF, core_consistency, model_order
-from arcuate.connectome.order import _autocorrelation, _held_out, _one_standard_error
+from arcuate.connectome.order import _autocorrelation, _held_out, _mirrored, _one_standard_error, _symmetric
 from arcuate.errors import ArcuateError, SpecError
 
 
@@ -55,6 +55,8 @@ def test_core_consistency_is_a_least_squares_core() -> None:
     assert core_consistency(X, factors) == pytest.approx(100 * (1 - ((core - ideal) ** 2).sum() / 2))
     with pytest.raises(SpecError, match="dimensions of the tensor"):
         core_consistency(X, factors[:2])
+    with pytest.raises(SpecError, match=r"X.*must be finite"):
+        core_consistency(np.full_like(X, np.nan), factors)
 
 
 def test_too_many_components_lose_core_consistency() -> None:
@@ -140,6 +142,60 @@ def test_the_picture_shows_what_there_is() -> None:
         plot.model_order({"rank": [1]})
 
 
+def test_surrogates_get_as_many_starts_as_the_data() -> None:
+    X = planted(3, 1, shape=(12, 40, 4))
+    order = model_order(X, [3], n_starts=4, n_folds=0, null=lambda _: X, n_null=1, max_iter=5, seed=2)
+    assert order.null_error.item() == order.error.item()
+    fewer = NTF(3, n_starts=2, max_iter=5, seed=2).fit(X).error_
+    assert order.error.item() < fewer
+
+
+@pytest.mark.parametrize("dims", [(8, 8, 40), (8, 40, 8)])
+def test_a_fold_of_a_symmetric_tensor_is_symmetric(dims: tuple[int, ...]) -> None:
+    X = np.einsum(
+        "ir,jr,tr->ijt", *(np.random.default_rng(k).random((n, 2)) for k, n in ((0, 8), (0, 8), (1, 40)))
+    )
+    time = dims.index(40)
+    X = np.moveaxis(X, 2, time)
+    modes = tuple(k for k in range(3) if k != time)
+    seen = np.ones(X.shape, bool)
+    assert _symmetric(X, seen, time) == modes
+    assert _symmetric(X + np.random.default_rng(2).random(X.shape), seen, time) is None
+    folds = [_mirrored(_held_out(X.shape, time, 5, 10, k, 0), modes) for k in range(10)]
+    assert (np.sum(folds, axis=0) == 1).all()
+    for fold in folds:
+        assert (fold == fold.swapaxes(*modes)).all() and 0.03 < fold.mean() < 0.2
+
+
+def test_an_entry_is_held_out_with_its_mirror_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden: list[np.ndarray] = []
+
+    def keep(*args: Any) -> float:
+        hidden.append(args[2])
+        return 0.5
+
+    monkeypatch.setattr("arcuate.connectome.order._held_out_error", keep)
+    X = np.random.default_rng(0).random((6, 6, 30))
+    model_order(X + X.swapaxes(0, 1), [1], axis=2, n_starts=2, n_folds=2, max_iter=5)
+    model_order(X, [1], axis=2, n_starts=2, n_folds=2, max_iter=5)
+    mirrored = [(fold == fold.swapaxes(0, 1)).all() for fold in hidden]
+    assert mirrored == [True, True, False, False]
+
+
+@pytest.mark.parametrize("kind", ["constant", "hidden"])
+def test_a_tensor_without_autocorrelation_has_blocks(kind: str) -> None:
+    X, mask = np.ones((4, 40, 3)), None
+    if kind == "hidden":
+        X, mask = planted(2, 3, shape=(10, 60, 3)), np.ones((10, 60, 3), bool)
+        mask[:, 7] = False
+    order = model_order(X, [1], mask=mask, n_starts=2, n_folds=2, max_iter=50)
+    if kind == "hidden":
+        whole = model_order(X, [1], n_starts=2, n_folds=0, max_iter=50)
+        assert abs(order.attrs["block"] - whole.attrs["block"]) <= 3 < whole.attrs["block"]
+    else:
+        assert order.attrs["block"] == 1 and order.error.item() < 1e-3
+
+
 WRONG: dict[str, Any] = {
     "ranks": {"ranks": [2, 1]},
     "n_starts": {"n_starts": 1},
@@ -149,13 +205,21 @@ WRONG: dict[str, Any] = {
     "axis": {"axis": 3},
     "mask": {"mask": np.ones(3, bool)},
     "progress": {"progress": 3},
+    "ranks = 3": {"ranks": 3},
+    "rank = 99": {"ranks": [1, 99]},
+    "null": {"null": np.ones((4, 20, 3))},
+    r"null\(0\).*shape \(4, 20, 2\)": {"null": lambda _: np.ones((4, 20, 2))},
+    r"null\(0\): X: must be finite": {"null": lambda _: np.full((4, 20, 3), np.nan)},
+    "booleans": {"mask": np.ones((4, 20, 3))},
+    "model_order: X: must be finite": {"X": np.full((4, 20, 3), np.nan)},
+    "zero throughout": {"X": np.zeros((4, 20, 3))},
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_makes_no_sense_is_refused_by_name(name: str) -> None:
     with pytest.raises(ArcuateError, match=name):
-        model_order(np.ones((4, 20, 3)), **({"ranks": [1]} | WRONG[name]))
+        model_order(**({"X": np.ones((4, 20, 3)), "ranks": [1]} | WRONG[name]))
 
 
 def test_products_are_no_array() -> None:

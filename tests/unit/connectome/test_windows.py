@@ -81,5 +81,8 @@ def test_what_makes_no_sense_is_refused_by_name() -> None:
     windows = windowed_connectivity(TRACES, window="10 s")
     with pytest.raises(SpecError, match="Drop pairs"):
         connectivity_states(windows, 2)
+    for other in (windows.values, windows.mean("animal")):
+        with pytest.raises(SpecError, match=r"windows.*pair, time and animal"):
+            connectivity_states(other, 2)
     with pytest.raises(SpecError, match="n_states"):
         connectivity_states(windows.dropna("pair"), 1000)
