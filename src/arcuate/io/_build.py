@@ -46,6 +46,13 @@ def texts(values: Any) -> list[str]:
     return [as_text(value) for value in np.asarray(values).reshape(-1)]
 
 
+def as_row(values: Any, *, where: str, name: str) -> list[Any]:
+    """Return what stands in a list, or refuse what is none."""
+    if isinstance(values, str) or not np.iterable(values):
+        raise SpecError.of(where=where, name=name, value=values, bound="must be a list of names")
+    return list(values)
+
+
 def grid(n: int, rate_hz: Any, times: Any, *, where: str) -> Floats:
     """Times in s of n samples: those given, or those of a rate; one of the two must be given."""
     if (rate_hz is None) == (times is None):
@@ -56,7 +63,11 @@ def grid(n: int, rate_hz: Any, times: Any, *, where: str) -> Floats:
     if times is None:
         rate = check_real(rate_hz, where=where, name="rate_hz", low=0.0, low_open=True)
         return np.arange(n) / rate
-    found = np.asarray(times, dtype=np.float64).reshape(-1)
+    try:
+        found = np.asarray(times, dtype=np.float64).reshape(-1)
+    except (ValueError, TypeError) as error:
+        bound = "must be numbers, in s"
+        raise SpecError.of(where=where, name="times", value=times, bound=bound) from error
     if found.size != n:
         fix = "the axes may be swapped: dims names them in their order"
         raise SpecError.of(
@@ -84,14 +95,17 @@ def traces_recording(
     """Return the Recording of traces (n_animals, n_times, n_neurons)."""
     data = np.asarray(values)
     n = data.shape[2]
-    names = [str(index) for index in range(n)] if labels is None else list(labels)
+    names = (
+        [str(index) for index in range(n)] if labels is None else as_row(labels, where=where, name="labels")
+    )
     if len(names) != n or len(set(names)) < n:
         bound = f"must be {n} names, one for each neuron, each once"
         raise SpecError.of(where=where, name="labels", value=names, bound=bound)
-    if len(animals) != data.shape[0]:
+    worms = as_row(animals, where=where, name="animals")
+    if len(worms) != data.shape[0]:
         bound = f"must be {data.shape[0]} names, one for each animal"
-        raise SpecError.of(where=where, name="animals", value=list(animals), bound=bound)
-    coords = {"time": times, "animal": ("trial", np.array(animals)), "neuron": ("unit", np.array(names))}
+        raise SpecError.of(where=where, name="animals", value=worms, bound=bound)
+    coords = {"time": times, "animal": ("trial", np.array(worms)), "neuron": ("unit", np.array(names))}
     step = float(np.median(np.diff(times))) if times.size > 1 else 0.0
     return Recording.build(
         source=source,

@@ -10,7 +10,7 @@ import numpy as np
 
 from arcuate import datasets
 from arcuate.errors import ArcuateError, SpecError, unknown
-from arcuate.io._build import checked, grid, refuse, texts, traces_recording
+from arcuate.io._build import as_row, checked, grid, refuse, texts, traces_recording
 from arcuate.recording import Recording
 
 __all__ = ["read_arrays"]
@@ -72,14 +72,14 @@ def read_arrays(
     >>> recording.states("traces")["neuron"].values.tolist()
     ['AVA', 'AWB']
     """
+    order = tuple(as_row(dims, where=_WHERE, name="dims"))
     file = checked(path, where=_WHERE, suffixes=(".npz", ".h5", ".hdf5", ".nwb", ".mat"))
     wanted = [name, *(item for item in (times, labels, animals) if isinstance(item, str))]
     found = _arrays(file, wanted)
     data = found[name]
     if data.dtype.kind not in "fiub":
         raise refuse(_WHERE, file, f"holds no numbers at {name!r}, but {data.dtype}")
-    order = tuple(dims)
-    if sorted(order) not in (sorted(_DIMS), sorted(_DIMS[1:])) or len(order) != data.ndim:
+    if sorted(map(str, order)) not in (sorted(_DIMS), sorted(_DIMS[1:])) or len(order) != data.ndim:
         bound = (
             f"must name each axis of {name!r}, of shape {data.shape}: neuron, time, and animal if it has one"
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from arcuate.errors import SpecError
-from arcuate.io._build import Floats, checked, grid, refuse, traces_recording
+from arcuate.io._build import Floats, as_row, checked, grid, refuse, traces_recording
 from arcuate.recording import Recording
 
 __all__ = ["read_csv"]
@@ -72,7 +72,7 @@ def read_csv(
     ...     read_csv(file, dims=("time", "neuron"), index=True).states("traces")["trace"].values[0].tolist()
     [[1.0, 2.0], [1.5, 1.0]]
     """
-    if sorted(dims) != ["neuron", "time"]:
+    if sorted(map(str, as_row(dims, where=_WHERE, name="dims"))) != ["neuron", "time"]:
         fix = 'say what rows and columns are: dims=("time", "neuron") or ("neuron", "time")'
         raise SpecError.of(where=_WHERE, name="dims", value=dims, bound="must be time and neuron", fix=fix)
     if not isinstance(delimiter, str) or len(delimiter) != 1:
@@ -88,7 +88,7 @@ def read_csv(
     along = dict(zip(dims, (names, columns), strict=True))
     values = values if tuple(dims) == ("time", "neuron") else values.T
     times = _numbers([along["time"]], file, first=1, column=1)[0] if along["time"] else None
-    found = list(labels) if labels is not None else along["neuron"] or None
+    found = labels if labels is not None else along["neuron"] or None
     grid_s = grid(values.shape[0], rate_hz, times, where=_WHERE)
     return traces_recording(
         values[None], times=grid_s, labels=found, animals=[file.stem], units=units,

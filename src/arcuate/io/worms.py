@@ -180,7 +180,11 @@ def _names(labeled: Any, n: int, file: Path) -> list[str]:
         index = int(key) - 1 if str(key).isdigit() else -1
         if not 0 <= index < n:
             raise refuse("read_wormwideweb", file, f"names neuron {key!r}, and neurons are numbered 1 to {n}")
-        found = float(entry.get("confidence", 0.0) or 0.0), -index
+        confidence = entry.get("confidence") or 0.0
+        if not isinstance(confidence, int | float):
+            bound = f"has a confidence of neuron {key!r} that is no number: {str(confidence)[:40]!r}"
+            raise refuse("read_wormwideweb", file, bound)
+        found = float(confidence), -index
         best[label] = max(best.get(label, (-math.inf, 0)), found)
     for label, (_, place) in best.items():
         names[-place] = label
@@ -189,7 +193,11 @@ def _names(labeled: Any, n: int, file: Path) -> list[str]:
 
 def _stamps(table: dict[str, Any], n: int, file: Path) -> np.ndarray:
     if "timestamp_confocal" in table:
-        times = np.asarray(table["timestamp_confocal"], dtype=np.float64).reshape(-1)
+        try:
+            times = np.asarray(table["timestamp_confocal"], dtype=np.float64).reshape(-1)
+        except (ValueError, TypeError) as error:
+            bound = "must hold numbers at timestamp_confocal"
+            raise refuse("read_wormwideweb", file, bound) from error
         if times.size < n:
             raise refuse("read_wormwideweb", file, f"has {times.size} times for {n} samples")
         return np.asarray(times[:n])
@@ -242,7 +250,9 @@ def read_yemini(path: Any, *, quantity: str = "traces") -> dict[str, Recording]:
         raise refuse(where, file, f"has no {', '.join(missing)}")
     worms, neurons = texts(table["files"]), texts(table["neurons"])
     cells = [np.asarray(cell, dtype=object).reshape(-1) for cell in table[quantity].reshape(-1)]
-    rate = float(np.asarray(table["fps"]).reshape(-1)[0])
+    rate = _matrix(table, "fps", file).reshape(-1)
+    if not rate.size or not 0 < rate[0] < math.inf:
+        raise refuse(where, file, f"must hold a rate above 0 at fps, not {rate[:1].tolist()}")
     if len(cells) != len(neurons) or any(cell.size not in (len(worms), 2 * len(worms)) for cell in cells):
         raise refuse(where, file, f"must hold {len(worms)} traces, or twice as many, for each of its neurons")
     found = {}
@@ -260,16 +270,30 @@ def read_yemini(path: Any, *, quantity: str = "traces") -> dict[str, Recording]:
         for column, trace in enumerate(traces.values()):
             values[: trace.size, column] = trace
         found[worm] = traces_recording(
-            values[None], times=np.arange(len(values)) / rate, labels=list(traces), animals=[worm],
-            units="dF/F", source=f"yemini2021:{file.name}", where=where, events=_stimuli(table, index),
+            values[None], times=np.arange(len(values)) / rate[0], labels=list(traces), animals=[worm],
+            units="dF/F", source=f"yemini2021:{file.name}", where=where, events=_stimuli(table, index, file),
         )  # fmt: skip
     return found
 
 
-def _stimuli(table: dict[str, Any], worm: int) -> dict[str, Any] | None:
+def _matrix(table: dict[str, Any], name: str, file: Path) -> np.ndarray:
+    try:
+        return np.asarray(table[name], dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise refuse("read_yemini", file, f"must hold numbers at {name}") from error
+
+
+def _stimuli(table: dict[str, Any], worm: int, file: Path) -> dict[str, Any] | None:
     names = [as_text(name) for name in texts(table["stim_names"])]
-    times = np.asarray(table["stim_times"], dtype=np.float64)
-    order = np.asarray(table["stims"])[worm].astype(int) - 1
-    return epoch_table(
-        [(names[k], float(start), float(stop)) for k, (start, stop) in zip(order, times, strict=True)]
-    )
+    times, orders = _matrix(table, "stim_times", file), _matrix(table, "stims", file)
+    if not times.size:
+        return None
+    if times.shape[1:] != (2,) or orders.ndim != 2 or len(orders) <= worm or orders.shape[1] != len(times):
+        bound = f"has stims {orders.shape}, (worm, stimulus), and stim_times {times.shape}, (stimulus, 2)"
+        raise refuse("read_yemini", file, bound)
+    order = orders[worm]
+    if not np.isin(order, np.arange(1, len(names) + 1)).all():
+        bound = f"has stimuli {order.tolist()} of worm {worm + 1}, and they are numbered 1 to {len(names)}"
+        raise refuse("read_yemini", file, bound)
+    spans = zip(order.astype(int) - 1, times, strict=True)
+    return epoch_table([(names[k], float(start), float(stop)) for k, (start, stop) in spans])

@@ -98,14 +98,16 @@ class TestCsv:
             ("t,a\n0,1\n1,2\n", {"index": True}, "not both"),
             ("a,a\n1,2\n3,4\n", {}, "each once"),
             ("a,b\n1,2\n3,4\n", {"dims": ("time", "cell")}, "must be time and neuron"),
+            ("a,b\n1,2\n3,4\n", {"dims": None}, "dims = None"),
+            ("a,b\n1,2\n3,4\n", {"labels": 3}, "labels = 3"),
             ("a,b\n1,2\n3,4\n", {"delimiter": ";;"}, "one character"),
             ("a,b\n1,2\n3,4\n", {"rate_hz": None}, "must be given"),
             ("a,b\n1,2\n3,4\n", {"rate_hz": 0.0}, "rate_hz = 0"),
             ('a,b\n1,"2\n3,4\n', {}, "no table of text"),
         ],
         ids=[
-            "ragged", "text", "names", "header", "blank", "two rates", "twice", "dims", "mark", "none",
-            "zero", "quote",
+            "ragged", "text", "names", "header", "blank", "two rates", "twice", "dims", "no dims", "number",
+            "mark", "none", "zero", "quote",
         ],
     )  # fmt: skip
     def test_bad_tables(self, tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
@@ -182,6 +184,12 @@ class TestArrays:
             read(file, name="F", dims=("neuron", "time"), times=np.arange(40.0))
         with pytest.raises(SpecError, match="one for each neuron"):
             read(file, name="F", dims=("time", "neuron"), rate_hz=1.0, labels=["a"])
+        for wrong in ({"dims": None}, {"labels": 3}, {"animals": 3}):
+            with pytest.raises(SpecError, match=f"{next(iter(wrong))} = .*list of names"):
+                read(file, name="F", **{"dims": ("time", "neuron"), "rate_hz": 1.0, **wrong})
+        for text in ("words", ["a"] * 40):
+            with pytest.raises(SpecError, match=r"times.*must be numbers"):
+                read(file, name="F", dims=("time", "neuron"), times=text)
 
 
 def write_nwb(file: Path, **change: Any) -> Path:
@@ -475,8 +483,10 @@ class TestWorms:
             ({"labeled": {"9": {"label": "AVA"}}}, "numbered 1 to 3"),
             ({"timestamp_confocal": [0.0]}, "1 times for 40 samples"),
             ({"timestamp_confocal": None, "avg_timestep": 0}, "neither"),
+            ({"timestamp_confocal": ["now"] * 40}, "numbers at timestamp_confocal"),
+            ({"labeled": {"1": {"label": "AVA", "confidence": "high"}}}, "confidence of neuron '1'.*'high'"),
         ],
-        ids=["key", "ragged", "shape", "none", "number", "times", "no times"],
+        ids=["key", "ragged", "shape", "none", "number", "times", "no times", "text", "confidence"],
     )
     def test_another_json(self, tmp_path: Path, change: dict[str, Any], message: str) -> None:
         with pytest.raises(FileFormatError, match=message):
@@ -494,15 +504,13 @@ class TestWorms:
         traces[1, 0] = cells([DATA[:30, 2], DATA[:, 0]])  # AWB: one each
         column = np.array([["AVA"], ["RIH"]], dtype=object)
         file = tmp_path / "heads.mat"
-        savemat(
-            file,
-            {
-                "neurons": column, "traces": traces, "files": np.array([["w1"], ["w2"]], dtype=object),
-                "fps": 4.0, "stims": np.array([[2, 1], [1, 2]]),
-                "stim_times": np.array([[2.0, 3.0], [5.0, 6.5]]),
-                "stim_names": np.array([["butanone"], ["NaCl"]], dtype=object),
-            },
-        )  # fmt: skip
+        content = {
+            "neurons": column, "traces": traces, "files": np.array([["w1"], ["w2"]], dtype=object),
+            "fps": 4.0, "stims": np.array([[2, 1], [1, 2]]),
+            "stim_times": np.array([[2.0, 3.0], [5.0, 6.5]]),
+            "stim_names": np.array([["butanone"], ["NaCl"]], dtype=object),
+        }  # fmt: skip
+        savemat(file, content)
         worms = io.read_yemini(file)
         assert {name: names(worm) for name, worm in worms.items()} == {
             "w1": ["AVAL", "AVAR", "RIH"],
@@ -518,6 +526,15 @@ class TestWorms:
         assert whole["neuron"].values.tolist() == ["AVAL", "AVAR", "RIH"]
         with pytest.raises(FileFormatError, match="no norm_traces"):
             io.read_yemini(file, quantity="norm_traces")
+        for message, change in (
+            (r"a rate above 0 at fps, not \[0.0\]", {"fps": 0.0}),
+            ("numbers at fps", {"fps": "fast"}),
+            (r"\[2.0, 3.0\] of worm 1, and they are numbered 1 to 2", {"stims": np.array([[2, 3], [1, 2]])}),
+            (r"stims \(1, 2\)", {"stims": np.array([[2, 1]])}),
+        ):
+            savemat(file, content | change)
+            with pytest.raises(FileFormatError, match=message):
+                io.read_yemini(file)
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
