@@ -92,7 +92,8 @@ class BlockModel(Parameters):
     n_rounds : int
         Rounds of exchange Monte Carlo; 0 leaves it out, and judges by the best partition alone.
     max_blocks : int or None
-        Most blocks; None: 2 + the square root of the number of nodes.
+        Most blocks; None: 2 + the square root of the number of nodes. A priori any number of blocks from 1 to
+        n is as probable, whatever the most: evidence leaves out partitions with more, and gains nothing.
     seed : int
     n_jobs : int
         Threads; the result is the same for any number.
@@ -303,7 +304,8 @@ class BlockModel(Parameters):
         log_z, samples, _ = temper(
             space, states, best.group, rounds=max(self.n_rounds, 3), seed=self.seed, name=name
         )
-        return max(bound, log_z - one), samples[::2]
+        held = math.log(space.slots / space.n)  # prior of having no more blocks than there is room for
+        return max(bound, log_z + held - one), samples[::2]
 
     def _sample(self, space: Workspace, best: Found, family: str) -> Labels:
         """Samples around the best partition of a prior."""

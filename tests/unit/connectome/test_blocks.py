@@ -123,6 +123,18 @@ def test_exchange_monte_carlo_gives_the_sum_over_all_partitions(prior: object, d
     assert np.abs(sampled - together).max() < 0.08
 
 
+@pytest.mark.parametrize("most", [2, 3, 7])
+def test_evidence_is_the_sum_over_partitions_of_no_more_blocks_than_allowed(most: int) -> None:
+    graph = small_graph(7, 5)
+    here = space(graph)
+    zero = np.zeros(7, np.int64)
+    allowed = [z for z in set_partitions(7) if z.max() < most]
+    exact = np.logaddexp.reduce([here.joint(z, planted(7)) for z in allowed])  # prior 1/7 of each number
+    exact -= here.joint(zero, planted(7)) - here.log_prior(zero)
+    model = BlockModel(prior="planted", max_blocks=most, n_starts=2, n_rounds=900).fit(graph)
+    assert model.log_evidence_["planted"] == pytest.approx(exact, abs=0.1)
+
+
 def test_correction_gives_every_node_the_same_mean_weight() -> None:
     graph = small_graph(30, 1, density=0.5) * np.outer(np.arange(1, 31), np.arange(1, 31))
     factors = strength_factors(graph)
