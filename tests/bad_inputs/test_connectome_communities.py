@@ -7,12 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from arcuate import connectome
-from arcuate.errors import ArcuateError, SpecError
+from arcuate.errors import ArcuateError, FitError, SpecError
 
 GRAPH = np.ones((4, 4)) - np.eye(4)
 CONNECTOME = connectome.DynamicConnectome([GRAPH], [[1.0]])
+
+
+def connectome_of(graphs: Any = (GRAPH,), **more: Any) -> connectome.DynamicConnectome:
+    return connectome.DynamicConnectome(graphs, [[1.0] * len(graphs)] * 2, **more)
+
+
+def named(names: str) -> xr.DataArray:
+    return xr.DataArray(GRAPH, dims=("a", "b"), coords={"a": list(names), "b": list(names)})
 
 
 def changed(place: tuple[int, int], value: float, *, both: bool = True) -> np.ndarray:
@@ -87,6 +96,20 @@ def test_graphs(name: str, graph: Any, words: str) -> None:
         (lambda: connectome.DynamicConnectome([GRAPH], [[-1.0]]), "times = -1"),
         (lambda: connectome.DynamicConnectome([GRAPH], [[1.0]], [[np.nan]]), "animals"),
         (lambda: connectome.DynamicConnectome([GRAPH], [[1.0]], neurons=["a"]), "neurons"),
+        (lambda: connectome_of([GRAPH, np.ones((3, 3)) - np.eye(3)]), "graphs[1] = '3 nodes'"),
+        (lambda: connectome_of([GRAPH, -GRAPH]), "graphs[1]"),
+        (lambda: connectome_of(time=["a", "b"]), "time"),
+        (lambda: connectome_of(time=[0.0, np.nan]), "must be finite"),
+        (lambda: connectome_of(time=[1.0, 0.0]), "must ascend"),
+        (lambda: connectome_of(time=[0.0]), "must have shape (2,)"),
+        (lambda: connectome_of(neurons=["a", "b", "a", "c"]), "neurons = 'a': stands twice"),
+        (lambda: connectome_of(animals=[[1.0], [1.0]], animal=["a", "a"]), "animal = 'a'"),
+        (lambda: connectome.DynamicConnectome.from_ntf(GRAPH), "must be an NTF"),
+        (lambda: CONNECTOME.find_communities("leiden"), "model = 'leiden': must be a BlockModel"),
+        (lambda: CONNECTOME.compare_with_anatomy(0, -GRAPH), "anatomy = -1"),
+        (lambda: CONNECTOME.compare_with_anatomy(0, named("012x")), "not so: 3"),
+        (lambda: CONNECTOME.compare_with_anatomy(0, named("0122")), "not so: 2, 3"),
+        (lambda: connectome.BlockModel(corrected="no").fit(GRAPH), "corrected = 'no'"),
         (lambda: CONNECTOME.at(3.0), "t = 3"),
         (lambda: CONNECTOME.at(0.0, animal="x"), "Use 0"),
         (lambda: CONNECTOME.motifs(), "find_communities"),
@@ -117,3 +140,21 @@ def test_graphs(name: str, graph: Any, words: str) -> None:
 )
 def test_options(call: Callable[[], Any], words: str) -> None:
     assert words in refusal(call)
+
+
+def test_a_factorization_must_be_fitted() -> None:
+    call = lambda: connectome.DynamicConnectome.from_ntf(connectome.NTF(2))  # noqa: E731
+    assert "is not fitted" in refusal(call, FitError)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda plot: plot.chords(changed((0, 1), np.nan), [0, 0, 1, 1]), "must be finite"),
+        (lambda plot: plot.chords(GRAPH, [0, 0, 1, 1], most=0), "most = 0"),
+    ],
+    ids=["nan", "most"],
+)
+def test_chords(call: Callable[[Any], Any], words: str) -> None:
+    plot = pytest.importorskip("arcuate.plot")
+    assert words in refusal(lambda: call(plot))

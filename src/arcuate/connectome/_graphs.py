@@ -16,7 +16,15 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def as_graph(value: Any, *, where: str, signed: bool = False, least: int = 2) -> Floats:
+def as_graph(
+    value: Any,
+    *,
+    where: str,
+    name: str = "graph",
+    signed: bool = False,
+    least: int = 2,
+    empty: bool = False,
+) -> Floats:
     """An undirected weighted graph as a symmetric matrix with an empty diagonal.
 
     Parameters
@@ -24,12 +32,14 @@ def as_graph(value: Any, *, where: str, signed: bool = False, least: int = 2) ->
     value : array_like, (n, n)
         Weights of pairs; 0 where there is no edge. Each pair stands twice, above and below the diagonal, and
         counts once.
-    where : str
-        Who asks.
+    where, name : str
+        Who asks, and for which argument.
     signed : bool
         Whether weights may be negative.
     least : int
         Fewest nodes that will do.
+    empty : bool
+        Whether it may have no edge.
 
     Returns
     -------
@@ -48,9 +58,9 @@ def as_graph(value: Any, *, where: str, signed: bool = False, least: int = 2) ->
     """
 
     def refuse(shown: Any, bound: str, fix: str = "") -> SpecError:
-        return SpecError.of(where=where, name="graph", value=shown, bound=bound, fix=fix)
+        return SpecError.of(where=where, name=name, value=shown, bound=bound, fix=fix)
 
-    graph = as_real(value, where=where, name="graph").astype(np.float64)
+    graph = as_real(value, where=where, name=name).astype(np.float64)
     if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
         fix = "fold a vector of pairs back into a square matrix" if graph.ndim == 1 else ""
         raise refuse(f"shape {graph.shape}", "must be a square matrix, one row for each node", fix)
@@ -68,7 +78,7 @@ def as_graph(value: Any, *, where: str, signed: bool = False, least: int = 2) ->
         fix = 'clip them at 0, or use weights="normal" for signed weights such as correlations'
         raise refuse(float(graph[i, j]), f"weights must be >= 0, at pair ({i}, {j})", fix)
     scale = np.abs(graph).max()
-    if scale == 0:
+    if scale == 0 and not empty:
         raise refuse(f"{len(graph)} nodes", "must have an edge; all weights are 0")
     apart = np.abs(graph - graph.T)
     if apart.max() > 1e-9 * scale:

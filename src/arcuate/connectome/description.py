@@ -227,7 +227,7 @@ def shortest_description(
 
     Random starts with 1 to `max_blocks` blocks; nodes move and blocks merge while that shortens the
     description. Each step computes it anew, so this is for graphs of some hundred nodes and for comparison;
-    `fit_blocks` is the faster model, and has probabilities.
+    `BlockModel` is the faster model, and has probabilities.
 
     Parameters
     ----------

@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 from scipy.stats import rankdata
 
+from arcuate._inputs import as_real
 from arcuate.connectome._graphs import Floats, Labels, as_graph
 from arcuate.connectome.blocks import BlockModel
+from arcuate.connectome.ntf import NTF
 from arcuate.connectome.partitions import align, ami
-from arcuate.errors import SpecError, check_int, check_real
+from arcuate.errors import FitError, SpecError, check_int, check_real
 from arcuate.rng import check_seed, stream
 
 __all__ = ["Anatomy", "DynamicConnectome"]
@@ -55,7 +57,7 @@ class DynamicConnectome:
     Parameters
     ----------
     graphs : array_like, (component, n, n)
-        Symmetric weights >= 0 of each component.
+        Symmetric weights >= 0 of each component; one without edges has no communities.
     times : array_like, (time, component)
         Loading of each component at each time, >= 0.
     animals : array_like, (animal, component), or None
@@ -63,14 +65,15 @@ class DynamicConnectome:
     neurons : sequence of str or None
         Names.
     time : array_like, (time,), s, or None
-        Times; None: 0, 1, 2, ...
+        Times, ascending; None: 0, 1, 2, ...
     animal : sequence of str or None
         Names of animals.
 
     Raises
     ------
     SpecError
-        If shapes do not fit, or something is negative or not finite.
+        If shapes do not fit, something is negative or not finite, times do not ascend, or a name stands
+        twice.
 
     Examples
     --------
@@ -93,30 +96,26 @@ class DynamicConnectome:
         animal: Sequence[str] | None = None,
     ) -> None:
         where = "DynamicConnectome"
-        stack = np.asarray([as_graph(graph, where=where) for graph in graphs])
-        if not len(stack):
-            raise SpecError.of(where=where, name="graphs", bound="must hold at least one component")
+        stack = _stack(graphs, where)
         loadings = _loadings(times, len(stack), where, "times")
         shares = (
             np.ones((1, len(stack))) if animals is None else _loadings(animals, len(stack), where, "animals")
         )
-        names = [str(k) for k in range(stack.shape[1])] if neurons is None else [str(k) for k in neurons]
-        when = np.arange(len(loadings), dtype=float) if time is None else np.asarray(time, dtype=float)
-        who = [str(k) for k in range(len(shares))] if animal is None else [str(k) for k in animal]
-        for name, got, want in (
-            ("neurons", len(names), stack.shape[1]),
-            ("time", len(when), len(loadings)),
-            ("animal", len(who), len(shares)),
-        ):
-            if got != want:
-                raise SpecError.of(where=where, name=name, value=f"{got} of them", bound=f"must be {want}")
+        names = _names(neurons, stack.shape[1], where, "neurons")
+        who = _names(animal, len(shares), where, "animal")
+        when = as_real(np.arange(len(loadings)) if time is None else time, where=where, name="time")
+        if when.shape != (len(loadings),):
+            bound = f"must have shape ({len(loadings)},)"
+            raise SpecError.of(where=where, name="time", value=f"shape {when.shape}", bound=bound)
+        if (np.diff(when) <= 0).any():
+            raise SpecError.of(where=where, name="time", value=when, bound="must ascend")
         self.graphs = xr.DataArray(
             stack, dims=("component", "neuron", "other"), coords={"neuron": names, "other": names}
         )
         self.times = xr.DataArray(loadings, dims=("time", "component"), coords={"time": when})
         self.animals = xr.DataArray(shares, dims=("animal", "component"), coords={"animal": who})
         self.labels_: np.ndarray | None = None
-        self.models_: tuple[BlockModel, ...] = ()
+        self.models_: tuple[BlockModel | None, ...] = ()
 
     @classmethod
     def from_ntf(cls, model: Any) -> DynamicConnectome:
@@ -135,14 +134,19 @@ class DynamicConnectome:
         Raises
         ------
         SpecError
-            If there is no mode of times.
+            If it is no `NTF`, or there is no mode of times.
+        FitError
+            If it is not fitted.
         """
+        where = "DynamicConnectome.from_ntf"
+        if not isinstance(model, NTF):
+            raise SpecError.of(where=where, name="model", value=model, bound="must be an NTF")
+        if not hasattr(model, "result_"):
+            raise FitError.of(where=where, name="model", bound="is not fitted", fix="call fit first")
         result = model.result_
         if "factor_time" not in result:
             bound = 'has no mode "time"'
-            raise SpecError.of(
-                where="DynamicConnectome.from_ntf", name="model", value=list(result), bound=bound
-            )
+            raise SpecError.of(where=where, name="model", value=list(result), bound=bound)
         graphs = [model.graph(r) for r in range(result.sizes["component"])]
         names = graphs[0].coords[graphs[0].dims[0]].values if graphs[0].dims[0] in graphs[0].coords else None
         stack = [np.array(graph.values, dtype=float) for graph in graphs]
@@ -174,19 +178,33 @@ class DynamicConnectome:
         Parameters
         ----------
         model : BlockModel or None
-            Parameters of the block model; None: its defaults.
+            Parameters of the block model; None: its defaults, but ``corrected=False``, as the members of a
+            component are its hubs.
 
         Returns
         -------
         DynamicConnectome
-            Itself; `labels_` (component, n) has the communities, `models_` the fits.
+            Itself; `labels_` (component, n) has the communities, `models_` the fits. A component without
+            edges has one community and the fit None.
+
+        Raises
+        ------
+        SpecError
+            If it is no `BlockModel`, or a parameter of it is not valid.
         """
-        template = BlockModel() if model is None else model
-        fits = tuple(BlockModel(**template.get_params()).fit(graph) for graph in self.graphs)
-        rows: list[Labels] = []
-        for fit in fits:
-            rows.append(fit.labels_ if not rows else align(fit.labels_, rows[-1]))
-        self.labels_, self.models_ = np.array(rows), fits
+        if not isinstance(model, BlockModel | None):
+            raise SpecError.of(
+                where="find_communities", name="model", value=model, bound="must be a BlockModel or None"
+            )
+        template = BlockModel(corrected=False) if model is None else model
+        rows, fits = np.zeros(self.graphs.shape[:2], dtype=np.int64), []
+        last: Labels | None = None
+        for row, graph in zip(rows, self.graphs, strict=True):
+            fits.append(BlockModel(**template.get_params()).fit(graph) if graph.values.any() else None)
+            if fits[-1] is not None:
+                row[:] = fits[-1].labels_ if last is None else align(fits[-1].labels_, last)
+                last = row
+        self.labels_, self.models_ = rows, tuple(fits)
         return self
 
     def at(self, t: float, *, animal: str | None = None) -> xr.DataArray:
@@ -223,6 +241,8 @@ class DynamicConnectome:
 
     def motifs(self) -> xr.Dataset:
         """Communities of all components that the evidence speaks for, with their strength within and times.
+
+        Every block is there: of a component with one community, the rest too, whose contrast is below 1.
 
         Returns
         -------
@@ -340,8 +360,9 @@ class DynamicConnectome:
         Parameters
         ----------
         component : int
-        anatomy : array_like, (n, n)
-            Symmetric weights >= 0, in the order of the neurons; sum both directions of a directed connectome.
+        anatomy : array_like or DataArray, (n, n)
+            Symmetric weights >= 0; sum both directions of a directed connectome. A DataArray with names as
+            coordinates is brought into the order of the neurons, others must be in it.
         n_null : int
             Rewired matrices.
         seed : int
@@ -353,12 +374,13 @@ class DynamicConnectome:
         Raises
         ------
         SpecError
-            If the matrix does not fit, or all pairs or none are connected.
+            If the matrix does not fit or lacks a neuron by name, or all pairs or none are connected.
         """
         where = "compare_with_anatomy"
         r = check_int(component, where=where, name="component", low=0, high=self.n_components - 1)
         count = check_int(n_null, where=where, name="n_null")
-        matrix = as_graph(anatomy, where=where)
+        ordered = _in_order(anatomy, [str(k) for k in self.graphs.neuron.values], where)
+        matrix = as_graph(ordered, where=where, name="anatomy")
         weights = self.graphs.values[r]
         if matrix.shape != weights.shape:
             raise SpecError.of(
@@ -383,16 +405,53 @@ class DynamicConnectome:
         return self.labels_
 
 
+def _stack(graphs: Any, where: str) -> Floats:
+    """Graphs of all components, (component, n, n)."""
+    stack = [as_graph(g, where=where, name=f"graphs[{k}]", empty=True) for k, g in enumerate(graphs)]
+    if not stack:
+        raise SpecError.of(where=where, name="graphs", bound="must hold at least one component")
+    for k, graph in enumerate(stack):
+        if graph.shape != stack[0].shape:
+            bound = f"must have {len(stack[0])} nodes, as graphs[0]"
+            raise SpecError.of(where=where, name=f"graphs[{k}]", value=f"{len(graph)} nodes", bound=bound)
+    return np.asarray(stack)
+
+
+def _names(given: Sequence[str] | None, n: int, where: str, name: str) -> list[str]:
+    names = [str(k) for k in (range(n) if given is None else given)]
+    if len(names) != n:
+        raise SpecError.of(where=where, name=name, value=f"{len(names)} of them", bound=f"must be {n}")
+    if len(set(names)) < n:
+        twice = next(k for k in names if names.count(k) > 1)
+        raise SpecError.of(where=where, name=name, value=twice, bound="stands twice; names must differ")
+    return names
+
+
+def _in_order(anatomy: Any, neurons: list[str], where: str) -> Any:
+    """Rows and columns of a labeled matrix in the order of the neurons; others as they are."""
+    if not isinstance(anatomy, xr.DataArray) or anatomy.ndim != 2:
+        return anatomy
+    labels = [[str(k) for k in anatomy[dim].values] for dim in anatomy.dims if dim in anatomy.coords]
+    if not labels:
+        return anatomy
+    order = []
+    for names in (labels[0], labels[-1]):
+        missing = [k for k in neurons if names.count(k) != 1]
+        if missing:
+            bound = f"must name every neuron once; not so: {', '.join(missing[:6])}"
+            fix = "name the neurons alike, or give anatomy.values in their order"
+            raise SpecError.of(where=where, name="anatomy", bound=bound, fix=fix)
+        order.append([names.index(k) for k in neurons])
+    return anatomy.values[np.ix_(*order)]
+
+
 def _loadings(value: Any, components: int, where: str, name: str) -> Floats:
-    array = np.asarray(value, dtype=float)
+    array = as_real(value, where=where, name=name).astype(np.float64)
     if array.ndim != 2 or array.shape[1] != components or not len(array):
         bound = f"must have one column for each of {components} components"
         raise SpecError.of(where=where, name=name, value=f"shape {array.shape}", bound=bound)
-    wrong = ~(np.isfinite(array) & (array >= 0))
-    if wrong.any():
-        raise SpecError.of(
-            where=where, name=name, value=float(array[wrong][0]), bound="must be finite and >= 0"
-        )
+    if (array < 0).any():
+        raise SpecError.of(where=where, name=name, value=float(array.min()), bound="must be >= 0")
     return array
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcuate.errors import SpecError
+from arcuate.errors import SpecError, check_int
 from arcuate.plot._axes import GRAY, axes, color, numbers, say, tidy
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: A
     Raises
     ------
     SpecError
-        If the matrix is not square or there is not one label or name for each node.
+        If the matrix is not square or not finite, there is not one label or name for each node, or `most` is
+        below 1.
 
     Examples
     --------
@@ -103,6 +104,12 @@ def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: A
     where = "plot.chords"
     matrix, blocks = _graph(graph, labels, where)
     n = len(matrix)
+    check_int(most, where=where, name="most")
+    if not np.isfinite(matrix).all():
+        bound = "must be finite; set pairs that were not seen to 0"
+        raise SpecError.of(
+            where=where, name="graph", value=float(matrix[~np.isfinite(matrix)][0]), bound=bound
+        )
     if names is not None and len(names) != n:
         raise SpecError.of(where=where, name="names", value=f"{len(names)} names", bound=f"must be {n}")
     ax = axes(ax, width=4.8, height=4.8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,7 @@ from arcuate.connectome import BlockModel, ari, exponential_blocks, lfr_graph
 from arcuate.connectome._block_likelihood import expected_edges, likelihood, strength_factors
 from arcuate.connectome._block_search import Workspace, modular_communities, temper
 from arcuate.connectome._graphs import as_graph
+from arcuate.errors import ArcuateWarning
 
 
 def small_graph(n: int, seed: int, *, density: float = 1.0) -> np.ndarray:
@@ -133,6 +135,25 @@ def test_evidence_is_the_sum_over_partitions_of_no_more_blocks_than_allowed(most
     exact -= here.joint(zero, planted(7)) - here.log_prior(zero)
     model = BlockModel(prior="planted", max_blocks=most, n_starts=2, n_rounds=900).fit(graph)
     assert model.log_evidence_["planted"] == pytest.approx(exact, abs=0.1)
+
+
+def test_tails_that_look_like_blocks_are_told_and_their_logarithms_are_one_block() -> None:
+    upper = np.triu(np.random.default_rng(0).lognormal(0.0, 1.5, size=(40, 40)), 1)
+    graph = upper + upper.T
+    with pytest.warns(ArcuateWarning, match='weights="normal"'):
+        assert BlockModel(n_starts=4, n_rounds=6).fit(graph).n_blocks_ > 1
+    logs = np.log(graph, where=graph > 0, out=np.zeros_like(graph))
+    assert BlockModel(weights="normal", n_starts=4, n_rounds=6).fit(logs).n_blocks_ == 1
+
+
+def test_exponential_blocks_and_products_of_loadings_give_no_warning() -> None:
+    loading = np.where(np.arange(24) < 8, 1.0, 0.1) * np.random.default_rng(0).uniform(0.7, 1.3, 24)
+    product = np.outer(loading, loading) * (1 - np.eye(24))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ArcuateWarning)
+        drawn = exponential_blocks(40, 4, ratio=8.0, seed=1)
+        assert BlockModel(n_starts=4, n_rounds=6).fit(drawn.graph).n_blocks_ > 1
+        assert BlockModel(corrected=False, n_starts=4, n_rounds=6).fit(product, None).n_blocks_ > 1
 
 
 def test_correction_gives_every_node_the_same_mean_weight() -> None:

@@ -118,6 +118,50 @@ def test_rewiring_keeps_degrees_and_weights_and_changes_the_rest() -> None:
     assert ((new > 0) & (matrix > 0)).sum() < 0.5 * (matrix > 0).sum()
 
 
+def test_labels_of_an_anatomy_count_and_not_its_order() -> None:
+    import xarray as xr
+
+    rng = np.random.default_rng(4)
+    wires = np.triu(rng.random((12, 12)) < 0.3, 1).astype(float)
+    wires = wires + wires.T
+    names = [f"n{k}" for k in range(12)]
+    made = DynamicConnectome([wires + 0.1 * (1 - np.eye(12))], [[1.0]], neurons=names)
+    order = rng.permutation(12)
+    coords = {"a": np.array(names)[order], "b": np.array(names)[order]}
+    shuffled = xr.DataArray(wires[np.ix_(order, order)], dims=("a", "b"), coords=coords)
+    assert made.compare_with_anatomy(0, shuffled, n_null=1).auroc == 1.0
+    assert made.compare_with_anatomy(0, shuffled.drop_vars("b"), n_null=1).auroc == 1.0
+    assert made.compare_with_anatomy(0, shuffled.values, n_null=1).auroc < 0.9
+
+
+def test_communities_of_components_that_are_products_of_loadings() -> None:
+    rng = np.random.default_rng(3)
+    graphs, truth = [], []
+    for k in range(3):
+        member = np.arange(24) // 8 == k
+        loading = np.where(member, 1.0, 0.1) * rng.uniform(0.7, 1.3, 24)
+        graphs.append(np.outer(loading, loading) * (1 - np.eye(24)))
+        truth.append(member)
+    made = DynamicConnectome(graphs, np.eye(3)).find_communities()
+    assert made.labels_ is not None
+    for row, member in zip(made.labels_, truth, strict=True):
+        alike = [(member & (row == b)).sum() / (member | (row == b)).sum() for b in np.unique(row)]
+        assert max(alike) >= 0.7
+
+
+def test_a_component_without_edges_has_no_communities() -> None:
+    a = np.repeat([1.0, 0.2], 6)
+    data = np.einsum("i,j,t->ijt", a, a, np.linspace(1.0, 2.0, 7))
+    model = NTF(3, n_starts=1, sparsity=0.5, seed=1, progress=False).fit(data)
+    assert model.weights_[-1] == 0.0
+    made = DynamicConnectome([model.graph(r).values * (1 - np.eye(12)) for r in range(3)], np.ones((2, 3)))
+    made.find_communities(FAST)
+    assert made.labels_ is not None
+    assert made.models_[-1] is None
+    assert set(made.labels_[-1]) == {0}
+    assert 2 not in made.motifs().component
+
+
 def test_it_comes_from_a_factorization() -> None:
     import xarray as xr
 
