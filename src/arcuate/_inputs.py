@@ -321,3 +321,55 @@ def seconds_array(value: Any, *, where: str, name: str) -> Floats:
     if out.size == 0 or np.any(out < 0):
         raise SpecError.of(where=where, name=name, value=value, bound="must be one or more times >= 0 s")
     return out
+
+
+def epochs_of(value: Any, *, where: str, name: str) -> list[tuple[float, float, str]]:
+    """Epochs, such as those of a stimulus, from rows or from a table of events.
+
+    Parameters
+    ----------
+    value : sequence of (start, stop) or (start, stop, name), s, or a table of events
+        A table has ``time`` and ``duration``, and ``stimulus`` where epochs have names.
+    where, name : str
+        Who asks, and for which argument.
+
+    Returns
+    -------
+    list of (float, float, str)
+        Start, stop and name.
+
+    Raises
+    ------
+    SpecError
+        If it is neither, or an epoch ends before it starts.
+
+    Examples
+    --------
+    >>> from arcuate._inputs import epochs_of
+    >>> epochs_of({"time": [2.0], "duration": [1.0]}, where="f", name="epochs")
+    [(2.0, 3.0, '')]
+    """
+    rows: Any = value
+    if hasattr(value, "data_vars") or hasattr(value, "columns") or isinstance(value, dict):
+        if not {"time", "duration"} <= set(value):
+            bound = "must be a table with time and duration, and stimulus where they have names"
+            raise SpecError.of(where=where, name=name, value=sorted(map(str, value)), bound=bound)
+        start, length = (
+            as_real(value[key], where=where, name=f"{name}[{key!r}]") for key in ("time", "duration")
+        )
+        names = map(str, np.asarray(value["stimulus"])) if "stimulus" in value else [""] * start.size
+        rows = list(zip(start, start + length, names, strict=True))
+    if not np.iterable(rows):
+        rows = [rows]
+    found = []
+    for row in rows:
+        try:
+            start, stop, *label = row
+            first, last = float(start), float(stop)
+        except (TypeError, ValueError):
+            first, last, label = np.nan, np.nan, []
+        if not first <= last or not all(isinstance(text, str) for text in label) or len(label) > 1:
+            bound = "must be rows of start, stop and, if there is one, name"
+            raise SpecError.of(where=where, name=name, value=row, bound=bound)
+        found.append((first, last, *label) if label else (first, last, ""))
+    return found

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate._inputs import as_real, seconds
+from arcuate._inputs import as_real, epochs_of, seconds
 from arcuate.connectome.traces import as_traces
 from arcuate.errors import SpecError, check_int, check_real
 from arcuate.rng import check_seed, stream
@@ -372,15 +372,13 @@ def shuffle_intervals(
     return shuffled
 
 
-def shuffle_epochs(
-    epochs: Sequence[tuple[float, float]], *, duration: Any, seed: int, number: int = 0
-) -> list[tuple[float, float]]:
+def shuffle_epochs(epochs: Any, *, duration: Any, seed: int, number: int = 0) -> list[tuple[float, float]]:
     """Place epochs of a stimulus anew: the same lengths in any order, at random times, without overlap.
 
     Parameters
     ----------
-    epochs : sequence of (float, float), s
-        Start and end of each.
+    epochs : sequence of (start, stop) or (start, stop, name), s, or a table of events
+        A table, such as ``recording.events``, has ``time`` and ``duration``.
     duration : str or quantity
         Length of the recording.
     seed, number : int
@@ -404,21 +402,31 @@ def shuffle_epochs(
     """
     where = "shuffle_epochs"
     end = seconds(duration, where=where, name="duration", low_open=True)
-    given = np.asarray(epochs, dtype=np.float64).reshape(-1, 2)
-    edges = given[given[:, 0].argsort()].ravel()
-    if not (np.diff(np.concatenate(([0.0], edges, [end]))) >= 0).all():
-        bound = f"must be (start, end) within 0 to {end:g} s, without overlap"
-        raise SpecError.of(where=where, name="epochs", value=epochs, bound=bound)
-    rng = stream(check_seed(seed), f"{where}/{_number(number, where)}")
+    given = _epochs(epochs, 0.0, end, where)
+    return _placed(given, end, stream(check_seed(seed), f"{where}/{_number(number, where)}"))
+
+
+def _epochs(epochs: Any, first: float, end: float, where: str) -> Floats:
+    """Starts and ends (n_epochs, 2) in the order of time."""
+    rows = epochs_of(epochs, where=where, name="epochs")
+    given = np.array(sorted(row[:2] for row in rows), dtype=np.float64).reshape(-1, 2)
+    if not (np.diff(np.concatenate(([first], given.ravel(), [end]))) >= 0).all():
+        bound = f"must be (start, end) within {first:g} to {end:g} s, without overlap"
+        raise SpecError.of(where=where, name="epochs", value=given.tolist(), bound=bound)
+    return given
+
+
+def _placed(given: Floats, end: float, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Epochs of the same lengths anywhere from 0 to an end."""
     lengths = rng.permutation(given[:, 1] - given[:, 0])
-    free = np.sort(rng.uniform(0, end - lengths.sum(), lengths.size))
+    free = np.sort(rng.uniform(0, max(end - lengths.sum(), 0.0), lengths.size))
     starts = free + np.cumsum(lengths) - lengths
     return [(float(start), float(start + long)) for start, long in zip(starts, lengths, strict=True)]
 
 
 def epoch_test(
     loadings: ArrayLike,
-    epochs: Sequence[tuple[float, float]],
+    epochs: Any,
     *,
     times: ArrayLike,
     n_null: int = 999,
@@ -431,10 +439,10 @@ def epoch_test(
     ----------
     loadings : array_like, (n_times, n_components)
         Time factors.
-    epochs : sequence of (float, float), s
-        Start and end of each.
+    epochs : sequence of (start, stop) or (start, stop, name), s, or a table of events
+        As for `shuffle_epochs`.
     times : array_like, (n_times,), s
-        Ascending; epochs are placed from 0 to one step past the last.
+        Ascending; epochs are placed from the first to one step past the last.
     n_null : int
         How often.
     correction : {"max", "bh", None}
@@ -470,21 +478,24 @@ def epoch_test(
     if rows.ndim != 2 or len(rows) != at.size or at.size < 3:
         bound = f"must be (n_times, n_components) for {at.size} times, 3 or more"
         raise SpecError.of(where=where, name="loadings", value=f"shape {rows.shape}", bound=bound)
+    step = float(at[-1] - at[0]) / (at.size - 1)
+    given = _epochs(epochs, float(at[0]), float(at[-1]) + step, where) - at[0]
+    at = at - at[0]
     centered = rows - rows.mean(axis=0)
     size = np.linalg.norm(centered, axis=0)
     centered /= np.where(size > 1e-12 * np.abs(rows).max(initial=0), size, np.nan)
 
-    def follow(placed: Sequence[tuple[float, float]]) -> Floats:
+    def follow(placed: Any) -> Floats:
         inside = np.any([(at >= start) & (at < stop) for start, stop in placed], axis=0).astype(np.float64)
         inside -= inside.mean()
         norm = float(np.linalg.norm(inside))
         return inside @ centered / norm if norm > 0 else np.zeros(rows.shape[1])
 
-    end = f"{float(at[-1] + (at[-1] - at[0]) / (at.size - 1))!r} s"
-    null = [follow(shuffle_epochs(epochs, duration=end, seed=seed, number=k)) for k in range(n_null)]
-    if not any(((at >= start) & (at < stop)).any() for start, stop in epochs):
+    if not any(((at >= start) & (at < stop)).any() for start, stop in given):
         raise SpecError.of(where=where, name="epochs", value=epochs, bound="must hold a sample")
-    seen = follow(epochs)
+    draws = (stream(check_seed(seed), f"shuffle_epochs/{k}") for k in range(n_null))
+    null = [follow(_placed(given, float(at[-1]) + step, rng)) for rng in draws]
+    seen = follow(given)
     null = [np.where(np.isnan(seen), 0.0, one) for one in null]
     p = p_values(seen, null, correction=correction)
     return xr.Dataset({"correlation": ("component", seen), "p": ("component", p)})

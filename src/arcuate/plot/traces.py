@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arcuate._inputs import epochs_of
 from arcuate.connectome import as_traces
 from arcuate.errors import SpecError, check_choice, check_int
 from arcuate.plot._axes import GRAY, axes, color, numbers, part, say
@@ -67,7 +68,7 @@ def trace_map(traces: Any, *, animal: str | None = None, stimuli: Any = None, ax
     scaled[there] = (rows[there] - low) / (high - low)
     image = _map(ax, scaled, array["time"].values, array["neuron"].values.tolist())
     ax.figure.colorbar(image, ax=ax).set_label("trace, lowest to highest")
-    _mark(ax, spans(stimuli, where=where), above=True)
+    _mark(ax, _spans(stimuli, where), above=True)
     return ax
 
 
@@ -135,7 +136,7 @@ def affinity_map(
     image = _map(ax, rows, times, [])
     image.set_clim(0.0, max(float(np.percentile(rows, 99.5)), np.finfo(float).tiny))
     ax.figure.colorbar(image, ax=ax).set_label("affinity")
-    _mark(ax, spans(stimuli, where=where), above=True)
+    _mark(ax, _spans(stimuli, where), above=True)
     return ax
 
 
@@ -195,7 +196,7 @@ def factors(
     ax.set(xlabel="  |  ".join(words), ylabel="component")
     if not shown or not np.isfinite(weights[shown]).all():
         return say(ax, "no component to show")
-    epochs = spans(stimuli, where=where)
+    epochs = _spans(stimuli, where)
     ax.spines[:].set_visible(False)
     ax.set_xticks([])
     height = 1.0 / len(shown)
@@ -220,24 +221,8 @@ def factors(
     return ax
 
 
-def spans(stimuli: Any, *, where: str) -> list[tuple[float, float, str]]:
-    """Return epochs as (start, stop, name), from rows or from a table of events."""
-    if stimuli is None:
-        return []
-    if hasattr(stimuli, "data_vars") or hasattr(stimuli, "columns") or isinstance(stimuli, dict):
-        if not {"time", "duration"} <= set(stimuli):
-            bound = "must be a table with time and duration, and stimulus where they have names"
-            raise SpecError.of(where=where, name="stimuli", value=sorted(map(str, stimuli)), bound=bound)
-        start, length = (np.asarray(stimuli[key], dtype=float) for key in ("time", "duration"))
-        names = np.asarray(stimuli["stimulus"]) if "stimulus" in stimuli else [""] * start.size
-        return list(zip(start.tolist(), (start + length).tolist(), map(str, names), strict=True))
-    rows = []
-    for row in stimuli:
-        if len(row) not in (2, 3) or not row[0] <= row[1]:
-            bound = "must be rows of start, stop and, if there is one, name"
-            raise SpecError.of(where=where, name="stimuli", value=row, bound=bound)
-        rows.append((float(row[0]), float(row[1]), str(row[2]) if len(row) == 3 else ""))
-    return rows
+def _spans(stimuli: Any, where: str) -> list[tuple[float, float, str]]:
+    return [] if stimuli is None else epochs_of(stimuli, where=where, name="stimuli")
 
 
 def _map(ax: Axes, rows: np.ndarray, times: np.ndarray, names: list[str]) -> Any:

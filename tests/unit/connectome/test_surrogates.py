@@ -12,6 +12,7 @@ from scipy.stats import false_discovery_control, kstest
 from arcuate import connectome
 from arcuate.connectome import SharedEvents, p_values
 from arcuate.errors import ArcuateError, SpecError
+from arcuate.recording import Recording
 
 TRACES = SharedEvents(n_neurons=8, n_animals=3, n_frames=240, size=4, missing=0.2).draw(3).traces
 KINDS: dict[str, Any] = {
@@ -185,6 +186,29 @@ def test_components_that_follow_a_stimulus_are_told_from_others() -> None:
         connectome.epoch_test(np.ones((480, 1)), [(0.1, 0.2)], times=times)
     with pytest.raises(SpecError, match="n_times, n_components"):
         connectome.epoch_test(np.ones(480), epochs, times=times)
+
+
+def test_where_a_clock_starts_does_not_matter() -> None:
+    times, rng = np.arange(200) / 2, np.random.default_rng(0)
+    epochs = [(20.0, 30.0), (70.0, 77.0)]
+    loadings = np.abs(np.cumsum(rng.normal(size=(200, 3)), axis=0))
+    one = connectome.epoch_test(loadings, epochs, times=times, n_null=99)
+    later = [(start + 600, stop + 600) for start, stop in epochs]
+    xr.testing.assert_identical(one, connectome.epoch_test(loadings, later, times=times + 600, n_null=99))
+    with pytest.raises(SpecError, match="within 600 to 700 s"):
+        connectome.epoch_test(loadings, epochs, times=times + 600)
+
+
+def test_epochs_are_rows_or_the_events_of_a_recording() -> None:
+    rows = [(2.0, 5.0, "NaCl"), (7.0, 9.0, "air")]
+    events = {"stimulus": ["NaCl", "air"], "time": [2.0, 7.0], "duration": [3.0, 2.0]}
+    table = Recording.build(source="test", events=events).events
+    loadings, times = np.random.default_rng(0).random((20, 2)), np.arange(20) / 2
+    one, two = (connectome.epoch_test(loadings, given, times=times, n_null=19) for given in (rows, table))
+    xr.testing.assert_identical(one, two)
+    for wrong in ([(1, 2, 3)], [(1,)], [3], 3, [(5, 2)], [("a", "b")], {"time": [1.0]}):
+        with pytest.raises(SpecError, match=r"epochs.*must be"):
+            connectome.shuffle_epochs(wrong, duration="60 s", seed=1)
 
 
 def test_p_is_uniform_under_the_null() -> None:
