@@ -9,7 +9,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from arcuate import plot
-from arcuate.errors import SpecError, UnknownNameError
+from arcuate.connectome import HMMGLM
+from arcuate.errors import FitError, SpecError, UnknownNameError
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +58,18 @@ def test_what_is_no_posterior_or_does_not_fit_is_refused() -> None:
         plot.state_weights({"adjacency": [[0]], "confidence": [[1.0]]})
     with pytest.raises(SpecError, match="1 neurons"):
         plot.state_weights({"adjacency": [[0]], "confidence": [[1.0]], "state_weight": np.zeros((2, 3, 3))})
+
+
+def test_a_fitted_model_is_drawn_and_what_is_none_is_said() -> None:
+    counts = np.random.default_rng(0).poisson(0.5, (40, 2))
+    model = HMMGLM(1, max_iter=1).fit([counts])
+    np.testing.assert_array_equal(
+        plot.state_weights(model).images[0].get_array(),
+        plot.state_weights(model.connectome_).images[0].get_array(),
+    )
+    with pytest.raises(FitError, match=r"this HMMGLM is not fitted. Call fit first"):
+        plot.state_weights(HMMGLM(1))
+    for wrong, kind in ((np.zeros((2, 3, 3)), "ndarray"), ([1.0], "list"), (3, "int")):
+        with pytest.raises(SpecError, match=f"has 'adjacency'; this {kind} has none") as caught:
+            plot.state_weights(wrong)
+        assert "Choose" not in str(caught.value)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from arcuate import plot
 from arcuate.connectome import NTF, as_traces
-from arcuate.errors import SpecError, UnknownNameError
+from arcuate.errors import FitError, SpecError, UnknownNameError
 
 NAMES = ["AVA", "AWB", "RIM", "ASE"]
 FIRST, SECOND = np.triu_indices(4, 1)
@@ -158,6 +158,12 @@ class TestFactors:
         model = NTF(1, n_starts=1).fit(data)
         panels = plot.factors(model).child_axes
         assert [len(panel.patches) for panel in panels] == [5, 4, 3]
+
+    def test_a_model_that_is_not_fitted_or_no_factorization(self) -> None:
+        with pytest.raises(FitError, match=r"this NTF is not fitted. Call fit first"):
+            plot.factors(NTF(2))
+        with pytest.raises(SpecError, match="must be a result that has 'weight'"):
+            plot.factors(np.zeros((3, 3)))
 
     def test_nothing_to_show_is_said(self) -> None:
         assert "no component" in plot.factors(MODEL, components=[]).texts[0].get_text()

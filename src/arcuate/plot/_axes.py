@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arcuate.errors import SpecError, unknown
+from arcuate.errors import FitError, SpecError, unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,8 +87,11 @@ def part(result: Any, name: str, *, where: str) -> Any:
         raise unknown(where, name, [str(key) for key in result], kind="part")
     if hasattr(result, name):
         return getattr(result, name)
-    known = [key for key in dir(result) if not key.startswith("_")]
-    raise unknown(where, name, known, kind="part")
+    kind = type(result).__name__
+    if hasattr(result, "fit") and not any(key.endswith("_") for key in getattr(result, "__dict__", ())):
+        raise FitError.of(where=where, bound=f"this {kind} is not fitted", fix="call fit first")
+    bound = f"must be a result that has {name!r}; this {kind} has none"
+    raise SpecError.of(where=where, name="result", value=result, bound=bound)
 
 
 def states_of(result: Any, site: str | None, variable: str, where: str) -> Any:

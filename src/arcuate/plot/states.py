@@ -83,8 +83,8 @@ def state_weights(result: Any, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    result : Dataset or mapping
-        ``connectome_`` of `arcuate.connectome.HMMGLM`: ``adjacency`` and ``confidence`` (N, N),
+    result : HMMGLM, Dataset or mapping
+        A fitted `arcuate.connectome.HMMGLM`, or its ``connectome_``: ``adjacency`` and ``confidence`` (N, N),
         ``state_weight`` (S, N, N).
     ax : matplotlib.axes.Axes, optional
         Where to draw; default a new figure.
@@ -99,9 +99,11 @@ def state_weights(result: Any, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     SpecError
-        If shapes do not fit.
+        If shapes do not fit, or it is no such result.
     UnknownNameError
         If a part is missing.
+    FitError
+        If the model is not fitted.
 
     Examples
     --------
@@ -110,6 +112,7 @@ def state_weights(result: Any, *, ax: Axes | None = None) -> Axes:
     'neuron that sends'
     """
     where = "plot.state_weights"
+    result = getattr(result, "connectome_", result)
     values = {
         name: numbers(part(result, name, where=where), where=where, name=name, ndim=(dims,))
         for name, dims in (("adjacency", 2), ("confidence", 2), ("state_weight", 3))

@@ -172,7 +172,10 @@ def factors(
     Raises
     ------
     SpecError
-        If a component does not exist, or the communities are not those of these neurons.
+        If a component does not exist, the communities are not those of these neurons, or it is no such
+        result.
+    FitError
+        If the model is not fitted.
 
     Examples
     --------
