@@ -291,6 +291,20 @@ def test_held_out_likelihood_tells_two_states_from_one() -> None:
     assert table["score"].shape == (2, 3)
 
 
+def test_the_simplest_number_is_held_to_the_error_of_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds differ by far more than numbers of states do, and alike for each number."""
+    folds = iter([-11.0, -1.0, 9.0, -0.5, 10.2, 20.0, 0.0, 10.0, 20.0])
+    monkeypatch.setattr(HMMGLM, "fit", lambda self, spikes: self)
+    monkeypatch.setattr(HMMGLM, "score", lambda self, spikes: next(folds))
+    table = select_n_states(np.ones((3, 9, 2)), [1, 2, 3])
+    assert (table["held_out"][2] - table["error"][2]) < table["held_out"][1]
+    assert table.attrs == {"best": 3, "simplest": 2}
+    folds = iter([-1.0, 9.0, 19.0, 0.0, 10.0, 20.0])
+    table = select_n_states(np.ones((3, 9, 2)), [1, 2])
+    assert table["held_out"][0] > table["held_out"][1] - table["error"][1]
+    assert table.attrs == {"best": 2, "simplest": 2}
+
+
 def test_progress_counts_epochs() -> None:
     _, spikes, _ = small(5)
     seen: list[tuple[int, int]] = []
