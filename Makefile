@@ -13,6 +13,8 @@ BIN         := $(VENV)/bin
 PIP         := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH       := torch==2.13.0
 CONSTRAINTS := constraints/py311.txt
+# Tests and notebooks run side by side, one for each core: more threads within each would wait for each other.
+ONE_THREAD  := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 MODEL       ?= what_when_reservoir
 OUT         ?= out/$(MODEL)
 RUN_FLAGS   ?= --quick
@@ -73,7 +75,7 @@ spelling: $(VENV)/.test-stamp ## common misspellings
 
 pytest: $(VENV)/.test-stamp ## the default tests
 	@echo "==> pytest"
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 docs: $(VENV)/.test-stamp ## the documentation, warnings as errors
 	@echo "==> sphinx"
@@ -83,7 +85,7 @@ docs: $(VENV)/.test-stamp ## the documentation, warnings as errors
 notebooks: $(VENV)/.test-stamp ## run the notebooks on small parameters
 	@echo "==> notebooks"
 	@if compgen -G "notebooks/*.ipynb" >/dev/null; then \
-	    $(BIN)/python -m pytest -q --nbmake --nbmake-kernel=python3 --nbmake-timeout=600 --timeout=900 notebooks; \
+	    $(ONE_THREAD) $(BIN)/python -m pytest -q -n auto --nbmake --nbmake-kernel=python3 --nbmake-timeout=600 --timeout=900 notebooks; \
 	else echo "    none yet"; fi
 
 # brian2cuda needs another Python, so it has an environment of its own; its code is written without a GPU
