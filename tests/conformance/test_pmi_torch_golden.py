@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ctm_variants import summary
 
 torch = pytest.importorskip("torch")
 
@@ -23,9 +22,18 @@ from arcuate.nn import pmi_models as models  # noqa: E402
 pytestmark = pytest.mark.torch
 
 FOLDER = Path(__file__).parents[1] / "data" / "memory"
-CASES = ("pmi_correction_d32_asinit", "pmi_grad_d32")
-GRADIENT = {"float32": (1e-6, 1e-5), "float64": (1e-12, 1e-9)}
-"""Of the norm of a gradient and of its product with a direction: absolute, and as a share of the norm."""
+CASES = (
+    "pmi_correction_d32",
+    "pmi_correction_d32_asinit",
+    "pmi_grad_d32",
+    "pmi_soft_d32",
+    "pmi_wo1_d32",
+    "pmi_wo2_d64",
+    "pmi_wo3_d32",
+)
+GRADIENT = {"float32": (1e-7, 5e-6), "float64": (1e-12, 1e-9)}
+"""Absolute, and as a share of the array's maximum, from the official float64 run, from which the official
+float32 run is up to 1e-7 and 2e-6 away."""
 
 
 def build(
@@ -44,8 +52,6 @@ def build(
         "enc.self_attn.relational_memory.input_gate_projector.pe.pe",
     )
     weights |= {f"net.{key}": np.ones(1) for key in unread}
-    for key in ("net.pe.pe", "net.pe.pos_emb_weight"):  # the file has those of 27 tokens
-        weights[key] = np.pad(weights[key], ((0, 0), (0, 300 - weights[key].shape[1]), (0, 0)))
     model = load_official_pmi(weights, configuration).eval()
     x = tuple(torch.from_numpy(arrays[f"in/{key}"].astype("float32")) for key in ("img", "qst"))
     if kind.endswith("64"):
@@ -95,9 +101,10 @@ def test_loss_and_every_gradient(kind: str, monkeypatch: pytest.MonkeyPatch) -> 
             assert f"grad64/{name}" not in arrays
             assert parameter.grad[:, :27].abs().max() > 0
             continue
-        expected = arrays[f"grad64/{name}"]
-        difference = np.abs(summary(name, parameter.grad.numpy()) - expected).max()
-        print(kind, name, f"{difference:.1e}", f"{expected[0]:.1e}")
-        assert difference <= absolute + share * expected[0], name
+        expected = arrays[f"grad64/{name}"].reshape(parameter.shape)
+        difference = np.abs(parameter.grad.numpy() - expected).max()
+        largest = np.abs(expected).max()
+        print(kind, name, f"{difference:.1e}", f"{largest:.1e}")
+        assert difference <= absolute + share * largest, name
         compared.add(f"grad64/{name}")
     assert compared == {key for key in arrays if key.startswith("grad64/")}
