@@ -14,6 +14,7 @@ from arcuate._estimator import Parameters
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.connectome._ntf import files
 from arcuate.connectome._ntf.input import Tensor, as_init, as_tensor, check_rank
+from arcuate.connectome._ntf.passes import crew
 from arcuate.connectome._ntf.solver import Fit, Rule
 from arcuate.errors import FitError, SpecError, check_choice, check_int, check_real
 from arcuate.rng import check_seed, stream
@@ -170,9 +171,9 @@ class NTF(Parameters):
         with (
             progress_bar(self.progress, len(starts), title="NTF", unit="start") as advance,
             ThreadPoolExecutor(n_jobs) as pool,
+            crew(n_jobs if len(starts) == 1 else 1) as sharing,
         ):
-            if n_jobs > 1 and len(starts) == 1:
-                rule = replace(rule, pool=pool)
+            rule = replace(rule, crew=sharing)
             for fit in pool.map(run, starts) if n_jobs > 1 and len(starts) > 1 else map(run, starts):
                 fits.append(fit)
                 if advance:

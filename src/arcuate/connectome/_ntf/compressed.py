@@ -7,11 +7,11 @@ basis is lost, so a fit ends with exact iterations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 
 import numpy as np
 
 from arcuate.connectome._ntf.dense import Dense
+from arcuate.connectome._ntf.passes import Crew
 from arcuate.connectome._ntf.solver import Operator
 from arcuate.connectome._ntf.symmetric import Packed
 from arcuate.rng import stream
@@ -33,14 +33,14 @@ class Compressed:
         """None: what lies outside the basis is not here."""
         return None
 
-    def work(self, rank: int, pool: Executor | None = None) -> _CompressedWork:
+    def work(self, rank: int, crew: Crew | None = None) -> _CompressedWork:
         """Work arrays of one start."""
-        return _CompressedWork(self, rank, pool)
+        return _CompressedWork(self, rank, crew)
 
 
 class _CompressedWork:
-    def __init__(self, operator: Compressed, rank: int, pool: Executor | None) -> None:
-        self._basis, self._mode, self._work = operator.basis, operator.mode, operator.inner.work(rank, pool)
+    def __init__(self, operator: Compressed, rank: int, crew: Crew | None) -> None:
+        self._basis, self._mode, self._work = operator.basis, operator.mode, operator.inner.work(rank, crew)
         self._seen: tuple[np.ndarray, np.ndarray] | None = None
 
     def rows(self, mode: int, factors: Sequence[np.ndarray]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from math import prod
 from typing import Self
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from arcuate._jit import compiled
 from arcuate.connectome._ntf import _kernels as kernels
-from arcuate.connectome._ntf.passes import Passes
+from arcuate.connectome._ntf.passes import Crew, Passes
 from arcuate.connectome.operators import as_float
 
 __all__ = ["Dense", "khatri_rao", "residual2"]
@@ -56,9 +55,9 @@ class Dense:
         operator.matrix = array.reshape(prod(array.shape[: operator.split]), -1)
         return operator
 
-    def work(self, rank: int, pool: Executor | None = None) -> _Work:
+    def work(self, rank: int, crew: Crew | None = None) -> _Work:
         """Work arrays of one start."""
-        return _Work(self, rank, pool)
+        return _Work(self, rank, crew)
 
 
 def _split(shape: tuple[int, ...]) -> int:
@@ -80,7 +79,7 @@ def residual2(matrix: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.nda
 class _Work:
     """Products and, where entries are hidden, a tensor of one's own in which they are filled in."""
 
-    def __init__(self, operator: Dense, rank: int, pool: Executor | None) -> None:
+    def __init__(self, operator: Dense, rank: int, crew: Crew | None) -> None:
         self.operator, self._matrix = operator, operator.matrix
         self._from: list[tuple[np.ndarray, ...]] = [(), ()]
         rows, columns = operator.matrix.shape
@@ -92,7 +91,7 @@ class _Work:
             self._matrix = operator.matrix.copy()
             self._matrix.reshape(-1)[operator.hidden] = mean
             self.filled2 = len(operator.hidden) * mean**2
-        self._passes = Passes(self._matrix, rank, pool)
+        self._passes = Passes(self._matrix, rank, crew)
 
     def mttkrp(self, mode: int, factors: Sequence[np.ndarray]) -> np.ndarray:
         """Tensor times the Khatri-Rao product of the other modes' factors, (rank, dimension)."""

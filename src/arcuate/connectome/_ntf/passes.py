@@ -6,8 +6,9 @@ the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from arcuate._jit import compiled
 from arcuate._native import Call
 from arcuate.connectome._ntf import _kernels as kernels
 
-__all__ = ["Passes", "fast"]
+__all__ = ["Crew", "Passes", "crew", "fast"]
 
 BLOCKS = 8
 """Parts of a large matrix; a few for each thread, so that one that is held up holds up little."""
@@ -31,13 +32,43 @@ def fast(function: Callable[..., Any]) -> Call:
     return Call(compiled(function, reassociate=True))
 
 
+class Crew:
+    """The calling thread and helpers of a pool, each taking the next block when it is free."""
+
+    def __init__(self, pool: ThreadPoolExecutor, helpers: int) -> None:
+        self._pool, self._helpers = pool, helpers
+
+    def each(self, block: Callable[[int], None], count: int) -> None:
+        """Do all blocks; one that fails is heard of."""
+        places = iter(range(count))
+
+        def share() -> None:
+            for k in places:
+                block(k)
+
+        helpers = [self._pool.submit(share) for _ in range(min(self._helpers, count - 1))]
+        share()
+        for helper in helpers:
+            helper.result()
+
+
+@contextmanager
+def crew(n_threads: int) -> Iterator[Crew | None]:
+    """So many threads, while the block lasts; None where one is all there is."""
+    if n_threads == 1:
+        yield None
+        return
+    with ThreadPoolExecutor(n_threads - 1) as pool:
+        yield Crew(pool, n_threads - 1)
+
+
 class Passes:
     """Products of a matrix (rows, columns) with factors (rank, rows) and (rank, columns)."""
 
-    def __init__(self, matrix: np.ndarray, rank: int, pool: Executor | None) -> None:
+    def __init__(self, matrix: np.ndarray, rank: int, crew: Crew | None) -> None:
         rows, columns = matrix.shape
         blocks = min(BLOCKS, rows) if matrix.size >= LARGE else 1
-        self.matrix, self._pool = matrix, pool if blocks > 1 else None
+        self.matrix, self._crew = matrix, crew if blocks > 1 else None
         edges = [8 * round(k * rows / (8 * blocks)) for k in range(blocks)] + [rows]
         self._spans = [(a, b) for a, b in pairwise(edges) if a < b]
         self._dot, self._sum = ([fast(f) for _ in self._spans] for f in (kernels.dot_rows, kernels.sum_rows))
@@ -61,6 +92,8 @@ class Passes:
         np.sum(self._parts, axis=0, out=out)
 
     def _each(self, block: Callable[[int], None]) -> None:
-        places = range(len(self._spans))
-        for _ in map(block, places) if self._pool is None else self._pool.map(block, places):
-            pass
+        if self._crew is not None:
+            self._crew.each(block, len(self._spans))
+            return
+        for k in range(len(self._spans)):
+            block(k)

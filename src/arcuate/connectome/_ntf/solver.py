@@ -1,7 +1,7 @@
 """Alternating updates of non-negative factors, one start at a time, over any operator.
 
 Inside, a factor lies as (rank, dimension). An operator gives ``shape``, ``norm2`` (squared norm) and
-``work(rank, pool)``, whose ``mttkrp(mode, factors)`` is the tensor times the Khatri-Rao product of the other
+``work(rank, crew)``, whose ``mttkrp(mode, factors)`` is the tensor times the Khatri-Rao product of the other
 modes, and whose ``impute(factors)`` fills hidden entries (squared norm ``filled2``) and gives their squared
 change. Where whole fibres are missing, ``rows(mode, factors)`` gives Gram matrices of single rows.
 """
@@ -9,7 +9,6 @@ change. Where whole fibres are missing, ``rows(mode, factors)`` gives Gram matri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from arcuate.connectome._ntf import _kernels as kernels
-from arcuate.connectome._ntf.passes import fast
+from arcuate.connectome._ntf.passes import Crew, fast
 
 __all__ = ["Fit", "Operator", "Rule", "finish", "solve", "tie"]
 
@@ -49,8 +48,8 @@ class Operator(Protocol):
     def residual2(self, factors: Sequence[np.ndarray]) -> float | None:
         """Squared norm of the residual without cancellation, where it can be had."""
 
-    def work(self, rank: int, pool: Executor | None = None) -> Any:
-        """Work arrays of one start, whose passes go over the threads of a pool."""
+    def work(self, rank: int, crew: Crew | None = None) -> Any:
+        """Work arrays of one start, whose passes a crew of threads shares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ class Rule:
     fixed: frozenset[int] = frozenset()
     sweeps: int = SWEEPS
     least: float = LEAST
-    pool: Executor | None = None
+    crew: Crew | None = None
 
 
 @dataclass(kw_only=True)
@@ -141,7 +140,7 @@ def solve(operator: Operator, start: Sequence[np.ndarray], rule: Rule) -> Fit:
     modes = [m for m in range(len(at.ahead)) if m not in rule.fixed]
     last, rank = modes[-1], len(at.ahead[0])
     work, gram, scratch = (
-        operator.work(rank, rule.pool),
+        operator.work(rank, rule.crew),
         at.grams[0].copy(),
         np.empty(kernels.LANES, operator.dtype),
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 
 import numpy as np
 
 from arcuate.connectome._ntf import _kernels as kernels
 from arcuate.connectome._ntf.dense import residual2
-from arcuate.connectome._ntf.passes import Passes, fast
+from arcuate.connectome._ntf.passes import Crew, Passes, fast
 
 __all__ = ["Packed", "Product"]
 
@@ -36,19 +35,19 @@ class Packed:
         rows = residual2(self.matrix.T if self.across else self.matrix, pairs, factors[2])
         return float(np.where(first == second, 1.0, 2.0) @ rows)
 
-    def work(self, rank: int, pool: Executor | None = None) -> _PackedWork:
+    def work(self, rank: int, crew: Crew | None = None) -> _PackedWork:
         """Work arrays of one start."""
-        return _PackedWork(self, rank, pool)
+        return _PackedWork(self, rank, crew)
 
 
 class _PackedWork:
-    def __init__(self, operator: Packed, rank: int, pool: Executor | None) -> None:
+    def __init__(self, operator: Packed, rank: int, crew: Crew | None) -> None:
         self.operator = operator
         self._from_times: np.ndarray | None = None
         self._from_neurons: tuple[np.ndarray, np.ndarray] | None = None
         n, _, n_times = operator.shape
         self._pairs = np.empty((rank, n * (n + 1) // 2), operator.dtype)
-        passes = Passes(operator.matrix, rank, pool)
+        passes = Passes(operator.matrix, rank, crew)
         self._to_pairs, self._to_times = passes.dot, passes.sum
         if operator.across:
             self._to_pairs, self._to_times = passes.sum, passes.dot
@@ -106,15 +105,15 @@ class Product:
         """None: there are no entries to look at."""
         return None
 
-    def work(self, rank: int, pool: Executor | None = None) -> _ProductWork:
+    def work(self, rank: int, crew: Crew | None = None) -> _ProductWork:
         """Work arrays of one start."""
-        return _ProductWork(self, rank, pool)
+        return _ProductWork(self, rank, crew)
 
 
 class _ProductWork:
-    def __init__(self, operator: Product, rank: int, pool: Executor | None) -> None:
+    def __init__(self, operator: Product, rank: int, crew: Crew | None) -> None:
         self.operator = operator
-        self._passes = Passes(operator.matrix, rank, pool)
+        self._passes = Passes(operator.matrix, rank, crew)
         self._sums: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._diagonal = None if operator.diagonal else _Diagonal()
 
