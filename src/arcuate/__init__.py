@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 _MODULES: tuple[str, ...] = (
     "analysis",
+    "compare",
     "connectome",
     "ctm",
     "datasets",
