@@ -338,7 +338,14 @@ def _held_out(
 def _weighted(model: Any) -> list[Floats]:
     """Factors of a model, the first one with the weights."""
     if not hasattr(model, "factors_"):
-        return [np.asarray(factor, dtype=np.float64) for factor in model]
+        try:
+            given = [np.asarray(factor, dtype=np.float64) for factor in model]
+        except (TypeError, ValueError):
+            given = []
+        if not given or any(factor.ndim != 2 for factor in given):
+            bound = "must be a fitted NTF or factors (dimension, component)"
+            raise SpecError.of(where="core_consistency", name="model", value=model, bound=bound)
+        return given
     first, *others = (np.asarray(factor, dtype=np.float64) for factor in model.factors_)
     return [first * model.weights_, *others]
 

@@ -478,6 +478,9 @@ def epoch_test(
     if rows.ndim != 2 or len(rows) != at.size or at.size < 3:
         bound = f"must be (n_times, n_components) for {at.size} times, 3 or more"
         raise SpecError.of(where=where, name="loadings", value=f"shape {rows.shape}", bound=bound)
+    if not (np.diff(at) > 0).all():
+        bound, at_fault = "must ascend", int(np.flatnonzero(np.diff(at) <= 0)[0]) + 1
+        raise SpecError.of(where=where, name=f"times[{at_fault}]", value=float(at[at_fault]), bound=bound)
     step = float(at[-1] - at[0]) / (at.size - 1)
     given = _epochs(epochs, float(at[0]), float(at[-1]) + step, where) - at[0]
     at = at - at[0]

@@ -57,6 +57,9 @@ def test_core_consistency_is_a_least_squares_core() -> None:
         core_consistency(X, factors[:2])
     with pytest.raises(SpecError, match=r"X.*must be finite"):
         core_consistency(np.full_like(X, np.nan), factors)
+    for odd in (3, "no", [[1, 2], [3]]):
+        with pytest.raises(SpecError, match="must be a fitted NTF or factors"):
+            core_consistency(X, odd)
 
 
 def test_too_many_components_lose_core_consistency() -> None:

@@ -186,6 +186,8 @@ def test_components_that_follow_a_stimulus_are_told_from_others() -> None:
         connectome.epoch_test(np.ones((480, 1)), [(0.1, 0.2)], times=times)
     with pytest.raises(SpecError, match="n_times, n_components"):
         connectome.epoch_test(np.ones(480), epochs, times=times)
+    with pytest.raises(SpecError, match=r"times\[1\] = .*: must ascend"):
+        connectome.epoch_test(np.ones((480, 1)), epochs, times=times[::-1])
 
 
 def test_where_a_clock_starts_does_not_matter() -> None:
