@@ -66,6 +66,12 @@ def test_nodes_stand_by_community_with_a_border_between() -> None:
 
 
 def test_the_strongest_pairs_are_chords_and_a_community_has_one_color() -> None:
+    places = np.random.default_rng(1).random((len(GRAPH), 2))
+    there = plot.chords(GRAPH, LABELS, positions=places, names=list("abcdefghijkl"), most=5)
+    drawn = np.concatenate([line.get_xydata() for line in there.lines])
+    assert sorted(map(tuple, drawn)) == sorted(map(tuple, places)) and len(there.patches) == 5
+    middle = there.patches[0].get_path().vertices
+    assert np.allclose(middle[1], (middle[0] + middle[2]) / 2)  # straight
     ax = plot.chords(GRAPH, LABELS, most=5)
     assert len(ax.patches) == 5
     assert [line.get_color() for line in ax.lines] == list(COLORS[:3])
@@ -90,10 +96,11 @@ def test_bands_are_as_wide_as_the_nodes_that_go() -> None:
         (lambda: plot.block_matrix(GRAPH, [0, 1]), "12 integers"),
         (lambda: plot.chords(GRAPH, LABELS - 1), "labels"),
         (lambda: plot.chords(GRAPH, LABELS, names=["a"]), "1 names"),
+        (lambda: plot.chords(GRAPH, LABELS, positions=[[0, 1]]), "a place for each node"),
         (lambda: plot.community_flow([[0.5, 1.0]]), "integers"),
         (lambda: plot.community_flow([[0, 1]], names=["a", "b"]), "2 names"),
     ],
-    ids=["oblong", "short", "negative", "names", "halves", "components"],
+    ids=["oblong", "short", "negative", "names", "places", "halves", "components"],
 )
 def test_what_does_not_fit_is_refused(call: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words):

@@ -67,19 +67,29 @@ def block_matrix(graph: Any, labels: Any, *, ax: Axes | None = None) -> Axes:
     return tidy(ax, legend=False)
 
 
-def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: Axes | None = None) -> Axes:
-    """Draw nodes on a circle by community, and their strongest pairs as chords.
+def chords(
+    graph: Any,
+    labels: Any,
+    *,
+    positions: Any = None,
+    names: Any = None,
+    most: int = 150,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw nodes on a circle by community, or where they are, and links between their strongest pairs.
 
     Parameters
     ----------
     graph : array_like, (n, n)
         Symmetric weights.
     labels : array_like, (n,), int
-        Community of each node. Chords within one have its color, others are gray.
+        Community of each node. Links within one have its color, others are gray.
+    positions : array_like, (n, 2), optional
+        Places of the nodes, such as of cells in the body; default on a circle.
     names : sequence of str, optional
         Names of the nodes, drawn if there are 60 or fewer.
     most : int
-        Chords at most.
+        Links at most.
     ax : matplotlib.axes.Axes, optional
         Where to draw; default a new figure.
 
@@ -90,8 +100,8 @@ def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: A
     Raises
     ------
     SpecError
-        If the matrix is not square or not finite, there is not one label or name for each node, or `most` is
-        below 1.
+        If the matrix is not square or not finite, there is not one label, name or place for each node, or
+        `most` is below 1.
 
     Examples
     --------
@@ -112,15 +122,21 @@ def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: A
         )
     if names is not None and len(names) != n:
         raise SpecError.of(where=where, name="names", value=f"{len(names)} names", bound=f"must be {n}")
+    place = None if positions is None else numbers(positions, where=where, name="positions", ndim=(2,))
+    if place is not None and (place.shape != (n, 2) or not np.isfinite(place).all()):
+        bound = f"must be ({n}, 2), all finite: a place for each node"
+        raise SpecError.of(where=where, name="positions", value=f"shape {place.shape}", bound=bound)
     ax = axes(ax, width=4.8, height=4.8)
-    ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", xticks=[], yticks=[])
+    ax.set(aspect="equal", xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set_visible(False)
     if not n:
         return say(ax, "no nodes in this graph")
-    angle = np.empty(n)
-    angle[np.argsort(blocks, kind="stable")] = 2 * np.pi * np.arange(n) / n
-    place = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    angle, bend = np.zeros(n), 0.5
+    if place is None:
+        ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35))
+        angle[np.argsort(blocks, kind="stable")] = 2 * np.pi * np.arange(n) / n
+        place, bend = np.stack([np.cos(angle), np.sin(angle)], axis=1), 0.25
     first, second = np.triu_indices(n, 1)
     weights = matrix[first, second]
     strongest = np.argsort(-weights, kind="stable")[:most]
@@ -128,7 +144,7 @@ def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: A
     for k in strongest[::-1]:
         i, j = first[k], second[k]
         path = Path(
-            [place[i], 0.25 * (place[i] + place[j]), place[j]], [Path.MOVETO, Path.CURVE3, Path.CURVE3]
+            [place[i], bend * (place[i] + place[j]), place[j]], [Path.MOVETO, Path.CURVE3, Path.CURVE3]
         )
         within = blocks[i] == blocks[j]
         share = float(weights[k] / weights[strongest[0]])
@@ -147,6 +163,9 @@ def chords(graph: Any, labels: Any, *, names: Any = None, most: int = 150, ax: A
     if names is not None and n <= 60:
         for (x, y), turn, name in zip(place, np.degrees(angle), names, strict=True):
             left = 90 < turn < 270
+            if positions is not None:
+                ax.annotate(str(name), (x, y), (4, 2), textcoords="offset points", fontsize="x-small")
+                continue
             ax.text(1.05 * x, 1.05 * y, str(name), fontsize="x-small", rotation=turn + 180 * left,
                     rotation_mode="anchor", ha="right" if left else "left", va="center")  # fmt: skip
     return ax
