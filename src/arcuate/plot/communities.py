@@ -122,21 +122,16 @@ def chords(
         )
     if names is not None and len(names) != n:
         raise SpecError.of(where=where, name="names", value=f"{len(names)} names", bound=f"must be {n}")
-    place = None if positions is None else numbers(positions, where=where, name="positions", ndim=(2,))
-    if place is not None and (place.shape != (n, 2) or not np.isfinite(place).all()):
-        bound = f"must be ({n}, 2), all finite: a place for each node"
-        raise SpecError.of(where=where, name="positions", value=f"shape {place.shape}", bound=bound)
+    place, angle = _places(positions, blocks, where)
     ax = axes(ax, width=4.8, height=4.8)
     ax.set(aspect="equal", xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set_visible(False)
     if not n:
         return say(ax, "no nodes in this graph")
-    angle, bend = np.zeros(n), 0.5
-    if place is None:
+    bend = 0.25 if positions is None else 0.5
+    if positions is None:
         ax.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35))
-        angle[np.argsort(blocks, kind="stable")] = 2 * np.pi * np.arange(n) / n
-        place, bend = np.stack([np.cos(angle), np.sin(angle)], axis=1), 0.25
     first, second = np.triu_indices(n, 1)
     weights = matrix[first, second]
     strongest = np.argsort(-weights, kind="stable")[:most]
@@ -161,14 +156,33 @@ def chords(
         on = blocks == block
         ax.plot(*place[on].T, "o", color=color(int(block)), markersize=5, label=f"community {block}")
     if names is not None and n <= 60:
-        for (x, y), turn, name in zip(place, np.degrees(angle), names, strict=True):
-            left = 90 < turn < 270
-            if positions is not None:
-                ax.annotate(str(name), (x, y), (4, 2), textcoords="offset points", fontsize="x-small")
-                continue
-            ax.text(1.05 * x, 1.05 * y, str(name), fontsize="x-small", rotation=turn + 180 * left,
-                    rotation_mode="anchor", ha="right" if left else "left", va="center")  # fmt: skip
+        _write(ax, [str(name) for name in names], place, None if positions is not None else angle)
     return ax
+
+
+def _places(positions: Any, blocks: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where nodes are, and their angles on the circle that they are on without positions."""
+    n, angle = len(blocks), np.zeros(len(blocks))
+    if positions is None:
+        angle[np.argsort(blocks, kind="stable")] = 2 * np.pi * np.arange(n) / max(n, 1)
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1), angle
+    place = numbers(positions, where=where, name="positions", ndim=(2,))
+    if place.shape != (n, 2) or not np.isfinite(place).all():
+        bound = f"must be ({n}, 2), all finite: a place for each node"
+        raise SpecError.of(where=where, name="positions", value=f"shape {place.shape}", bound=bound)
+    return place, angle
+
+
+def _write(ax: Axes, names: list[str], place: np.ndarray, angle: np.ndarray | None) -> None:
+    """Names beside their nodes, or outward where these are on a circle."""
+    for k, name in enumerate(names):
+        if angle is None:
+            ax.annotate(name, place[k], (4, 2), textcoords="offset points", fontsize="x-small")
+            continue
+        (x, y), turn = 1.05 * place[k], float(np.degrees(angle[k]))
+        left = 90 < turn < 270
+        ax.text(x, y, name, fontsize="x-small", rotation=turn + 180 * left, rotation_mode="anchor",
+                ha="right" if left else "left", va="center")  # fmt: skip
 
 
 def community_flow(labels: Any, *, names: Any = None, ax: Axes | None = None) -> Axes:
