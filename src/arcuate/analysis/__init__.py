@@ -6,6 +6,9 @@ network or an animal.
 
 from __future__ import annotations
 
+from arcuate.analysis.correlograms import count_correlation, cross_correlation_histogram
+from arcuate.analysis.distances import van_rossum_distance, victor_purpura_distance
+from arcuate.analysis.interval import Interval, bootstrap_interval, neuron_interval
 from arcuate.analysis.pareto import pareto_front
 from arcuate.analysis.phase import (
     PhaseAmplitude,
@@ -15,10 +18,8 @@ from arcuate.analysis.phase import (
     phase_amplitude_coupling,
 )
 from arcuate.analysis.prediction import (
-    Interval,
     LineFit,
     amplitude_vs_probability,
-    bootstrap_interval,
     criterion_trial,
     outcome_share,
     predicted_outcomes,
@@ -26,6 +27,7 @@ from arcuate.analysis.prediction import (
     timing_error,
     trials_to_criterion,
 )
+from arcuate.analysis.spike_synchrony import spike_chi, spike_synchrony
 from arcuate.analysis.spikes import filtered_rates, isi_cv, rates, spike_counts, summary
 from arcuate.analysis.subspace import (
     AngleReport,
@@ -40,6 +42,7 @@ from arcuate.analysis.subspace import (
 )
 from arcuate.analysis.synchronization import spike_traces, synchrony, synchrony_kernel, synchrony_matrix
 from arcuate.analysis.trajectory import gaussian_pulse, peak_times, signal_to_noise, time_decoding
+from arcuate.analysis.variability import fano_factor, local_variation, rate_distribution
 from arcuate.analysis.waveform import PeriodMatch, SineFit, period_match, sine_fit
 from arcuate.analysis.waves import dimensionality, surrogate, surrogate_test, travelling_wave
 
@@ -57,13 +60,18 @@ __all__ = [
     "angle_null",
     "bootstrap_interval",
     "compare_subspaces",
+    "count_correlation",
     "covariance",
     "criterion_trial",
+    "cross_correlation_histogram",
     "dimensionality",
+    "fano_factor",
     "filtered_rates",
     "gaussian_pulse",
     "golomb_chi",
     "isi_cv",
+    "local_variation",
+    "neuron_interval",
     "order_parameter",
     "outcome_share",
     "pareto_front",
@@ -74,11 +82,14 @@ __all__ = [
     "predicted_outcomes",
     "prediction_amplitude",
     "principal_angles",
+    "rate_distribution",
     "rates",
     "signal_correlation",
     "signal_to_noise",
     "sine_fit",
+    "spike_chi",
     "spike_counts",
+    "spike_synchrony",
     "spike_traces",
     "summary",
     "surrogate",
@@ -90,4 +101,6 @@ __all__ = [
     "timing_error",
     "travelling_wave",
     "trials_to_criterion",
+    "van_rossum_distance",
+    "victor_purpura_distance",
 ]

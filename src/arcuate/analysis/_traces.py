@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcuate._inputs import as_states
-from arcuate.errors import SpecError
+from arcuate.errors import SpecError, check_array
 from arcuate.recording import AXES
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class Traces:
@@ -85,3 +87,51 @@ def _is_complex(value: Any) -> bool:
         return np.iscomplexobj(value)
     except ValueError:  # a ragged list, which is refused as such
         return False
+
+
+def as_pairs(pairs: Any, n_units: int, where: str) -> Pairs:
+    """Units i and j of each pair.
+
+    Parameters
+    ----------
+    pairs : array_like, (2, n_pairs), or None
+        None for all with i <= j, row by row.
+    n_units : int
+    where : str
+        Who asks.
+
+    Returns
+    -------
+    (ndarray of int, ndarray of int), (n_pairs,)
+    """
+    if pairs is None:
+        first, second = np.triu_indices(n_units)
+        return first, second
+    both = check_array(pairs, where=where, name="pairs", dtype=int)
+    fits = both.ndim == 2 and len(both) == 2 and both.size
+    if not fits or both.min() < 0 or both.max() >= n_units:
+        bound = f"must be (2, n_pairs) whole numbers from 0 to {n_units - 1}"
+        raise SpecError.of(where=where, name="pairs", value=both, bound=bound)
+    return both[0], both[1]
+
+
+def labeled_pairs(values: NDArray[Any], pairs: Pairs, name: str, **more: Any) -> Any:
+    """Label values of pairs (unit, ...).
+
+    Parameters
+    ----------
+    values : ndarray, (n_pairs, ...)
+    pairs : (ndarray of int, ndarray of int)
+    name : str
+    **more
+        Coordinate of each further axis.
+
+    Returns
+    -------
+    DataArray
+        With the coordinates ``pre`` and ``post`` on ``unit``.
+    """
+    import xarray as xr
+
+    coords = {"pre": ("unit", pairs[0]), "post": ("unit", pairs[1]), "unit": np.arange(pairs[0].size)}
+    return xr.DataArray(values, dims=("unit", *more), coords=coords | more, name=name, attrs={"units": "1"})

@@ -49,7 +49,8 @@ def analytic_signal(
     Raises
     ------
     SpecError
-        If there are fewer than 4 steps, or the band holds no frequency of the spectrum.
+        If there are fewer than 4 steps, or the band holds no frequency of the spectrum or goes beyond half of
+        the sampling rate.
 
     Examples
     --------
@@ -69,6 +70,9 @@ def analytic_signal(
         gain[n // 2] = 1.0
     if band is not None:
         low, high = _band(band, where)
+        if high > 0.5 / step * (1 + 1e-9):
+            bound = f"must end at {0.5 / step:.4g} or below, half of the sampling rate"
+            raise SpecError.of(where=where, name="band", value=(low, high), bound=bound)
         gain = np.where((np.abs(frequencies) >= low) & (np.abs(frequencies) <= high), gain, 0.0)
         if not gain.any():
             bound = f"must hold a multiple of {1 / (n * step):.4g} up to {0.5 / step:.4g}"
@@ -102,7 +106,7 @@ def order_parameter(traces: ArrayLike) -> xr.DataArray:
     Raises
     ------
     SpecError
-        If traces are not finite or too short.
+        If traces are not finite or too short, or a unit does not vary.
 
     Examples
     --------
@@ -113,15 +117,39 @@ def order_parameter(traces: ArrayLike) -> xr.DataArray:
     [0.7071, 0.7071]
     """
     given = Traces(traces, "order_parameter", complex_too=True)
-    value = np.abs(phasors(traces, given).mean(axis=2))
+    value = np.abs(phasors(traces, given, "order_parameter").mean(axis=2))
     return given.labeled(value, ("trial", "AXIS")).rename("order_parameter")
 
 
-def phasors(traces: ArrayLike, given: Traces) -> NDArray[np.complex128]:
-    """Give x / |x| of analytic signals, which real traces become first; 0 where the amplitude is 0."""
+def phasors(traces: ArrayLike, given: Traces, where: str) -> NDArray[np.complex128]:
+    """Give x / |x| of analytic signals, which real traces become first; 0 where the amplitude is 0.
+
+    Parameters
+    ----------
+    traces : array_like
+        As they came.
+    given : Traces
+        The same, read.
+    where : str
+        Who asks.
+
+    Returns
+    -------
+    ndarray of complex, (n_trials, n_steps, n_units)
+
+    Raises
+    ------
+    SpecError
+        If a unit is silent: then it has no phase.
+    """
     signal = given.cube if given.cube.dtype.kind == "c" else analytic_signal(traces).values
     size = np.abs(signal)
-    return np.divide(signal, size, out=np.zeros_like(signal), where=size > 1e-12 * size.max(initial=0.0))
+    silent = size.max(axis=1) <= 1e-12 * np.abs(given.cube).max(initial=0.0)
+    if silent.any():
+        trial, unit = (int(k) for k in np.argwhere(silent)[0])
+        bound = f"unit {unit} of trial {trial} does not vary, so that it has no phase"
+        raise SpecError.of(where=where, name="traces", bound=bound, fix="leave silent units out")
+    return np.divide(signal, size, out=np.zeros_like(signal), where=size > 1e-12 * size.max())
 
 
 def golomb_chi(traces: ArrayLike) -> xr.DataArray:

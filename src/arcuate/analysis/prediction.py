@@ -15,17 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcuate._inputs import as_real, as_times, seconds
+from arcuate.analysis.interval import Interval, bootstrap_interval
 from arcuate.errors import SpecError, check_choice, check_int, check_real
-from arcuate.rng import stream
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
-    "Interval",
     "LineFit",
     "amplitude_vs_probability",
-    "bootstrap_interval",
     "criterion_trial",
     "outcome_share",
     "predicted_outcomes",
@@ -35,26 +33,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """An estimate with a percentile bootstrap interval.
-
-    Attributes
-    ----------
-    estimate, low, high : float
-    level : float
-        Nominal coverage.
-    n : int
-        Number of values (seeds) that were resampled.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    level: float
-    n: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -507,63 +485,3 @@ def _like(target: ArrayLike | None, shape: tuple[int, ...], where: str) -> Float
     if np.any(array < 0) or np.any(array > 1):
         raise SpecError.of(where=where, name="target", value=array, bound="must be probabilities in [0, 1]")
     return array
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    *,
-    statistic: str = "median",
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap interval of a median or mean, over seeds.
-
-    Parameters
-    ----------
-    values : array_like, (n_seeds,)
-        One value for each seed. Infinity stands for "never" and may be the median.
-    statistic : {"median", "mean"}
-    level : float
-        Coverage, between 0 and 1.
-    n_resamples : int
-    seed : int
-        Seed of the resampling.
-
-    Returns
-    -------
-    Interval
-        Its ends are values that occurred among the resamples, without interpolation.
-
-    Raises
-    ------
-    SpecError
-        If there is no value, one is NaN, or an option is out of range.
-
-    References
-    ----------
-    B. Efron, Annals of Statistics 7 (1979), doi:10.1214/aos/1176344552.
-
-    Examples
-    --------
-    >>> from arcuate.analysis import bootstrap_interval
-    >>> band = bootstrap_interval([7.0, 7.0, 7.0])
-    >>> band.low, band.estimate, band.high
-    (7.0, 7.0, 7.0)
-    """
-    where = "bootstrap_interval"
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 1 or data.size == 0 or np.isnan(data).any():
-        raise SpecError.of(
-            where=where, name="values", value=data, bound="must be one or more numbers, none NaN"
-        )
-    check_choice(statistic, ("median", "mean"), where=where, name="statistic")
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
-    count = check_int(n_resamples, where=where, name="n_resamples", low=2)
-    function: Any = np.median if statistic == "median" else np.mean
-    picks = stream(seed, "analysis/bootstrap").integers(0, data.size, size=(count, data.size))
-    draws = function(data[picks], axis=1)
-    low, high = np.quantile(draws, [(1 - cover) / 2, (1 + cover) / 2], method="inverted_cdf")
-    return Interval(
-        estimate=float(function(data)), low=float(low), high=float(high), level=cover, n=int(data.size)
-    )

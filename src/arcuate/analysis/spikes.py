@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate._inputs import as_real, seconds, seconds_array
-from arcuate.errors import RecordingError, SpecError, check_choice, check_int, check_real
+from arcuate._inputs import seconds, seconds_array
+from arcuate.analysis._trains import SpikeTrains, read_spikes
+from arcuate.errors import SpecError, check_choice, check_int, check_real
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,92 +25,6 @@ __all__ = ["filtered_rates", "isi_cv", "rates", "spike_counts", "summary"]
 Floats = NDArray[np.float64]
 _PAIRS = 1 << 21  # spikes times samples at a time, so that memory stays small
 _EDGE = 1e-12  # a spike that rounding puts just below the beginning of a bin is in the bin
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Spikes:
-    """Spikes sorted by neuron, then trial, then time."""
-
-    time: Floats
-    neuron: NDArray[np.int64]
-    trial: NDArray[np.int64]
-    n_neurons: int
-    duration: float
-
-
-def _spikes(source: Any, population: str | None, where: str, **given: Any) -> _Spikes:
-    """Read spikes from a Recording or from arrays; keywords that are given win over the Recording."""
-    trial: Any = given.get("trial")
-    if hasattr(source, "spikes") and callable(source.spikes):
-        if population is None:
-            names = [str(name) for name in source.populations]
-            if len(names) != 1:
-                raise SpecError.of(
-                    where=where,
-                    name="population",
-                    value=None,
-                    bound="must be named where there are several",
-                    fix=f"choose from {', '.join(names)}",
-                )
-            population = names[0]
-        table = source.spikes(population)
-        time, neuron = table["time"].values, table["neuron"].values
-        trial = table["trial"].values if "trial" in table else None
-        n_neurons = _first(given.get("n_neurons"), table.attrs.get("n_neurons"))
-        duration = _first(
-            given.get("duration"), table.attrs.get("duration"), dict(source.outcome).get("duration")
-        )
-    else:
-        time, neuron = source, given.get("neuron")
-        n_neurons, duration = given.get("n_neurons"), given.get("duration")
-    return _checked(time, neuron, trial, n_neurons=n_neurons, duration=duration, where=where)
-
-
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
-
-
-def _checked(time: Any, neuron: Any, trial: Any, *, n_neurons: Any, duration: Any, where: str) -> _Spikes:
-    times = as_real(time, where=where, name="time", error=RecordingError).astype(np.float64, copy=False)
-    if times.ndim != 1:
-        raise RecordingError.of(
-            where=where, name="time", value=f"shape {times.shape}", bound="must be (n_spikes,)"
-        )
-    columns = {}
-    for name, value in (("neuron", neuron), ("trial", trial)):
-        column = np.zeros(times.size, np.int64) if value is None else np.asarray(value)
-        if column.shape != times.shape or column.dtype.kind not in "iu":
-            raise RecordingError.of(
-                where=where,
-                name=name,
-                value=f"{column.dtype} of shape {column.shape}",
-                bound=f"must be {times.size} integers, one per spike",
-            )
-        columns[name] = column.astype(np.int64)
-    count = check_int(
-        n_neurons if n_neurons is not None else (1 if neuron is None else None), where=where, name="n_neurons"
-    )
-    if times.size and (columns["neuron"].min() < 0 or columns["neuron"].max() >= count):
-        raise RecordingError.of(
-            where=where,
-            name="neuron",
-            value=int(columns["neuron"].max()),
-            bound=f"must be >= 0 and < {count}",
-        )
-    if duration is None:
-        raise SpecError.of(where=where, name="duration", value=None, bound='is needed, such as "10 s"')
-    if isinstance(duration, (int, float, np.number)) and not isinstance(duration, bool):
-        span = check_real(float(duration), where=where, name="duration", low=0.0, low_open=True)
-    else:
-        span = seconds(duration, where=where, name="duration", low_open=True)
-    order = np.lexsort((times, columns["trial"], columns["neuron"]))
-    return _Spikes(
-        time=times[order],
-        neuron=columns["neuron"][order],
-        trial=columns["trial"][order],
-        n_neurons=count,
-        duration=span,
-    )
 
 
 def rates(
@@ -155,7 +69,7 @@ def rates(
     """
     import xarray as xr
 
-    train = _spikes(source, population, "rates", neuron=neuron, n_neurons=n_neurons, duration=duration)
+    train = read_spikes(source, population, "rates", neuron=neuron, n_neurons=n_neurons, duration=duration)
     counts = np.bincount(train.neuron, minlength=train.n_neurons)
     return xr.DataArray(counts / train.duration, dims="neuron", attrs={"units": "Hz", "long_name": "rate"})
 
@@ -207,15 +121,11 @@ def isi_cv(
     """
     import xarray as xr
 
-    check_int(min_intervals, where="isi_cv", name="min_intervals", low=2)
-    train = _spikes(
+    check_int(min_intervals, where="isi_cv", name="min_intervals")
+    train = read_spikes(
         source, population, "isi_cv", neuron=neuron, n_neurons=n_neurons, duration="1 s", trial=trial
     )
-    interval = np.diff(train.time)
-    same = train.neuron[1:] == train.neuron[:-1]
-    if np.any(interval[same] < 0):  # time starts again in every trial
-        same &= train.trial[1:] == train.trial[:-1]
-    owner, interval = train.neuron[1:][same], interval[same]
+    owner, interval = train.intervals()
     count = np.bincount(owner, minlength=train.n_neurons).astype(np.float64)
     mean, sd = np.full((2, train.n_neurons), np.nan)
     enough = count >= min_intervals
@@ -315,7 +225,7 @@ def filtered_rates(
     grid = seconds_array(times, where=where, name="times")
     if np.any(np.diff(grid) <= 0):
         raise SpecError.of(where=where, name="times", value=grid, bound="must ascend")
-    train = _spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration="1 s")
+    train = read_spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration="1 s")
     out = _sample(train, grid, model, constants, step)
     double = model == "double_exponential"
     if scale == "rate" and not double:
@@ -329,7 +239,7 @@ def filtered_rates(
     )
 
 
-def _sample(train: _Spikes, grid: Floats, model: str, tau: Floats, dt: float | None) -> Floats:
+def _sample(train: SpikeTrains, grid: Floats, model: str, tau: Floats, dt: float | None) -> Floats:
     """Sum responses up to each sample; a spike counts for 40 of the longest time constants after it."""
     out = np.zeros((grid.size, train.n_neurons))
     slack = 1e-9 if dt is None else 1e-3 * dt  # times read off a decimal grid
@@ -401,22 +311,53 @@ def spike_counts(
 
     where = "spike_counts"
     width = seconds(bin_width, where=where, name="bin_width", low_open=True)
-    train = _spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
-    n_bins = math.floor(train.duration / width * (1 + _EDGE))
-    if not n_bins:
+    train = read_spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
+    counts = count_table(train, width)
+    if not len(counts):
         bound = f"must be at most {train.duration:g} s, the length of the record"
         raise SpecError.of(where=where, name="bin_width", value=bin_width, bound=bound)
-    start = float(getattr(source, "start", 0.0))
-    place = np.floor((train.time - start) / width * (1 + _EDGE)).astype(np.int64)
-    kept = (place >= 0) & (place < n_bins)
-    flat = place[kept] * train.n_neurons + train.neuron[kept]
-    counts = np.bincount(flat, minlength=n_bins * train.n_neurons).reshape(n_bins, train.n_neurons)
+    start, n_bins = train.start, len(counts)
     return xr.DataArray(
         counts,
         dims=("time", "neuron"),
         coords={"time": ("time", start + width * np.arange(n_bins), {"units": "s"})},
         attrs={"units": "1", "long_name": "spikes per bin"},
     )
+
+
+def bins_of(time: Floats, width: float, duration: float) -> tuple[NDArray[np.int64], int]:
+    """Bin in which each spike falls, counted from 0, and the number of whole bins of the record.
+
+    Parameters
+    ----------
+    time : ndarray, (n_spikes,), s
+        From the start of the record.
+    width, duration : float, s
+
+    Returns
+    -------
+    (ndarray of int, int)
+    """
+    n_bins = math.floor(duration / width * (1 + _EDGE))
+    return np.floor(time / width * (1 + _EDGE)).astype(np.int64), n_bins
+
+
+def count_table(train: SpikeTrains, width: float) -> NDArray[np.int64]:
+    """Spikes of each neuron in each whole bin of the record; those outside are left out.
+
+    Parameters
+    ----------
+    train : SpikeTrains
+    width : float, s
+
+    Returns
+    -------
+    ndarray of int, (n_bins, n_neurons)
+    """
+    place, n_bins = bins_of(train.time - train.start, width, train.duration)
+    kept = (place >= 0) & (place < n_bins)
+    flat = place[kept] * train.n_neurons + train.neuron[kept]
+    return np.bincount(flat, minlength=n_bins * train.n_neurons).reshape(n_bins, train.n_neurons)
 
 
 def summary(source: Any, *, min_rate: float = 0.1) -> xr.Dataset:
@@ -465,7 +406,7 @@ def summary(source: Any, *, min_rate: float = 0.1) -> xr.Dataset:
                 rate.mean(),
                 np.median(rate),
                 np.mean(rate < limit),
-                _gini(rate),
+                gini(rate),
                 np.median(cv) if cv.size else np.nan,
             )
         )
@@ -481,7 +422,17 @@ def summary(source: Any, *, min_rate: float = 0.1) -> xr.Dataset:
     )
 
 
-def _gini(rate: Floats) -> float:
+def gini(rate: Floats) -> float:
+    """Gini coefficient of some rates: 0 where all are equal; NaN where all are 0.
+
+    Parameters
+    ----------
+    rate : ndarray, (n,)
+
+    Returns
+    -------
+    float
+    """
     total = float(rate.sum())
     if total <= 0:
         return math.nan

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcuate._inputs import Floats, as_real, seconds
-from arcuate.analysis._traces import Traces
+from arcuate.analysis._traces import Pairs, Traces, as_pairs
 from arcuate.analysis.phase import phasors
 from arcuate.analysis.spikes import filtered_rates
 from arcuate.ctm import SynchronyState, decay_factor, pair_products, step_synchrony
 from arcuate.ctm import synchrony as read_synchrony
-from arcuate.errors import MemoryLimitError, SpecError, check_array, check_choice, check_int, check_real
+from arcuate.errors import MemoryLimitError, SpecError, check_choice, check_int, check_real
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,8 +29,6 @@ __all__ = ["spike_traces", "synchrony", "synchrony_kernel", "synchrony_matrix"]
 KINDS = ("ctm", "cosine", "corr", "plv", "ppc")
 MOST_BYTES = 4 << 30
 """Largest result that is made; more is refused (chosen)."""
-
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def synchrony(
@@ -85,9 +83,14 @@ def synchrony(
     Raises
     ------
     SpecError
-        If traces, pairs, decays or the lag do not fit each other.
+        If traces, pairs, decays or the lag do not fit each other; for plv and ppc, if a unit does not vary.
     MemoryLimitError
         If the result would take more than 4 GiB.
+
+    See Also
+    --------
+    spike_synchrony : The same of spike times themselves: tiling, and exact coincidence.
+    spike_traces : Traces of spikes on a grid.
 
     Examples
     --------
@@ -103,8 +106,8 @@ def synchrony(
     check_choice(kind, KINDS, where=where, name="kind")
     phases = kind in ("plv", "ppc")
     given = Traces(traces, where, complex_too=phases)
-    cube = phasors(traces, given) if phases else given.cube
-    i, j = chosen = _pairs(pairs, given.n_units)
+    cube = phasors(traces, given, where) if phases else given.cube
+    i, j = chosen = as_pairs(pairs, given.n_units, where)
     step = check_int(every, where=where, name="every", high=given.n_steps)
     shift = check_int(lag, where=where, name="lag", low=0, high=given.n_steps - 1)
     kept = np.arange(given.n_steps)[::-1][::step][::-1]
@@ -126,18 +129,6 @@ def synchrony(
     if given.axis == "step":
         made = made.assign_coords(step=kept)
     return made.rename(kind)
-
-
-def _pairs(pairs: ArrayLike | None, n_units: int) -> Pairs:
-    if pairs is None:
-        first, second = np.triu_indices(n_units)
-        return first, second
-    both = check_array(pairs, where="synchrony", name="pairs", dtype=int)
-    fits = both.ndim == 2 and len(both) == 2 and both.size
-    if not fits or both.min() < 0 or both.max() >= n_units:
-        bound = f"must be (2, n_pairs) whole numbers from 0 to {n_units - 1}"
-        raise SpecError.of(where="synchrony", name="pairs", value=both, bound=bound)
-    return both[0], both[1]
 
 
 def _decay(decay: ArrayLike, n_pairs: int) -> Floats:

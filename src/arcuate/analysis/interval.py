@@ -1,0 +1,263 @@
+"""An estimate and how sure it is: bootstrap over seeds, over neurons, or over pieces of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arcuate.errors import SpecError, check_choice, check_int, check_real
+from arcuate.rng import stream
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Interval", "bootstrap_interval", "neuron_interval"]
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 2000
+"""Resamples of an interval over neurons or pieces of the record (chosen)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with a percentile bootstrap interval.
+
+    Attributes
+    ----------
+    estimate, low, high : float
+    level : float
+        Nominal coverage.
+    n : int
+        Number of values (seeds) that were resampled.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+    n: int
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    *,
+    statistic: str = "median",
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a median or mean, over seeds.
+
+    Parameters
+    ----------
+    values : array_like, (n_seeds,)
+        One value for each seed. Infinity stands for "never" and may be the median.
+    statistic : {"median", "mean"}
+    level : float
+        Coverage, between 0 and 1.
+    n_resamples : int
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    Interval
+        Its ends are values that occurred among the resamples, without interpolation.
+
+    Raises
+    ------
+    SpecError
+        If there is no value, one is NaN, or an option is out of range.
+
+    References
+    ----------
+    B. Efron, Annals of Statistics 7 (1979), doi:10.1214/aos/1176344552.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import bootstrap_interval
+    >>> band = bootstrap_interval([7.0, 7.0, 7.0])
+    >>> band.low, band.estimate, band.high
+    (7.0, 7.0, 7.0)
+    """
+    where = "bootstrap_interval"
+    data = np.asarray(values, dtype=np.float64)
+    if data.ndim != 1 or data.size == 0 or np.isnan(data).any():
+        raise SpecError.of(
+            where=where, name="values", value=data, bound="must be one or more numbers, none NaN"
+        )
+    check_choice(statistic, ("median", "mean"), where=where, name="statistic")
+    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    count = check_int(n_resamples, where=where, name="n_resamples", low=2)
+    function: Any = np.median if statistic == "median" else np.mean
+    picks = stream(seed, "analysis/bootstrap").integers(0, data.size, size=(count, data.size))
+    draws = function(data[picks], axis=1)
+    low, high = np.quantile(draws, [(1 - cover) / 2, (1 + cover) / 2], method="inverted_cdf")
+    return Interval(
+        estimate=float(function(data)), low=float(low), high=float(high), level=cover, n=int(data.size)
+    )
+
+
+def check_level(level: float, where: str) -> float:
+    """Return the coverage of an interval, or refuse it."""
+    return check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+
+
+def neuron_interval(values: xr.DataArray, *, level: float = 0.95, seed: int = 0) -> Interval:
+    """Mean of a measure over a population, with a bootstrap interval over its neurons.
+
+    Pairs are not independent of each other, for they share neurons: what is drawn again are neurons, and a
+    pair counts as often as both of its neurons were drawn.
+
+    Parameters
+    ----------
+    values : DataArray, (neuron,) or (unit,)
+        One value for each neuron, or for each pair, with the coordinates ``pre`` and ``post`` as `synchrony`
+        gives them. NaN is left out, and so is the pair of a neuron with itself.
+    level : float
+        Coverage, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    Interval
+        ``n`` is the number of neurons. The ends are NaN for fewer than two neurons, or three of pairs.
+
+    Raises
+    ------
+    SpecError
+        If the values are not one for each neuron or pair, or an option is out of range.
+
+    References
+    ----------
+    T. A. B. Snijders and S. P. Borgatti, Connections 22 (1999) 161-170: resampling of vertices.
+
+    Examples
+    --------
+    >>> from arcuate.analysis import neuron_interval, rates
+    >>> rate = rates([0.1, 0.2, 0.3], neuron=[0, 0, 2], n_neurons=3, duration="2 s")
+    >>> band = neuron_interval(rate)
+    >>> band.estimate, band.low, band.high, band.n
+    (0.5, 0.0, 1.0, 3)
+    """
+    where = "neuron_interval"
+    if tuple(getattr(values, "dims", ())) not in (("neuron",), ("unit",)):
+        bound = "must be a DataArray of one value for each neuron or pair"
+        raise SpecError.of(where=where, name="values", bound=bound)
+    estimate, low, high, n = _over_neurons(values, check_level(level, where), seed)
+    return Interval(estimate=float(estimate), low=float(low), high=float(high), level=level, n=n)
+
+
+def _over_neurons(values: xr.DataArray, level: float, seed: int) -> tuple[Any, Any, Any, int]:
+    """Mean along the first axis and its interval; further axes stay."""
+    numbers = np.asarray(values.values, dtype=np.float64)
+    flat = numbers.reshape(numbers.shape[0], -1)
+    pre = post = np.arange(len(flat))
+    if "pre" in values.coords:
+        pre, post = values["pre"].values, values["post"].values
+        flat, pre, post = (array[pre != post] for array in (flat, pre, post))
+    keep = ~np.isnan(flat).all(axis=1)
+    flat, pre, post = flat[keep], pre[keep], post[keep]
+    names, place = np.unique(np.concatenate((pre, post)), return_inverse=True)
+    i, j, n = place[: pre.size], place[pre.size :], names.size
+    paired = "pre" in values.coords
+    there = ~np.isnan(flat)
+    total, count = np.where(there, flat, 0.0).sum(axis=0), there.sum(axis=0)
+    estimate = np.divide(total, count, out=np.full(flat.shape[1], np.nan), where=count > 0)
+    low, high = np.full((2, flat.shape[1]), np.nan)
+    if n >= (3 if paired else 2):
+        drawn = stream(seed, "analysis/bootstrap/neurons").multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+        weight = drawn.astype(np.float64)
+        for k in range(flat.shape[1]):
+            column, some = np.where(there[:, k], flat[:, k], 0.0), there[:, k].astype(np.float64)
+            sums = [_drawn(weight, entry, (i, j), paired=paired) for entry in (column, some)]
+            means = np.divide(sums[0], sums[1], out=np.full(RESAMPLES, np.nan), where=sums[1] > 0)
+            low[k], high[k] = _ends(means, level)
+    shape = numbers.shape[1:]
+    return estimate.reshape(shape), low.reshape(shape), high.reshape(shape), int(n)
+
+
+def _drawn(weight: Floats, entry: Floats, place: tuple[Any, Any], *, paired: bool) -> Floats:
+    """Sum over neurons, or over pairs of neurons, with the weights of each resample."""
+    if not paired:
+        return np.asarray(weight[:, place[0]] @ entry)
+    table = np.zeros((weight.shape[1], weight.shape[1]))
+    np.add.at(table, place, entry)
+    return np.asarray(np.einsum("rn,rn->r", weight @ table, weight))
+
+
+def _ends(draws: Floats, level: float) -> tuple[float, float]:
+    """Ends of the interval of some draws; NaN draws are left out."""
+    draws = draws[~np.isnan(draws)]
+    if not draws.size:
+        return np.nan, np.nan
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def with_interval(values: xr.DataArray, where: str, *, level: float, seed: int) -> xr.Dataset:
+    """Put beside the values of neurons or pairs (first axis) their mean and its interval.
+
+    Parameters
+    ----------
+    values : DataArray, (neuron, ...) or (unit, ...)
+        With a name.
+    where : str
+        Who asks.
+    level : float
+    seed : int
+
+    Returns
+    -------
+    Dataset
+        The values by their name; ``mean``, ``low`` and ``high``, of the other axes; attributes ``level`` and
+        ``n_neurons``.
+    """
+    import xarray as xr
+
+    cover = check_level(level, where)
+    estimate, low, high, n = _over_neurons(values, cover, seed)
+    dims = values.dims[1:]
+    unit = {"units": values.attrs.get("units", "1")}
+    return xr.Dataset(
+        {
+            str(values.name): values,
+            "mean": (dims, estimate, unit),
+            "low": (dims, low, unit),
+            "high": (dims, high, unit),
+        },
+        attrs={"level": cover, "n_neurons": n},
+    )
+
+
+def segment_interval(
+    sums: Floats, statistic: Callable[[Floats], Floats], *, level: float, seed: int
+) -> Interval:
+    """Interval of a statistic of sums over the record, by drawing the pieces of the record again.
+
+    Parameters
+    ----------
+    sums : ndarray, (n_segments, ...)
+        What each piece adds to each sum.
+    statistic : callable
+        From sums (n, ...) to values (n,).
+    level : float
+    seed : int
+
+    Returns
+    -------
+    Interval
+        ``n`` is the number of pieces. Pieces must be longer than what they remember of each other.
+    """
+    n = len(sums)
+    drawn = stream(seed, "analysis/bootstrap/segments").multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    resampled = (drawn.astype(np.float64) @ sums.reshape(n, -1)).reshape(RESAMPLES, *sums.shape[1:])
+    low, high = _ends(statistic(resampled), level)
+    estimate = float(statistic(sums.sum(axis=0, keepdims=True))[0])
+    return Interval(estimate=estimate, low=low, high=high, level=level, n=n)

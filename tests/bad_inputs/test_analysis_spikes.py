@@ -1,0 +1,185 @@
+"""Bad inputs of spike analyses: our error, the argument's name, the bound, the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from arcuate import analysis
+from arcuate.errors import ArcuateError
+
+ONE = {"duration": "1 s"}
+TWO = {"neuron": [0, 1], "n_neurons": 2, "duration": "1 s"}
+NAN = float("nan")
+ZEROS = np.zeros((20, 2))
+K = np.arange(40) / 3
+WAVES = np.stack([np.sin(K), np.sin(2 * K)], axis=1)
+SILENT = WAVES * [1.0, 0.0] + [0.0, 5.0]
+
+MEASURES: dict[str, Callable[..., Any]] = {
+    "fano_factor": lambda *a, **k: analysis.fano_factor(*a, windows="100 ms", **k),
+    "rate_distribution": analysis.rate_distribution,
+    "spike_synchrony": lambda *a, **k: analysis.spike_synchrony(*a, width="5 ms", **k),
+    "spike_chi": analysis.spike_chi,
+    "count_correlation": analysis.count_correlation,
+    "cross_correlation_histogram": analysis.cross_correlation_histogram,
+    "van_rossum_distance": lambda *a, **k: analysis.van_rossum_distance(*a, tau="5 ms", **k),
+    "victor_purpura_distance": lambda *a, **k: analysis.victor_purpura_distance(*a, cost="5 Hz", **k),
+}
+
+# What every measure of a record refuses: the call, the name, the bound.
+COMMON: dict[str, tuple[tuple[Any, ...], dict[str, Any], str, str]] = {
+    "negative time": (([-0.1, 0.5],), ONE, "time = -0.1", "0 to 1 s"),
+    "time beyond": (([0.1, 20.0],), ONE, "time = 20", "in s"),
+    "nan": (([NAN],), ONE, "time", "finite"),
+    "infinite": (([np.inf],), ONE, "time", "finite"),
+    "text": ((["a"],), ONE, "time", "real numbers"),
+    "ragged": (([[0.1], [0.2, 0.3]],), ONE, "time", "regular"),
+    "two dimensions": (([[0.1, 0.2]],), ONE, "time", "(n_spikes,)"),
+    "complex": (([0.1j],), ONE, "time", "real numbers"),
+    "duration missing": (([0.1],), {}, "duration", "needed"),
+    "duration in mV": (([0.1],), {"duration": "3 mV"}, "duration", "unit"),
+    "duration negative": (([0.1],), {"duration": -1.0}, "duration", "> 0"),
+    "duration infinite": (([0.1],), {"duration": np.inf}, "duration", "finite"),
+    "neurons of other length": (([0.1],), TWO, "neuron", "1 integers"),
+    "neuron beyond": (([0.1, 0.2],), {**TWO, "neuron": [0, 2]}, "neuron", "< 2"),
+    "neurons as floats": (([0.1, 0.2],), {**TWO, "neuron": [0.0, 1.0]}, "neuron", "integers"),
+    "no neuron count": (([0.1, 0.2],), {"neuron": [0, 1], **ONE}, "n_neurons", "integer"),
+    "level of 1": (([0.1, 0.2],), {**TWO, "level": 1.0}, "level", "< 1"),
+    "table without neurons": (
+        (xr.Dataset({"time": ("spike", [0.1])}, attrs={"duration": 1.0}),),
+        {},
+        "source",
+        "time and neuron",
+    ),
+    "time starts again": (
+        (
+            xr.Dataset(
+                {
+                    "time": ("spike", [0.1, 0.9, 0.2]),
+                    "neuron": ("spike", [0, 0, 0]),
+                    "trial": ("spike", [0, 0, 1]),
+                },
+                attrs={"duration": 1.0, "n_neurons": 1},
+            ),
+        ),
+        {},
+        "time",
+        "one trial",
+    ),
+}
+
+BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
+    # row 91: no spikes, one spike
+    "local variation of nothing": (lambda: analysis.local_variation([]), "time", "3 spikes"),
+    "local variation of one spike": (lambda: analysis.local_variation([0.1]), "time", "3 spikes"),
+    "fano of nothing": (lambda: analysis.fano_factor([], windows="1 ms", **ONE), "time", "a spike"),
+    "tiling of nothing": (lambda: analysis.spike_synchrony([], width="1 ms", **ONE), "time", "a spike"),
+    "chi of nothing": (lambda: analysis.spike_chi([], **ONE), "time", "a spike"),
+    "correlation of nothing": (lambda: analysis.count_correlation([], **ONE), "time", "a spike"),
+    "histogram of nothing": (lambda: analysis.cross_correlation_histogram([], **ONE), "time", "a spike"),
+    # options
+    "min_intervals of 1": (lambda: analysis.local_variation([0.1], min_intervals=1), "min_intervals", ">= 2"),
+    "refractory in mV": (lambda: analysis.local_variation([0.1], refractory="1 mV"), "refractory", "unit"),
+    "window of the record": (lambda: analysis.fano_factor([0.1], windows="1 s", **ONE), "windows", "half"),
+    "window without unit": (lambda: analysis.fano_factor([0.1], windows=0.1, **ONE), "windows", "unit"),
+    "bins descend": (lambda: analysis.rate_distribution([0.1], bins=[1, 0], **ONE), "bins", "ascend"),
+    "no bins": (lambda: analysis.rate_distribution([0.1], bins=0, **ONE), "bins", ">= 1"),
+    "width of 0": (lambda: analysis.spike_synchrony([0.1], width="0 s", **ONE), "width", "> 0"),
+    "width without unit": (lambda: analysis.spike_synchrony([0.1], width=5, **ONE), "width", "unit"),
+    "kind unknown": (
+        lambda: analysis.spike_synchrony([0.1], width="5 ms", kind="stc", **ONE),
+        "stc",
+        "sttc",
+    ),
+    "pair beyond": (
+        lambda: analysis.spike_synchrony([0.1], width="5 ms", pairs=[[0], [1]], **ONE),
+        "pairs",
+        "from 0 to 0",
+    ),
+    "grid too coarse": (lambda: analysis.spike_chi([0.1], dt="100 ms", **ONE), "dt", "20 pieces"),
+    "one piece": (lambda: analysis.spike_chi([0.1], n_segments=1, **ONE), "n_segments", ">= 2"),
+    "bin of the record": (
+        lambda: analysis.count_correlation([0.1], bin_width="0.8 s", **ONE),
+        "bin_width",
+        "half",
+    ),
+    "lag of half a bin": (
+        lambda: analysis.cross_correlation_histogram([0.1], window="1.5 ms", **ONE),
+        "window",
+        "whole numbers of bins",
+    ),
+    "lag of the record": (
+        lambda: analysis.cross_correlation_histogram([0.1], window="1 s", **ONE),
+        "window",
+        "shorter than the record",
+    ),
+    "lags turned": (
+        lambda: analysis.cross_correlation_histogram([0.1], window=("5 ms", "-5 ms"), **ONE),
+        "window",
+        "from low to high",
+    ),
+    "three lags": (
+        lambda: analysis.cross_correlation_histogram([0.1], window=("1 ms", "2 ms", "3 ms"), **ONE),
+        "window",
+        "(low, high)",
+    ),
+    "scale unknown": (
+        lambda: analysis.cross_correlation_histogram([0.1], scale="counts", **ONE),
+        "counts",
+        "count",
+    ),
+    "tau of 0": (lambda: analysis.van_rossum_distance([0.1], tau="0 s", **ONE), "tau", "> 0"),
+    "cost as a time": (lambda: analysis.victor_purpura_distance([0.1], cost="5 ms", **ONE), "cost", "unit"),
+    "cost negative": (lambda: analysis.victor_purpura_distance([0.1], cost="-5 Hz", **ONE), "cost", ">= 0"),
+    "cost nan": (lambda: analysis.victor_purpura_distance([0.1], cost=NAN, **ONE), "cost", "finite"),
+    "too many neurons": (
+        lambda: analysis.spike_synchrony([0.1], width="5 ms", n_neurons=10**6, **ONE, pairs=[[0], [1]]),
+        "GiB",
+        "fewer neurons",
+    ),
+    "interval of an array": (lambda: analysis.neuron_interval(np.ones(3)), "values", "DataArray"),
+    # rows 101 and 102
+    "band above Nyquist": (lambda: analysis.analytic_signal(WAVES, band=(0.3, 0.6)), "band", "0.5"),
+    "band far above": (lambda: analysis.analytic_signal(WAVES, band=(30, 80), dt=0.01), "band", "50"),
+    "phases of silence": (lambda: analysis.synchrony(SILENT, kind="plv"), "traces", "unit 1 of trial 0"),
+    "order of silence": (lambda: analysis.order_parameter(ZEROS), "traces", "no phase"),
+    "silent analytic signal": (
+        lambda: analysis.synchrony(SILENT * (1 + 0j) * [1, 0], kind="ppc"),
+        "traces",
+        "no phase. Leave silent units out",
+    ),
+}
+
+
+def check(call: Callable[[], Any], name: str, bound: str) -> None:
+    with pytest.raises(ArcuateError) as caught:
+        call()
+    message = str(caught.value)
+    assert name in message
+    assert bound in message
+    assert len(message.splitlines()) <= 4
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_by_name(case: str) -> None:
+    check(*BAD[case])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("case", COMMON)
+def test_every_measure_refuses_a_bad_record(measure: str, case: str) -> None:
+    given, options, name, bound = COMMON[case]
+    check(lambda: MEASURES[measure](*given, **options), name, bound)
+
+
+def test_silence_has_distances() -> None:
+    found = analysis.victor_purpura_distance([], n_neurons=2, cost="5 Hz", **ONE)
+    assert (found.distance == 0).all()
+    assert (analysis.van_rossum_distance([], n_neurons=2, tau="5 ms", **ONE).distance == 0).all()
+    table = analysis.rate_distribution([], n_neurons=3, **ONE)
+    assert table.value.sel(measure="silent") == 1.0 and np.isnan(table.value.sel(measure="gini"))
