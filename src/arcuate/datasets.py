@@ -18,13 +18,16 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from arcuate.errors import FileFormatError, check_int, unknown
 
-__all__ = ["DatasetInfo", "attributes", "info", "load", "names", "path", "read"]
+if TYPE_CHECKING:
+    from arcuate.recording import Recording
+
+__all__ = ["DatasetInfo", "attributes", "grasshopper", "info", "load", "names", "path", "read"]
 
 MAX_BUNDLED = 5_000_000
 LIMIT = 2**30
@@ -207,6 +210,55 @@ def load(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
     {'a': 0.02, 'b': 0.2, 'c': -65.0, 'd': 8.0}
     """
     return read(path(name, folder=folder))
+
+
+def grasshopper() -> Recording:
+    """Spikes of an auditory receptor of a grasshopper, and the sound that drove it.
+
+    Two recordings of 10 s, as two trials: the amplitude of a carrier was modulated at random, up to 200 Hz in
+    the first and up to 800 Hz in the second, with a standard deviation of 6 dB. Each was played once, so that
+    nothing is known of the noise from one repeat to the next.
+
+    Returns
+    -------
+    Recording
+        Spikes of the population "receptor", 929 and 868; at the site "stimulus" the ``amplitude``, relative
+        to its peak, every 50 us. Trials are labeled "cutoff_200_hz" and "cutoff_800_hz".
+
+    Notes
+    -----
+    Values are those of the files that come with nitime 0.12.1 (Rokem, Trumpis and Perez 2009, Nitime: time
+    series analysis for neuroimaging data), whose license `load("nitime_license")` gives.
+
+    Examples
+    --------
+    >>> receptor = grasshopper()
+    >>> receptor.spikes("receptor")["trial"].values.tolist().count(0)
+    929
+    >>> dict(receptor.states("stimulus").sizes)
+    {'trial': 2, 'time': 200000, 'unit': 1}
+    """
+    from arcuate.recording import Recording
+
+    table = load("grasshopper")
+    trains = [table[f"spikes_{trial}"] / 1e6 for trial in (1, 2)]
+    amplitude = np.stack([table[f"stimulus_{trial}"] / 1e7 for trial in (1, 2)])[..., None]
+    n_samples = amplitude.shape[1]
+    labels = np.array(["cutoff_200_hz", "cutoff_800_hz"])
+    coords = {"time": np.arange(n_samples) * 50e-6, "stimulus": ("trial", labels)}
+    spikes = {
+        "time": np.concatenate(trains),
+        "neuron": np.zeros(sum(map(len, trains)), dtype=np.int32),
+        "trial": np.repeat([0, 1], [len(train) for train in trains]),
+        "n": 1,
+    }
+    return Recording.build(
+        source="nitime-0.12.1:grasshopper",
+        spikes={"receptor": spikes},
+        states={"stimulus": {"amplitude": (amplitude, ("trial", "time", "unit"), coords, "1")}},
+        dt=50e-6,
+        duration=len(amplitude) * n_samples * 50e-6,
+    )
 
 
 def attributes(name: str, *, folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:

@@ -368,3 +368,30 @@ def test_weights_that_do_not_say_what_they_are(tmp_path: Path, told: Any) -> Non
 def test_what_is_no_file_of_weights_has_no_attributes() -> None:
     with pytest.raises(FileFormatError, match="safetensors"):
         datasets.attributes("izhikevich_types")
+
+
+def test_the_receptor_has_the_spikes_and_the_sound_of_both_recordings() -> None:
+    receptor = datasets.grasshopper()
+    spikes, sound = receptor.spikes("receptor"), receptor.states("stimulus")["amplitude"]
+    assert [int((spikes["trial"] == trial).sum()) for trial in (0, 1)] == [929, 868]
+    assert sound["stimulus"].values.tolist() == ["cutoff_200_hz", "cutoff_800_hz"]
+    assert sound.values[:, 0, 0].tolist() == [0.242911, 0.203889]
+    assert float(sound.max()) == 1.0
+    assert receptor.duration == 20.0
+    assert "NIPY Developers" in datasets.load("nitime_license")
+    # half of the power of a modulation lies below its cut-off, and hardly any above
+    for trial, cutoff in ((0, 200.0), (1, 800.0)):
+        power = np.abs(np.fft.rfft(sound.values[trial, :, 0] - sound.values[trial].mean())) ** 2
+        hertz = np.fft.rfftfreq(sound.sizes["time"], 50e-6)
+        assert power[hertz > 2 * cutoff].sum() < 0.1 * power.sum() < power[hertz > cutoff / 2].sum()
+
+
+def test_the_receptor_is_that_of_nitime() -> None:
+    folder = Path(pytest.importorskip("nitime").__file__).parent / "data"
+    receptor = datasets.grasshopper()
+    spikes, sound = receptor.spikes("receptor"), receptor.states("stimulus")["amplitude"]
+    for trial in (0, 1):
+        stimulus = np.loadtxt(folder / f"grasshopper_stimulus{trial + 1}.txt")
+        times = np.loadtxt(folder / f"grasshopper_spike_times{trial + 1}.txt")
+        np.testing.assert_array_equal(sound.values[trial, :, 0], stimulus[:, 1])
+        np.testing.assert_array_equal(spikes["time"].values[spikes["trial"] == trial], times / 1e6)
