@@ -6,5 +6,26 @@ The measures take arrays; ``arcuate.compare(states, ...)`` takes recordings of a
 from __future__ import annotations
 
 from arcuate.compare._measure import Measure, refit
+from arcuate.compare.encoding import (
+    Encoding,
+    RidgeEncoder,
+    encode,
+    encode_both,
+    reliability,
+    ridge,
+    ridge_measure,
+)
+from arcuate.compare.factorized import FactorizedReadout
 
-__all__ = ["Measure", "refit"]
+__all__ = [
+    "Encoding",
+    "FactorizedReadout",
+    "Measure",
+    "RidgeEncoder",
+    "encode",
+    "encode_both",
+    "refit",
+    "reliability",
+    "ridge",
+    "ridge_measure",
+]
