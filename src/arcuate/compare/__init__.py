@@ -6,9 +6,9 @@ The measures take arrays; ``arcuate.compare(states, ...)`` takes recordings of a
 from __future__ import annotations
 
 from arcuate.compare._measure import Measure, refit
+from arcuate.compare.encoder import RidgeEncoder
 from arcuate.compare.encoding import (
     Encoding,
-    RidgeEncoder,
     encode,
     encode_both,
     reliability,
