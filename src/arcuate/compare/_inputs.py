@@ -22,6 +22,7 @@ __all__ = [
     "labels_of",
     "listed",
     "one_size",
+    "ordered",
     "varying",
     "warn",
 ]
@@ -183,7 +184,7 @@ def as_pair(
     first = as_samples(x, where=where, name=names[0], least=least)
     second = as_samples(y, where=where, name=names[1], least=least)
     one_size(first, second, where=where, names=names)
-    return first, second[_order(x, y, where, names)]
+    return first, second[ordered(x, y, where=where, names=names)]
 
 
 def one_size(first: Floats, second: Floats, *, where: str, names: tuple[str, str] = ("x", "y")) -> None:
@@ -220,28 +221,53 @@ def labels_of(value: Any) -> np.ndarray | None:
     -------
     ndarray, (n_samples,), or None
     """
+    dim = _sample_dim(value)
+    return None if dim is None else np.asarray(value.indexes[dim])
+
+
+def _sample_dim(value: Any) -> str | None:
+    """Name of the dimension of samples, if it is labeled."""
     dims, indexes = getattr(value, "dims", ()), getattr(value, "indexes", {})
-    if not isinstance(dims, tuple) or not dims or dims[0] not in indexes:
-        return None
-    return np.asarray(indexes[dims[0]])
+    rest = [dim for dim in dims if dim != "repeat"] if isinstance(dims, tuple) else []
+    return rest[0] if rest and rest[0] in indexes else None
 
 
-def _order(x: Any, y: Any, where: str, names: tuple[str, str]) -> Any:
-    """Order of the rows of `y` in which they match those of `x`."""
-    first, second = labels_of(x), labels_of(y)
-    if first is None or second is None or x.dims[0] != y.dims[0]:
+def ordered(x: Any, y: Any, *, where: str, names: tuple[str, str] = ("x", "y")) -> Any:
+    """Order of the samples of one system in which they match those of another.
+
+    Parameters
+    ----------
+    x, y : array_like or DataArray
+        As they were given, with as many samples each.
+    where : str
+        Who asks.
+    names : (str, str)
+        Names of the two arguments.
+
+    Returns
+    -------
+    slice or ndarray of int
+        To index the rows of the second with; all as they are where one has no labels.
+
+    Raises
+    ------
+    SpecError
+        If a label is missing or stands twice.
+    """
+    dim, first, second = _sample_dim(x), labels_of(x), labels_of(y)
+    if first is None or second is None or dim != _sample_dim(y):
         return slice(None)
     for labels, name in zip((first, second), names, strict=True):
         doubled = [label for label, count in Counter(labels.tolist()).items() if count > 1]
         if doubled:
-            bound = f"must have each {x.dims[0]} once, has {listed(doubled)} more than once"
+            bound = f"must have each {dim} once, has {listed(doubled)} more than once"
             raise SpecError.of(where=where, name=name, bound=bound, fix="average the repeats first")
     if np.array_equal(first, second):
         return slice(None)
     place = {label: row for row, label in enumerate(second.tolist())}
     missing = [label for label in first.tolist() if label not in place]
     if missing:
-        bound = f"must have the {x.dims[0]} of {names[0]}, lacks {listed(missing)}"
+        bound = f"must have the {dim} of {names[0]}, lacks {listed(missing)}"
         raise SpecError.of(where=where, name=names[1], bound=bound, fix="give the same stimuli to both")
     return np.array([place[label] for label in first.tolist()])
 
