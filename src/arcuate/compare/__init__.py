@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from arcuate.compare._cka import cka, cka_measure, cka_minibatch, high_leverage, leverage
 from arcuate.compare._cka_cross import cka_cross, cka_cross_measure
+from arcuate.compare._comparators import rdm_similarity
 from arcuate.compare._dmd import LinearDynamics, fit_dynamics
 from arcuate.compare._embedding import choose_embedding
 from arcuate.compare._measure import Measure, refit
+from arcuate.compare._precision import noise_covariance, noise_precision
+from arcuate.compare._rdm import rdm
+from arcuate.compare._rdm_ceiling import RDMCeiling, rdm_noise_ceiling
+from arcuate.compare._rdm_models import RDMFit, fit_rdm, model_rdm
+from arcuate.compare._rsa import rsa, rsa_crossnobis, rsa_crossnobis_measure, rsa_measure
+from arcuate.compare._topology import TopologicalRSA, geo_topological, topological_rsa
 from arcuate.compare.dynamics import (
     DynamicalSimilarity,
     SurrogateTest,
@@ -20,14 +27,7 @@ from arcuate.compare.dynamics import (
     operator_distance,
 )
 from arcuate.compare.encoder import RidgeEncoder
-from arcuate.compare.encoding import (
-    Encoding,
-    encode,
-    encode_both,
-    reliability,
-    ridge,
-    ridge_measure,
-)
+from arcuate.compare.encoding import Encoding, encode, encode_both, reliability, ridge, ridge_measure
 from arcuate.compare.factorized import FactorizedReadout
 
 __all__ = [
@@ -36,8 +36,11 @@ __all__ = [
     "FactorizedReadout",
     "LinearDynamics",
     "Measure",
+    "RDMCeiling",
+    "RDMFit",
     "RidgeEncoder",
     "SurrogateTest",
+    "TopologicalRSA",
     "choose_embedding",
     "cka",
     "cka_cross",
@@ -51,11 +54,24 @@ __all__ = [
     "encode",
     "encode_both",
     "fit_dynamics",
+    "fit_rdm",
+    "geo_topological",
     "high_leverage",
     "leverage",
+    "model_rdm",
+    "noise_covariance",
+    "noise_precision",
     "operator_distance",
+    "rdm",
+    "rdm_noise_ceiling",
+    "rdm_similarity",
     "refit",
     "reliability",
     "ridge",
     "ridge_measure",
+    "rsa",
+    "rsa_crossnobis",
+    "rsa_crossnobis_measure",
+    "rsa_measure",
+    "topological_rsa",
 ]
