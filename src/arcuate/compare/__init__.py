@@ -17,6 +17,15 @@ from arcuate.compare._rdm_ceiling import RDMCeiling, rdm_noise_ceiling
 from arcuate.compare._rdm_models import RDMFit, fit_rdm, model_rdm
 from arcuate.compare._rsa import rsa, rsa_crossnobis, rsa_crossnobis_measure, rsa_measure
 from arcuate.compare._topology import TopologicalRSA, geo_topological, topological_rsa
+from arcuate.compare._trajectory import readout_signals, signal_auroc, trajectory_signals
+from arcuate.compare._weber import (
+    PerceivedDistance,
+    ScalarLaw,
+    perceived_distance,
+    reference_coding,
+    scalar_law,
+    tuning_curves,
+)
 from arcuate.compare.dynamics import (
     DynamicalSimilarity,
     SurrogateTest,
@@ -36,9 +45,11 @@ __all__ = [
     "FactorizedReadout",
     "LinearDynamics",
     "Measure",
+    "PerceivedDistance",
     "RDMCeiling",
     "RDMFit",
     "RidgeEncoder",
+    "ScalarLaw",
     "SurrogateTest",
     "TopologicalRSA",
     "choose_embedding",
@@ -62,9 +73,12 @@ __all__ = [
     "noise_covariance",
     "noise_precision",
     "operator_distance",
+    "perceived_distance",
     "rdm",
     "rdm_noise_ceiling",
     "rdm_similarity",
+    "readout_signals",
+    "reference_coding",
     "refit",
     "reliability",
     "ridge",
@@ -73,5 +87,9 @@ __all__ = [
     "rsa_crossnobis",
     "rsa_crossnobis_measure",
     "rsa_measure",
+    "scalar_law",
+    "signal_auroc",
     "topological_rsa",
+    "trajectory_signals",
+    "tuning_curves",
 ]
