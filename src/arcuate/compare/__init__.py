@@ -5,9 +5,15 @@ The measures take arrays; ``arcuate.compare(states, ...)`` takes recordings of a
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
+from arcuate.compare._call import compare
 from arcuate.compare._cka import cka, cka_measure, cka_minibatch, high_leverage, leverage
 from arcuate.compare._cka_cross import cka_cross, cka_cross_measure
 from arcuate.compare._comparators import rdm_similarity
+from arcuate.compare._comparison import Comparison
 from arcuate.compare._dmd import LinearDynamics, fit_dynamics
 from arcuate.compare._embedding import choose_embedding
 from arcuate.compare._measure import Measure, refit
@@ -40,6 +46,7 @@ from arcuate.compare.encoding import Encoding, encode, encode_both, reliability,
 from arcuate.compare.factorized import FactorizedReadout
 
 __all__ = [
+    "Comparison",
     "DynamicalSimilarity",
     "Encoding",
     "FactorizedReadout",
@@ -58,6 +65,7 @@ __all__ = [
     "cka_cross_measure",
     "cka_measure",
     "cka_minibatch",
+    "compare",
     "dsa",
     "dsa_grid",
     "dsa_measure",
@@ -93,3 +101,13 @@ __all__ = [
     "trajectory_signals",
     "tuning_curves",
 ]
+
+
+class _Callable(ModuleType):
+    """Lets ``arcuate.compare`` be the package of measures and the one call at once."""
+
+    def __call__(self, *args: Any, **options: Any) -> Comparison:
+        return compare(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,399 @@
+"""The work of a comparison: for one measure all scores, their null, intervals, ceilings and notes."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from arcuate._inputs import Floats
+from arcuate.compare._ceiling import Bound, is_encoding, pair_ceiling, repeat_bound, seed_bound, seed_groups
+from arcuate.compare._measure import Measure
+from arcuate.compare._prepared import Prepared, pair_notes, prepare
+from arcuate.compare._states import Leaf
+from arcuate.compare._within import Plan
+from arcuate.compare.inference import Orders, half_samples, p_value
+from arcuate.errors import ArcuateError, ArcuateWarning
+
+__all__ = ["Cell", "Job", "Scores", "half_scores", "scores_of", "total"]
+
+N_BOOT = 200
+LEVEL = 0.95
+LEAST_FOR_HALVES = 8
+"""Fewest stimuli that can be halved: each half needs the four of any comparison."""
+
+_Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the measures of one call share.
+
+    Parameters
+    ----------
+    leaves : dict of str to Leaf
+    sides : (list of str, list of str)
+        Names of the leaves of either side.
+    plan : Plan
+    orders : Orders or None
+    seed, n_jobs : int
+    ceiling : str or None
+    n_boot : int or None
+    """
+
+    leaves: dict[str, Leaf]
+    sides: tuple[list[str], list[str]]
+    plan: Plan
+    orders: Orders | None
+    seed: int
+    n_jobs: int
+    ceiling: str | None
+    n_boot: int | None
+
+    @property
+    def n_stimuli(self) -> int:
+        """How many stimuli all leaves share."""
+        return len(next(iter(self.leaves.values())).order)  # type: ignore[arg-type]  # they were joined
+
+    @property
+    def axis(self) -> str:
+        """Name of the within-trial axis."""
+        return next((leaf.axis for leaf in self.leaves.values() if leaf.axis), "")
+
+    def pairs(self, measure: Measure) -> list[_Pair]:
+        """Pairs to be scored, each once if the order does not matter."""
+        place = {name: row for row, name in enumerate(self.leaves)}
+        both = set(self.sides[0]) & set(self.sides[1])
+        pairs: dict[_Pair, None] = {}
+        for one in self.sides[0]:
+            for other in self.sides[1]:
+                turn = measure.symmetric and {one, other} <= both and place[one] > place[other]
+                if one != other:
+                    pairs[(other, one) if turn else (one, other)] = None
+        return list(pairs)
+
+    def boots(self, measure: Measure) -> int:
+        """Number of halves for the interval of a measure."""
+        quick = measure.takes != "trials" and not is_encoding(measure) and self.plan.within != "matrix"
+        wanted = (N_BOOT if quick else 0) if self.n_boot is None else self.n_boot
+        return wanted if self.n_stimuli >= LEAST_FOR_HALVES else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Scores of two leaves, (node of the first, node of the second).
+
+    Parameters
+    ----------
+    value, null_mean, null_sd, p, z : ndarray
+        NaN where there is none. `z` counts in standard deviations of value and null together.
+    top : ndarray, (n_orders,), or None
+        Greatest standardized score of each order.
+    """
+
+    value: Floats
+    null_mean: Floats
+    null_sd: Floats
+    p: Floats
+    z: Floats
+    top: Floats | None = None
+
+    @classmethod
+    def of(cls, value: Floats) -> Self:
+        """Scores without a null."""
+        none = np.full(value.shape, np.nan)
+        return cls(value=value, null_mean=none, null_sd=none, p=none, z=none)
+
+    @classmethod
+    def tested(cls, value: Floats, null: Floats, kind: str) -> Self:
+        """Scores with the scores (..., n_orders) of their null.
+
+        The value takes part in its own standardization: then all orders, the one observed among them, are
+        treated alike, and the test is exact however few there are.
+        """
+        sign = 1.0 if kind == "similarity" else -1.0
+        everything = np.concatenate([value[..., None], null], axis=-1)
+        mean, sd = everything.mean(axis=-1, keepdims=True), everything.std(axis=-1, keepdims=True)
+        flat = sd <= 1e-12 * np.maximum(1.0, np.abs(mean))
+        z = np.where(flat, 0.0, sign * (everything - mean) / np.where(flat, 1.0, sd))
+        z[np.isnan(everything).any(axis=-1)] = np.nan
+        top = np.where(np.isnan(z), -np.inf, z)[..., 1:].reshape(-1, null.shape[-1]).max(axis=0)
+        p = [
+            p_value(one, row, kind=kind)
+            for one, row in zip(value.ravel(), null.reshape(value.size, -1), strict=True)
+        ]
+        return cls(
+            value=value,
+            null_mean=null.mean(axis=-1),
+            null_sd=null.std(axis=-1),
+            p=np.array(p).reshape(value.shape),
+            z=z[..., 0],
+            top=top,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """All of one measure.
+
+    Parameters
+    ----------
+    measure : Measure
+    cells : dict
+        By pair of leaves.
+    intervals, ceilings : dict
+        Low and high ends, by pair.
+    no_ceiling : str
+        Why there is none.
+    notes : dict
+        What speaks against a score, by pair.
+    raw : dict
+        Scores without regressing out, by pair.
+    n_samples, n_units : dict
+        By leaf.
+    """
+
+    measure: Measure
+    cells: dict[_Pair, Cell]
+    intervals: dict[_Pair, tuple[Floats, Floats]]
+    ceilings: dict[_Pair, tuple[Floats, Floats]]
+    no_ceiling: str
+    notes: dict[_Pair, list[str]]
+    raw: dict[_Pair, Floats]
+    n_samples: dict[str, int]
+    n_units: dict[str, int]
+
+
+def total(job: Job, measures: list[Measure]) -> int:
+    """Number of scores, for the bar.
+
+    Parameters
+    ----------
+    job : Job
+    measures : list of Measure
+
+    Returns
+    -------
+    int
+    """
+    scores = 0
+    for measure in measures:
+        nodes = {
+            name: len(leaf.steps) if job.plan.within == "matrix" and measure.takes != "trials" else 1
+            for name, leaf in job.leaves.items()
+        }
+        pairs = job.pairs(measure)
+        scores += sum((1 + (job.orders.count if job.orders else 0)) * nodes[x] * nodes[y] for x, y in pairs)
+        scores += job.boots(measure) * len(pairs)
+    return scores
+
+
+def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None) -> Scores:
+    """Everything about one measure.
+
+    Parameters
+    ----------
+    job : Job
+    measure : Measure
+    advance : callable or None
+        Takes the number of scores that were computed.
+
+    Returns
+    -------
+    Scores
+    """
+    step = _locked(advance)
+    pairs = job.pairs(measure)
+    ready = {name: prepare(measure, leaf, job.plan, guard=True) for name, leaf in job.leaves.items()}
+    with warnings.catch_warnings():  # what preparing warned of is noted
+        warnings.simplefilter("ignore", ArcuateWarning)
+        calls = [(measure, ready[x], ready[y], (job, x, y, step)) for x, y in pairs]
+        cells = dict(zip(pairs, _run(job, _cell, calls), strict=True))
+        own = set(job.sides[0]) & set(job.sides[1]) if measure.symmetric else set()
+        cells |= {(name, name): Cell.of(_values(measure, ready[name], ready[name])) for name in sorted(own)}
+        ceilings, why = _ceilings(job, measure, cells)
+        intervals = _intervals(job, measure, cells, step)
+        raw = _without_regressing(job, measure, pairs) if job.plan.regress else {}
+    return Scores(
+        measure=measure,
+        cells=cells,
+        intervals=intervals,
+        ceilings=ceilings,
+        no_ceiling=why,
+        notes=_notes(job, measure, pairs, ready),
+        raw=raw,
+        n_samples={name: one.n_samples for name, one in ready.items()},
+        n_units={name: one.n_units for name, one in ready.items()},
+    )
+
+
+def _locked(advance: Callable[[int], None] | None) -> Callable[[int], None]:
+    lock = threading.Lock()
+
+    def step(count: int) -> None:
+        if advance is not None:
+            with lock:
+                advance(count)
+
+    return step
+
+
+def _run(job: Job, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Results in order, computed by threads where more than one is asked for."""
+    if job.n_jobs == 1:
+        for call in calls:
+            yield function(*call)
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=job.n_jobs, require="sharedmem", return_as="generator")
+    yield from parallel(delayed(function)(*call) for call in calls)
+
+
+def _values(measure: Measure, x: Prepared, y: Prepared) -> Floats:
+    """Scores of each node with each."""
+    return np.array([
+        [np.nan if one is None or other is None else measure.score(one, other) for other in y.nodes]
+        for one in x.nodes
+    ], dtype=np.float64)  # fmt: skip
+
+
+def _cell(measure: Measure, x: Prepared, y: Prepared, about: tuple[Any, ...]) -> Cell:
+    """Scores of two leaves and of their null."""
+    job, a, b, step = about
+    value = _values(measure, x, y)
+    step(value.size)
+    if job.orders is None:
+        return Cell.of(value)
+    null = np.full((*value.shape, job.orders.count), np.nan)
+    at = 0
+    for block in job.orders.blocks(a, b, each=y.n_samples // job.orders.n_stimuli):
+        for i, one in enumerate(x.nodes):
+            for j, other in enumerate(y.nodes):
+                if one is not None and other is not None:
+                    null[i, j, at : at + len(block)] = measure.null(one, other, block)
+            step(len(block) * len(y.nodes))
+        at += len(block)
+    return Cell.tested(value, null, measure.kind)
+
+
+def _intervals(
+    job: Job, measure: Measure, cells: dict[_Pair, Cell], step: Callable[[int], None]
+) -> dict[_Pair, tuple[Floats, Floats]]:
+    """Ends of the interval of every score, from its spread over halves of the stimuli."""
+    n_boot = job.boots(measure)
+    pairs = [pair for pair in cells if pair[0] != pair[1]]
+    if not n_boot:
+        return {}
+    calls = [(job, measure, pairs, (rows, step)) for rows in half_samples(job.n_stimuli, n_boot, job.seed)]
+    draws: dict[_Pair, list[Floats]] = {pair: [] for pair in pairs}
+    for half in _run(job, half_scores, calls):
+        for pair, values in zip(pairs, half, strict=True):
+            draws[pair].append(values)
+    out = {}
+    for pair, found in draws.items():
+        spread = np.array(found)
+        ends = np.quantile(spread - spread.mean(axis=0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        low, high = np.clip(cells[pair].value + ends, measure.low, measure.high)
+        out[pair] = low, high
+    return out
+
+
+def half_scores(job: Job, measure: Measure, pairs: list[_Pair], about: tuple[Any, ...]) -> list[Floats]:
+    """Scores of some of the stimuli alone.
+
+    Parameters
+    ----------
+    job : Job
+    measure : Measure
+    pairs : list of (str, str)
+    about : (ndarray of int, callable)
+        Rows of the stimuli; what is told how many scores were computed.
+
+    Returns
+    -------
+    list of ndarray
+        For each pair; NaN where no unit varies in the half.
+    """
+    rows, step = about
+    ready: dict[str, Prepared | None] = {}
+    for name in {name for pair in pairs for name in pair}:
+        leaf = job.leaves[name]
+        try:
+            ready[name] = prepare(measure, replace(leaf, order=leaf.order[rows]), job.plan)  # type: ignore[index]
+        except ArcuateError:
+            ready[name] = None
+    out = []
+    for x, y in pairs:
+        first, second = ready[x], ready[y]
+        out.append(
+            np.full((1, 1), np.nan) if first is None or second is None else _values(measure, first, second)
+        )
+    step(len(pairs))
+    return out
+
+
+def _ceilings(
+    job: Job, measure: Measure, cells: dict[_Pair, Cell]
+) -> tuple[dict[_Pair, tuple[Floats, Floats]], str]:
+    """Ceilings of all pairs, and why there are none."""
+    if job.ceiling is None:
+        return {}, "not asked for"
+    groups = seed_groups(job.leaves)
+    repeated = {name: leaf.values.shape[1] > 1 for name, leaf in job.leaves.items()}
+    bounds: dict[tuple[str, str], Bound] = {}
+
+    def bound(name: str, by: str) -> Bound:
+        if (name, by) not in bounds:
+            if by == "repeats":
+                made = repeat_bound(measure, job.leaves[name], job.plan, seed=job.seed)
+            else:
+                made = seed_bound(measure, [job.leaves[one] for one in groups[name]], job.plan)
+            bounds[name, by] = made
+        return bounds[name, by]
+
+    out: dict[_Pair, tuple[Floats, Floats]] = {}
+    reasons: dict[str, None] = {}
+    for (x, y), cell in cells.items():
+        if x == y:
+            continue
+        words = ("repeats", "seeds") if job.ceiling == "auto" else (job.ceiling,)
+        for by in words:
+            if by == "repeats" and job.ceiling == "auto" and not (repeated[x] or repeated[y]):
+                continue
+            if by == "seeds" and len(groups[x]) < 2 and len(groups[y]) < 2:
+                continue
+            same = groups[x] == groups[y]
+            sides = (bound(x, by), None if same and by == "seeds" else bound(y, by))
+            low, high, why = pair_ceiling(measure, *sides, by=by)
+            if not why:
+                shape = cell.value.shape
+                out[x, y] = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+                break
+            reasons[why] = None
+    if out:
+        return out, ""
+    return {}, "; ".join(list(reasons)[:2]) or "no leaf has more than one repeat or more than one seed"
+
+
+def _without_regressing(job: Job, measure: Measure, pairs: list[_Pair]) -> dict[_Pair, Floats]:
+    plan = replace(job.plan, regress=False)
+    plain = {name: prepare(measure, leaf, plan) for name, leaf in job.leaves.items()}
+    return {(x, y): _values(measure, plain[x], plain[y]) for x, y in pairs}
+
+
+def _notes(
+    job: Job, measure: Measure, pairs: list[_Pair], ready: dict[str, Prepared]
+) -> dict[_Pair, list[str]]:
+    notes = {(x, y): pair_notes(measure, ready[x], ready[y], job.axis) for x, y in pairs}
+    if job.orders is not None and job.orders.count < 19:
+        least = (
+            f"p cannot be below {1 / (1 + job.orders.count):.2g} with {job.orders.count} orders of the null"
+        )
+        for pair in pairs:
+            notes[pair].append(least)
+    return notes
