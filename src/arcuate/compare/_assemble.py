@@ -12,9 +12,9 @@ import numpy as np
 from arcuate._inputs import Floats
 from arcuate.compare._comparison import SCHEMA, Comparison
 from arcuate.compare._inputs import centered, warn
-from arcuate.compare._scoring import Scores
+from arcuate.compare._scoring import Job, Scores
 from arcuate.compare._states import Leaf
-from arcuate.compare._within import Plan, samples_of
+from arcuate.compare._within import samples_of
 from arcuate.compare.inference import benjamini_hochberg
 
 __all__ = ["assemble", "say"]
@@ -26,26 +26,14 @@ _TIE = 1e-9
 SEPARATOR = " | "
 
 
-def assemble(
-    scores: list[Scores],
-    *,
-    leaves: Mapping[str, Leaf],
-    sides: tuple[list[str], list[str]],
-    plan: Plan,
-    labels: tuple[Any, ...],
-    correction: str | None,
-    spec: dict[str, Any],
-) -> Comparison:
+def assemble(scores: list[Scores], job: Job) -> Comparison:
     """Put scores into a Dataset, with p values corrected over all of them.
 
     Parameters
     ----------
     scores : list of Scores
-    leaves, sides, plan, labels
-        Of the call.
-    correction : {"max", "fdr"} or None
-    spec : dict
-        What else the call said.
+        Of each measure.
+    job : Job
 
     Returns
     -------
@@ -53,8 +41,8 @@ def assemble(
     """
     import xarray as xr
 
-    grid = _Grid(scores, leaves, sides, plan)
-    corrected = _corrected(scores, correction)
+    grid = _Grid(scores, job)
+    corrected = _corrected(scores, job.correction)
     parts: dict[str, list[Floats]] = {}
     for one in scores:
         cells = one.cells
@@ -66,37 +54,34 @@ def assemble(
         for k, end in enumerate(("low", "high")):
             kinds[end] = {pair: both[k] for pair, both in one.intervals.items()}
             kinds[f"ceiling_{end}"] = {pair: both[k] for pair, both in one.ceilings.items()}
-        if plan.regress:
+        if job.plan.regress:
             kinds["value_raw"] = one.raw
         for name, values in kinds.items():
             parts.setdefault(name, []).append(grid.filled(values, one.measure.symmetric))
     data: dict[str, Any] = {name: (grid.dims, np.stack(values)) for name, values in parts.items()}
     data["n_samples"] = ("measure", [max(one.n_samples.values()) for one in scores])
-    for side, names in zip("ab", sides, strict=True):
+    for side, names in zip("ab", job.sides, strict=True):
         data[f"n_units_{side}"] = (side, [scores[0].n_units[name] for name in names])
     data["warning"] = (("measure", "a", "b"), np.array([grid.texts(one) for one in scores], dtype=str))
     coords = grid.coords(scores)
-    if (made := _dissimilarities(leaves, plan)) is not None:
+    if (made := _dissimilarities(job)) is not None:
         data["rdm"] = (("system", "stimulus", "stimulus_2"), made)
-        words = np.array([str(label) for label in labels])
-        coords |= {"system": list(leaves), "stimulus": words, "stimulus_2": words}
-    attrs = _attrs(scores, plan, correction, spec, n_stimuli=len(labels))
-    return Comparison(data=xr.Dataset(data, coords=coords, attrs=attrs))
+        words = np.array([str(label) for label in job.labels])
+        coords |= {"system": list(job.leaves), "stimulus": words, "stimulus_2": words}
+    return Comparison(data=xr.Dataset(data, coords=coords, attrs=_attrs(scores, job)))
 
 
 class _Grid:
     """Where each pair of leaves stands in the arrays."""
 
-    def __init__(
-        self, scores: list[Scores], leaves: Mapping[str, Leaf], sides: tuple[list[str], list[str]], plan: Plan
-    ) -> None:
-        self.sides = sides
-        self.matrix = plan.within == "matrix" and any(one.measure.takes != "trials" for one in scores)
+    def __init__(self, scores: list[Scores], job: Job) -> None:
+        self.sides = job.sides
+        self.matrix = job.plan.within == "matrix" and any(one.measure.takes != "trials" for one in scores)
         self.dims: tuple[str, ...] = ("measure", "a", "b")
         self.steps: list[np.ndarray] = [np.zeros(1), np.zeros(1)]
         if self.matrix:
             self.dims += ("within_a", "within_b")
-            self.steps = [_steps([leaves[name] for name in names]) for names in sides]
+            self.steps = [_steps([job.leaves[name] for name in names]) for names in job.sides]
 
     def coords(self, scores: list[Scores]) -> dict[str, Any]:
         """Names of measures and leaves, and the steps."""
@@ -161,14 +146,15 @@ def _corrected(scores: list[Scores], correction: str | None) -> dict[str, dict[A
     return out
 
 
-def _dissimilarities(leaves: Mapping[str, Leaf], plan: Plan) -> Floats | None:
+def _dissimilarities(job: Job) -> Floats | None:
     """Squared distances of the stimuli by number of units, where there are few enough."""
-    n = len(next(iter(leaves.values())).order)  # type: ignore[arg-type]  # joined leaves have an order
-    if plan.within in ("samples", "matrix", "dynamics") or len(leaves) * n * n > MOST_DISSIMILARITIES:
+    n, leaves = len(job.labels), job.leaves
+    large = len(leaves) * n * n > MOST_DISSIMILARITIES
+    if large or job.plan.within in ("samples", "matrix", "dynamics"):
         return None
     out = np.empty((len(leaves), n, n))
     for row, leaf in enumerate(leaves.values()):
-        x = centered(samples_of(leaf, plan, "samples")[0])
+        x = centered(samples_of(leaf, job.plan, "samples")[0])
         gram = x @ x.T
         squared = np.diag(gram)[:, None] + np.diag(gram)[None, :] - 2 * gram
         out[row] = np.maximum(squared, 0) / x.shape[1]
@@ -176,9 +162,7 @@ def _dissimilarities(leaves: Mapping[str, Leaf], plan: Plan) -> Floats | None:
     return out
 
 
-def _attrs(
-    scores: list[Scores], plan: Plan, correction: str | None, spec: dict[str, Any], *, n_stimuli: int
-) -> dict[str, Any]:
+def _attrs(scores: list[Scores], job: Job) -> dict[str, Any]:
     import scipy
     import xarray as xr
 
@@ -195,23 +179,22 @@ def _attrs(
         }
         for one in scores
     }
-    samples = spec["samples"]
-    whole = {
-        **spec,
-        "within": plan.text,
-        "correction": correction,
-        "n_stimuli": n_stimuli,
-        "measures": measures,
-    }
+    samples = f"stimulus, {job.axis}" if job.plan.within == "samples" else "stimulus"
+    null, n_null = ("none", 0) if job.orders is None else (job.orders.null, job.orders.count)
+    regressed = job.axis if job.plan.regress else None
+    correction = job.correction or "none"
+    spec = {"samples": samples, "within": job.plan.text, "null": null, "n_null": n_null, "seed": job.seed,
+            "correction": correction, "join": job.join, "ceiling": job.ceiling, "n_boot": job.n_boot,
+            "regress_out": regressed, "n_stimuli": len(job.labels), "measures": measures}  # fmt: skip
     return {
         "schema": SCHEMA,
-        "spec_json": json.dumps(whole, default=str),
-        "seed": str(spec["seed"]),
-        "samples": samples if isinstance(samples, str) else ", ".join(samples),
-        "within": plan.text,
-        "null": spec["null"] or "none",
-        "n_null": spec["n_null"],
-        "correction": correction or "none",
+        "spec_json": json.dumps(spec, default=str),
+        "seed": str(job.seed),
+        "samples": samples,
+        "within": job.plan.text,
+        "null": null,
+        "n_null": n_null,
+        "correction": correction,
         "ceiling": "; ".join(dict.fromkeys(f"none: {one.no_ceiling}" for one in scores if one.no_ceiling))
         or "yes",
         "arcuate_version": __version__,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._assemble import assemble, say
 from arcuate.compare._ceiling import CEILINGS, is_encoding
@@ -15,8 +17,9 @@ from arcuate.compare._registry import measure_of
 from arcuate.compare._scoring import Job, scores_of, total
 from arcuate.compare._states import WHERE, Leaf, chosen, joined, leaves_of
 from arcuate.compare._within import Plan, plan_of, samples_of
+from arcuate.compare.encoding import ridge_measure
 from arcuate.compare.inference import Orders, autocorrelation_time
-from arcuate.errors import SpecError, check_choice, check_int
+from arcuate.errors import SpecError, check_choice, check_int, unknown
 from arcuate.rng import check_seed
 
 __all__ = ["compare"]
@@ -48,15 +51,14 @@ def compare(
     Parameters
     ----------
     states : mapping of str to (Recording, DataArray, Dataset or array_like), DataTree, or list of DataArray
-        The systems. A site of a Recording becomes the leaf ``name/site``; its trials become stimuli and
-        repeats by their coordinates. Spikes become rates only by one's own call of
-        `arcuate.analysis.spike_counts` or `filtered_rates`. Stimuli are matched by label; their order does
-        not matter.
+        The systems. A site of a Recording is the leaf ``name/site``, its trials are stimuli and repeats by
+        their coordinates. Stimuli are matched by label. Spikes are to be made rates first, by
+        `arcuate.analysis.spike_counts` or `filtered_rates`.
     a, b : str or sequence of str, optional
         Leaves of the two sides: names, systems, or globs such as ``"transformer/blocks.*"``. Without `b` all
         pairs of `a` are compared, without both all pairs.
     measure : str, Measure or sequence of them
-        Names such as ``"cka"``, ``"rsa"``, ``"ridge"``, or what a factory such as `cka_measure` made.
+        Names such as ``"cka"`` or ``"ridge"``, or what a factory such as `cka_measure` made.
     samples : "stimulus" or ("stimulus", AXIS)
         What one observation is. With AXIS (time, tick, token or layer) every step of every stimulus is one,
         and the null moves whole stimuli.
@@ -64,19 +66,18 @@ def compare(
         What becomes of the axis within a trial: its mean, its last step, the mean over ``slice(start,
         stop)``, all steps as units, all steps as samples, each step with each, or trials as they are.
     folds : int or str, optional
-        For measures that are cross-validated: the number of folds, or a column of the stimuli that names
-        them.
+        Of measures that are cross-validated: their number, or a column of the stimuli that names them.
     ceiling : {"auto", "repeats", "seeds"} or None
-        What tells how alike two systems could look. "auto" takes repeats where there are any, else leaves
-        whose paths differ by ``seed0``, ``seed1``, ..., else none.
+        What tells how alike two systems could look: repeats where there are any, else leaves whose paths
+        differ by ``seed0``, ``seed1``, ..., else nothing.
     null : {"permute", "shift"} or None
         Stimuli of the second side permuted, or, for one long recording, shifted in a circle by at least its
         autocorrelation time.
     n_null : int
         Number of orders.
     correction : {"max", "fdr"} or None
-        For all scores of the call: the greatest standardized score of each order (family-wise error), or
-        Benjamini and Hochberg's procedure (false discovery rate).
+        Over all scores of the call: by the greatest standardized score of each order (family-wise error),
+        or by Benjamini and Hochberg (false discovery rate).
     join : {"exact", "inner"}
         Whether a stimulus that some leaf lacks is refused or left out.
     regress_out : str, optional
@@ -91,7 +92,7 @@ def compare(
     seed : int
         Of the orders and halves.
     n_jobs : int
-        Threads. Every number is the same for each.
+        Threads; no number depends on it.
     progress : bool, callable or None
         A bar (by default after two seconds on a terminal), or a function of (done, in all).
 
@@ -102,8 +103,7 @@ def compare(
     Raises
     ------
     SpecError
-        If states do not fit together (labels missing or twice, not finite, no unit varies, fewer than 4
-        samples), or an option does not fit the states.
+        If states do not fit together, are not finite, do not vary or are too few, or an option does not fit.
     UnknownNameError
         If a leaf, a measure or a word does not exist.
 
@@ -115,51 +115,38 @@ def compare(
     Examples
     --------
     >>> import numpy as np
-    >>> from arcuate.compare import Measure, compare, refit
-    >>> score = lambda x, y: float(np.corrcoef(x[:, 0], y[:, 0])[0, 1])
-    >>> first_unit = Measure(name="first_unit", kind="similarity", low=-1, high=1, symmetric=True,
-    ...                      invariances=("scale",), prepare=np.asarray, score=score,
-    ...                      null=refit(score, lambda x, order: x[order]))
-    >>> rng = np.random.default_rng(0)
-    >>> x, z = rng.standard_normal((2, 30, 4))
-    >>> result = compare({"x": x, "y": x + 0.1 * z, "z": z}, measure=first_unit, n_null=99)
+    >>> from arcuate.compare import compare
+    >>> x, z = np.random.default_rng(0).standard_normal((2, 30, 4))
+    >>> result = compare({"x": x, "y": x + 0.1 * z, "z": z}, n_null=99)
     >>> result.to_frame()[["a", "b", "p_corrected"]].round(2).values.tolist()
-    [['x', 'y', 0.01], ['x', 'z', 0.48], ['y', 'z', 0.36]]
+    [['x', 'y', 0.01], ['x', 'z', 1.0], ['y', 'z', 1.0]]
     """
     check_progress(progress, where=WHERE)
     seed = check_seed(seed)
-    check_int(n_jobs, where=WHERE, name="n_jobs", low=1)
-    if correction is not None:
-        check_choice(correction, ("max", "fdr"), where=WHERE, name="correction")
+    check_int(n_jobs, where=WHERE, name="n_jobs")
+    _words(correction=(correction, ("max", "fdr")), ceiling=(ceiling, CEILINGS))
+    if n_boot is not None:
+        check_int(n_boot, where=WHERE, name="n_boot", low=0)
     measures = _measures(measure, folds)
     leaves = leaves_of(states, dims)
     sides = _sides(leaves, a, b)
-    used = {name: leaves[name] for name in leaves if name in {*sides[0], *sides[1]}}
-    labels, used = joined(used, join)
+    labels, used = joined({name: leaves[name] for name in leaves if name in {*sides[0], *sides[1]}}, join)
     plan = plan_of(used, samples=samples, within=within, regress_out=regress_out)
+    measures = [_folded(one, used, plan, folds) for one in measures]
     orders = _orders(used, plan, null, n_null, seed=seed, apart=not set(sides[0]) & set(sides[1]))
-    if ceiling is not None:
-        check_choice(ceiling, CEILINGS, where=WHERE, name="ceiling")
-    if n_boot is not None:
-        check_int(n_boot, where=WHERE, name="n_boot", low=0)
-    job = Job(leaves=used, sides=sides, plan=plan, orders=orders, seed=seed, n_jobs=n_jobs,
-              ceiling=ceiling, n_boot=n_boot)  # fmt: skip
+    job = Job(leaves=used, labels=labels, sides=sides, plan=plan, orders=orders, seed=seed, n_jobs=n_jobs,
+              ceiling=ceiling, n_boot=n_boot, correction=correction, join=join)  # fmt: skip
     with progress_bar(progress, total(job, measures), title="compare", unit="score") as advance:
-        scores = [scores_of(job, one, advance) for one in measures]
-    result = assemble(
-        scores,
-        leaves=used,
-        sides=sides,
-        plan=plan,
-        labels=labels,
-        correction=correction,
-        spec={"join": join, "null": null, "n_null": orders.count if orders else 0, "seed": seed,
-              "ceiling": ceiling, "folds": folds if isinstance(folds, (int, str)) else None,
-              "samples": "stimulus" if plan.within != "samples" else ["stimulus", _axis(used)],
-              "regress_out": regress_out},
-    )  # fmt: skip
+        result = assemble([scores_of(job, one, advance) for one in measures], job)
     say(result)
     return result
+
+
+def _words(**options: tuple[str | None, tuple[str, ...]]) -> None:
+    """Refuse words that are neither None nor among the choices."""
+    for name, (word, choices) in options.items():
+        if word is not None:
+            check_choice(word, choices, where=WHERE, name=name)
 
 
 def _measures(measure: Any, folds: Any) -> list[Measure]:
@@ -178,6 +165,36 @@ def _measures(measure: Any, folds: Any) -> list[Measure]:
     return made
 
 
+def _folded(measure: Measure, leaves: Mapping[str, Leaf], plan: Plan, folds: Any) -> Measure:
+    """A measure that is cross-validated, with folds that no stimulus straddles."""
+    made = measure.options.get("folds")
+    if not is_encoding(measure) or (folds is None and plan.within != "samples"):
+        return measure
+    first = next(iter(leaves.values()))
+    n = len(first.order)  # type: ignore[arg-type]  # joined leaves have an order
+    each = len(first.steps) if plan.within == "samples" else 1
+    if made == "given":
+        if folds is not None:
+            bound = f"is given to {measure.name!r} already"
+            raise SpecError.of(where=WHERE, name="folds", value=folds, bound=bound)
+        return measure
+    options = {**measure.options, "folds": made if folds is None else folds}
+    if isinstance(folds, str):
+        options["folds"] = np.repeat(_column(leaves, folds), each)
+    elif each > 1:
+        options["groups"] = np.repeat(np.arange(n), each)
+    return ridge_measure(**options)
+
+
+def _column(leaves: Mapping[str, Leaf], name: str) -> np.ndarray:
+    """A column of the stimuli as numbers of folds, in the shared order."""
+    for leaf in leaves.values():
+        if name in leaf.columns:
+            return np.unique(leaf.columns[name][leaf.order], return_inverse=True)[1]
+    known = {key for leaf in leaves.values() for key in leaf.columns}
+    raise unknown(WHERE, name, known, kind="column of the stimuli")
+
+
 def _sides(leaves: Mapping[str, Leaf], a: Any, b: Any) -> tuple[list[str], list[str]]:
     first = chosen(leaves, a, name="a")
     second = first if b is None else chosen(leaves, b, name="b")
@@ -185,10 +202,6 @@ def _sides(leaves: Mapping[str, Leaf], a: Any, b: Any) -> tuple[list[str], list[
         bound = f"leaves nothing to compare: {listed(first)} with {listed(second)}"
         raise SpecError.of(where=WHERE, name="states", bound=bound, fix="give the states of two systems")
     return first, second
-
-
-def _axis(leaves: Mapping[str, Leaf]) -> str:
-    return next((leaf.axis for leaf in leaves.values() if leaf.axis), "")
 
 
 def _orders(

@@ -15,6 +15,7 @@ from arcuate.compare._measure import Measure
 from arcuate.compare._prepared import prepare
 from arcuate.compare._states import Leaf
 from arcuate.compare._within import Plan, samples_of
+from arcuate.compare.encoding import reliability
 from arcuate.compare.inference import spearman_brown
 from arcuate.errors import ArcuateError
 from arcuate.rng import stream
@@ -59,18 +60,23 @@ def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Boun
     -------
     Bound
         For a similarity, `low` is the mean score of two halves, `high` that by Spearman and Brown's formula
-        for all repeats. For a distance both are the mean distance of halves. For an encoding measure it is
-        the median over units of the correlation of the halves.
+        for all repeats. For a distance both are the mean distance of halves. For an encoding measure both
+        are the median `reliability` of the units.
     """
     n = leaf.values.shape[1]
     none = np.array([np.nan])
     if n < 2:
         return Bound(low=none, high=none, why=f"{leaf.name} has one repeat")
-    halves = []
+    if measure.name == "cka_cross":
+        return Bound(low=none, high=none, why="cka_cross is free of the noise of repeats as it is")
     try:
+        if is_encoding(measure):
+            r = [np.median(reliability(x, seed=seed)) for x in samples_of(leaf, plan, "repeats")]
+            return Bound(low=np.maximum(r, 0), high=np.maximum(r, 0))
+        halves = []
         for first, second in _splits(n, seed):
             parts = [replace(leaf, values=leaf.values[:, list(half)]) for half in (first, second)]
-            halves.append(_reliability(measure, parts, plan))
+            halves.append(_scores(measure, *(prepare(measure, part, plan).nodes for part in parts)))
     except ArcuateError as error:
         return Bound(low=none, high=none, why=f"halves of {leaf.name} do not do: {error}")
     low = np.mean(halves, axis=0)
@@ -91,21 +97,6 @@ def _splits(n: int, seed: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
             break
     pairs = [sorted(parts) for parts in found]
     return [(first, second) for first, second in pairs]
-
-
-def _reliability(measure: Measure, halves: list[Leaf], plan: Plan) -> Floats:
-    if is_encoding(measure):
-        rows = []
-        for first, second in zip(*(samples_of(half, plan, "samples") for half in halves), strict=True):
-            x, y = centered(first), centered(second)
-            norm = np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0))
-            r = np.einsum("ij,ij->j", x, y)[norm > 0] / norm[norm > 0]
-            rows.append(np.median(r) if r.size else np.nan)
-        return np.array(rows)
-    first, second = (prepare(measure, half, plan).nodes for half in halves)
-    return np.array([
-        np.nan if x is None or y is None else measure.score(x, y) for x, y in zip(first, second, strict=True)
-    ])  # fmt: skip
 
 
 def is_encoding(measure: Measure) -> bool:

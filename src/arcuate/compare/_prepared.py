@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from arcuate._inputs import Floats
+from arcuate.compare._cka import SHARE, leverage
 from arcuate.compare._inputs import centered, listed
 from arcuate.compare._measure import Measure
+from arcuate.compare._registry import FACTORIES
 from arcuate.compare._states import WHERE, Leaf
 from arcuate.compare._within import Plan, samples_of
 from arcuate.errors import ArcuateError, SpecError
@@ -21,13 +23,13 @@ __all__ = ["LEAST", "Prepared", "pair_notes", "prepare"]
 LEAST = 4
 """Fewest samples: debiased estimates do not exist below."""
 
-LEVERAGE = 0.2
-"""Share of the squared Gram that one sample may hold without a word (chosen; 11 samples in 100 hold as much
-in what it was measured on)."""
-
 RAMP = 0.2
 """Share of the variance, above chance, that the mean over stimuli may hold without a word (chosen)."""
 
+FEW = 8.0
+"""Times the mean share that is bearable where samples are few (chosen: five is common among ten of noise)."""
+
+_BY_GRAM = ("cka", "cka_biased", "procrustes", "shape")
 _SATURATE = frozenset({"cca", "svcca", "pwcca", "procrustes", "shape", "cka_biased"})
 
 
@@ -99,7 +101,7 @@ def prepare(measure: Measure, leaf: Leaf, plan: Plan, *, guard: bool = False) ->
             nodes.append(None)
             continue
         nodes.append(_noted(measure, kept, place, notes) if guard else _one(measure, kept, place))
-        if guard and measure.takes == "samples":
+        if guard and measure.takes == "samples" and _by_gram(measure):
             notes += _leverage(kept, leaf, plan, place)
     ramped = guard and plan.within == "samples" and not plan.regress and measure.takes != "trials"
     ramp = _ramp(arrays[0], leaf) if ramped else 0.0
@@ -121,8 +123,16 @@ def _noted(measure: Measure, array: Floats, place: str, notes: list[str]) -> Any
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         node = _one(measure, array, place)
-    notes += [f"{place}: {warning.message}" for warning in caught]
+    own = "of the squared norm of the centered Gram"  # told below with the label of the stimulus
+    notes += [f"{place}: {warning.message}" for warning in caught if own not in str(warning.message)]
     return node
+
+
+def _by_gram(measure: Measure) -> bool:
+    """Whether one sample with a large norm can decide the score."""
+    return measure.options.get("normalize") is None and (
+        measure.name in _BY_GRAM or measure.name not in FACTORIES
+    )
 
 
 def _short(notes: list[str]) -> tuple[str, ...]:
@@ -143,20 +153,17 @@ def _varying(array: Floats, takes: str) -> tuple[Floats, np.ndarray]:
 
 def _leverage(array: Floats, leaf: Leaf, plan: Plan, place: str) -> list[str]:
     """Name a sample that holds most of the squared centered Gram."""
-    x = centered(array)
-    x /= np.abs(x).max()
-    n, p = x.shape
-    share = np.square(x @ x.T).sum(axis=1) if n <= p else np.einsum("ij,ij->i", x @ (x.T @ x), x)
-    share /= share.sum()
+    share = leverage(array)
     worst = int(share.argmax())
-    if share[worst] <= max(LEVERAGE, 8 / n):
+    if share[worst] <= max(SHARE, FEW / len(share)):
         return []
     steps = len(leaf.steps) if plan.within == "samples" else 1
     row = leaf.order[worst // steps]  # type: ignore[index]  # joined leaves have an order
     label = repr(leaf.labels[row])
     at = f" at {leaf.axis} {leaf.steps[worst % steps]}" if steps > 1 else ""
     held = f"holds {share[worst]:.0%} of the squared Gram and decides the score"
-    return [f"{place}: stimulus {label}{at} alone {held}"]
+    fix = "leave it out of all systems, or use cka_measure(normalize='unit')"
+    return [f"{place}: stimulus {label}{at} alone {held}; {fix}"]
 
 
 def _ramp(array: Floats, leaf: Leaf) -> float:

@@ -17,7 +17,7 @@ from arcuate.compare._prepared import Prepared, pair_notes, prepare
 from arcuate.compare._states import Leaf
 from arcuate.compare._within import Plan
 from arcuate.compare.inference import Orders, half_samples, p_value
-from arcuate.errors import ArcuateError, ArcuateWarning
+from arcuate.errors import ArcuateError, ArcuateWarning, CapabilityError
 
 __all__ = ["Cell", "Job", "Scores", "half_scores", "scores_of", "total"]
 
@@ -36,6 +36,8 @@ class Job:
     Parameters
     ----------
     leaves : dict of str to Leaf
+    labels : tuple
+        Of the stimuli that all leaves share.
     sides : (list of str, list of str)
         Names of the leaves of either side.
     plan : Plan
@@ -43,9 +45,12 @@ class Job:
     seed, n_jobs : int
     ceiling : str or None
     n_boot : int or None
+    correction : str or None
+    join : str
     """
 
     leaves: dict[str, Leaf]
+    labels: tuple[Any, ...]
     sides: tuple[list[str], list[str]]
     plan: Plan
     orders: Orders | None
@@ -53,11 +58,8 @@ class Job:
     n_jobs: int
     ceiling: str | None
     n_boot: int | None
-
-    @property
-    def n_stimuli(self) -> int:
-        """How many stimuli all leaves share."""
-        return len(next(iter(self.leaves.values())).order)  # type: ignore[arg-type]  # they were joined
+    correction: str | None
+    join: str
 
     @property
     def axis(self) -> str:
@@ -80,7 +82,7 @@ class Job:
         """Number of halves for the interval of a measure."""
         quick = measure.takes != "trials" and not is_encoding(measure) and self.plan.within != "matrix"
         wanted = (N_BOOT if quick else 0) if self.n_boot is None else self.n_boot
-        return wanted if self.n_stimuli >= LEAST_FOR_HALVES else 0
+        return wanted if len(self.labels) >= LEAST_FOR_HALVES else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,8 @@ class Cell:
         NaN where there is none. `z` counts in standard deviations of value and null together.
     top : ndarray, (n_orders,), or None
         Greatest standardized score of each order.
+    note : str
+        Why there is no null, if so.
     """
 
     value: Floats
@@ -101,6 +105,7 @@ class Cell:
     p: Floats
     z: Floats
     top: Floats | None = None
+    note: str = ""
 
     @classmethod
     def of(cls, value: Floats) -> Self:
@@ -224,7 +229,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         intervals=intervals,
         ceilings=ceilings,
         no_ceiling=why,
-        notes=_notes(job, measure, pairs, ready),
+        notes=_notes(job, measure, cells, ready),
         raw=raw,
         n_samples={name: one.n_samples for name, one in ready.items()},
         n_units={name: one.n_units for name, one in ready.items()},
@@ -270,15 +275,30 @@ def _cell(measure: Measure, x: Prepared, y: Prepared, about: tuple[Any, ...]) ->
     if job.orders is None:
         return Cell.of(value)
     null = np.full((*value.shape, job.orders.count), np.nan)
+    try:
+        _fill(null, measure, (x, y), job.orders.blocks(a, b, each=y.n_samples // job.orders.n_stimuli), step)
+    except CapabilityError as error:
+        return replace(Cell.of(value), note=str(error))
+    return Cell.tested(value, null, measure.kind)
+
+
+def _fill(
+    null: Floats,
+    measure: Measure,
+    pair: tuple[Prepared, Prepared],
+    blocks: Iterable[np.ndarray],
+    step: Callable[[int], None],
+) -> None:
+    """Scores of each node with each under all orders."""
+    x, y = pair
     at = 0
-    for block in job.orders.blocks(a, b, each=y.n_samples // job.orders.n_stimuli):
+    for block in blocks:
         for i, one in enumerate(x.nodes):
             for j, other in enumerate(y.nodes):
                 if one is not None and other is not None:
                     null[i, j, at : at + len(block)] = measure.null(one, other, block)
             step(len(block) * len(y.nodes))
         at += len(block)
-    return Cell.tested(value, null, measure.kind)
 
 
 def _intervals(
@@ -289,7 +309,7 @@ def _intervals(
     pairs = [pair for pair in cells if pair[0] != pair[1]]
     if not n_boot:
         return {}
-    calls = [(job, measure, pairs, (rows, step)) for rows in half_samples(job.n_stimuli, n_boot, job.seed)]
+    calls = [(job, measure, pairs, (rows, step)) for rows in half_samples(len(job.labels), n_boot, job.seed)]
     draws: dict[_Pair, list[Floats]] = {pair: [] for pair in pairs}
     for half in _run(job, half_scores, calls):
         for pair, values in zip(pairs, half, strict=True):
@@ -387,13 +407,13 @@ def _without_regressing(job: Job, measure: Measure, pairs: list[_Pair]) -> dict[
 
 
 def _notes(
-    job: Job, measure: Measure, pairs: list[_Pair], ready: dict[str, Prepared]
+    job: Job, measure: Measure, cells: dict[_Pair, Cell], ready: dict[str, Prepared]
 ) -> dict[_Pair, list[str]]:
-    notes = {(x, y): pair_notes(measure, ready[x], ready[y], job.axis) for x, y in pairs}
-    if job.orders is not None and job.orders.count < 19:
-        least = (
-            f"p cannot be below {1 / (1 + job.orders.count):.2g} with {job.orders.count} orders of the null"
-        )
-        for pair in pairs:
-            notes[pair].append(least)
+    notes = {(x, y): pair_notes(measure, ready[x], ready[y], job.axis) for x, y in cells if x != y}
+    for pair, found in notes.items():
+        if cells[pair].note:
+            found.append(cells[pair].note)
+        elif job.orders is not None and job.orders.count < 19:
+            least = 1 / (1 + job.orders.count)
+            found.append(f"p cannot be below {least:.2g} with {job.orders.count} orders of the null")
     return notes

@@ -167,7 +167,7 @@ def autocorrelation_time(states: ArrayLike) -> int:
     >>> import numpy as np
     >>> from arcuate.compare.inference import autocorrelation_time
     >>> autocorrelation_time(np.sin(2 * np.pi * np.arange(1000) / 100)[:, None])
-    19
+    20
     """
     x = centered(as_samples(states, where="autocorrelation_time", name="states", least=4))
     n = len(x)
