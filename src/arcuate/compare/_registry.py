@@ -18,6 +18,8 @@ FACTORIES: dict[str, tuple[str, dict[str, Any]]] = {
     "cka_rbf": ("_cka:cka_measure", {"kernel": "rbf"}),
     "dsa": ("dynamics:dsa_measure", {}),
     "ridge": ("encoding:ridge_measure", {}),
+    "rsa": ("_rsa:rsa_measure", {}),
+    "rsa_crossnobis": ("_rsa:rsa_crossnobis_measure", {}),
 }
 """Name of each measure, its factory as "module:name" within this package, and what the factory is given."""
 
