@@ -6,6 +6,8 @@ network or an animal.
 
 from __future__ import annotations
 
+from arcuate.analysis.avalanches import Crackling, PowerLaw, avalanches, crackling, power_law
+from arcuate.analysis.branching import Branching, branching_parameter
 from arcuate.analysis.correlograms import count_correlation, cross_correlation_histogram
 from arcuate.analysis.distances import van_rossum_distance, victor_purpura_distance
 from arcuate.analysis.interval import Interval, bootstrap_interval, neuron_interval
@@ -27,6 +29,7 @@ from arcuate.analysis.prediction import (
     timing_error,
     trials_to_criterion,
 )
+from arcuate.analysis.spike_surrogates import spike_surrogate
 from arcuate.analysis.spike_synchrony import spike_chi, spike_synchrony
 from arcuate.analysis.spikes import filtered_rates, isi_cv, rates, spike_counts, summary
 from arcuate.analysis.subspace import (
@@ -48,20 +51,26 @@ from arcuate.analysis.waves import dimensionality, surrogate, surrogate_test, tr
 
 __all__ = [
     "AngleReport",
+    "Branching",
+    "Crackling",
     "Interval",
     "LineFit",
     "PeriodMatch",
     "PhaseAmplitude",
+    "PowerLaw",
     "SineFit",
     "SubspaceComparison",
     "amplitude_vs_probability",
     "analytic_signal",
     "angle_history",
     "angle_null",
+    "avalanches",
     "bootstrap_interval",
+    "branching_parameter",
     "compare_subspaces",
     "count_correlation",
     "covariance",
+    "crackling",
     "criterion_trial",
     "cross_correlation_histogram",
     "dimensionality",
@@ -79,6 +88,7 @@ __all__ = [
     "peak_times",
     "period_match",
     "phase_amplitude_coupling",
+    "power_law",
     "predicted_outcomes",
     "prediction_amplitude",
     "principal_angles",
@@ -89,6 +99,7 @@ __all__ = [
     "sine_fit",
     "spike_chi",
     "spike_counts",
+    "spike_surrogate",
     "spike_synchrony",
     "spike_traces",
     "summary",

@@ -13,7 +13,7 @@ from arcuate._jit import compiled
 from arcuate.analysis import _spike_kernels as kernels
 from arcuate.analysis._traces import as_pairs, labeled_pairs
 from arcuate.analysis._trains import check_some, read_record
-from arcuate.analysis.interval import with_interval
+from arcuate.analysis.interval import check_level, with_interval
 from arcuate.analysis.spikes import bins_of, count_table
 from arcuate.errors import SpecError, check_choice
 from arcuate.units import to_si
@@ -87,6 +87,7 @@ def count_correlation(
     [1.0]
     """
     where = "count_correlation"
+    cover = check_level(level, where)
     check_choice(kind, ("correlation", "covariance"), where=where, name="kind")
     width = seconds(bin_width, where=where, name="bin_width", low_open=True)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
@@ -105,7 +106,7 @@ def count_correlation(
     if kind == "correlation":
         size = np.sqrt(np.where(np.ptp(counts, axis=0) > 0, np.diagonal(table), np.nan))
         table = np.clip(table / np.outer(size, size), -1.0, 1.0)
-    return with_interval(labeled_pairs(table[i, j], chosen, kind), where, level=level, seed=seed)
+    return with_interval(labeled_pairs(table[i, j], chosen, kind), level=cover, seed=seed)
 
 
 def cross_correlation_histogram(
@@ -182,6 +183,7 @@ def cross_correlation_histogram(
     [[0, 0, 0, 0, 0, 2, 0]]
     """
     where = "cross_correlation_histogram"
+    cover = check_level(level, where)
     check_choice(scale, ("count", "corrected", "coefficient"), where=where, name="scale")
     width = seconds(bin_width, where=where, name="bin_width", low_open=True)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
@@ -206,7 +208,7 @@ def cross_correlation_histogram(
     elif scale == "coefficient":
         values = _coefficient(counts, place, first, chosen, n_bins)
     lag = ("lag", lags * width, {"units": "s"})
-    return with_interval(labeled_pairs(values, chosen, scale, lag=lag), where, level=level, seed=seed)
+    return with_interval(labeled_pairs(values, chosen, scale, lag=lag), level=cover, seed=seed)
 
 
 def _lags(window: Any, width: float, n_bins: int, where: str) -> tuple[int, int]:

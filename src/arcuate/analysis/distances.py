@@ -12,7 +12,7 @@ from arcuate._jit import compiled
 from arcuate.analysis import _spike_kernels as kernels
 from arcuate.analysis._traces import as_pairs, labeled_pairs
 from arcuate.analysis._trains import read_record
-from arcuate.analysis.interval import with_interval
+from arcuate.analysis.interval import check_level, with_interval
 from arcuate.analysis.spike_synchrony import exponential_products
 from arcuate.errors import SpecError
 from arcuate.units import to_si
@@ -91,6 +91,7 @@ def van_rossum_distance(
     [1.124385, 1.0]
     """
     where = "van_rossum_distance"
+    cover = check_level(level, where)
     span = seconds(tau, where=where, name="tau", low_open=True)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     i, j = chosen = as_pairs(pairs, train.n_neurons, where)
@@ -99,7 +100,7 @@ def van_rossum_distance(
     squares = own[i] + own[j]
     square = squares - 2.0 * products[i, j]
     distance = np.sqrt(np.where((square > _ROUNDING * squares) & (i != j), square, 0.0))
-    return with_interval(labeled_pairs(distance, chosen, "distance"), where, level=level, seed=seed)
+    return with_interval(labeled_pairs(distance, chosen, "distance"), level=cover, seed=seed)
 
 
 def victor_purpura_distance(
@@ -167,6 +168,7 @@ def victor_purpura_distance(
     [1.2]
     """
     where = "victor_purpura_distance"
+    cover = check_level(level, where)
     q = _cost(cost, where)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     i, j = chosen = as_pairs(pairs, train.n_neurons, where)
@@ -178,7 +180,7 @@ def victor_purpura_distance(
         both = np.ascontiguousarray(np.stack(chosen).astype(np.int64))
         compiled(kernels.shared_gain)(train.time, train.first, both, q, gain)
     distance = np.maximum(count[i] + count[j] - gain, 0.0)
-    return with_interval(labeled_pairs(distance, chosen, "distance"), where, level=level, seed=seed)
+    return with_interval(labeled_pairs(distance, chosen, "distance"), level=cover, seed=seed)
 
 
 def _cost(cost: Any, where: str) -> float:

@@ -174,11 +174,12 @@ def _over_neurons(values: xr.DataArray, level: float, seed: int) -> tuple[Any, A
     if n >= (3 if paired else 2):
         drawn = stream(seed, "analysis/bootstrap/neurons").multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
         weight = drawn.astype(np.float64)
+        whole = _drawn(weight, np.ones(len(flat)), (i, j), paired=paired)
         for k in range(flat.shape[1]):
-            column, some = np.where(there[:, k], flat[:, k], 0.0), there[:, k].astype(np.float64)
-            sums = [_drawn(weight, entry, (i, j), paired=paired) for entry in (column, some)]
-            means = np.divide(sums[0], sums[1], out=np.full(RESAMPLES, np.nan), where=sums[1] > 0)
-            low[k], high[k] = _ends(means, level)
+            some = there[:, k]
+            above = _drawn(weight, np.where(some, flat[:, k], 0.0), (i, j), paired=paired)
+            below = whole if some.all() else _drawn(weight, some.astype(float), (i, j), paired=paired)
+            low[k], high[k] = _ends(above / np.where(below > 0, below, np.nan), level)
     shape = numbers.shape[1:]
     return estimate.reshape(shape), low.reshape(shape), high.reshape(shape), int(n)
 
@@ -201,15 +202,33 @@ def _ends(draws: Floats, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def with_interval(values: xr.DataArray, where: str, *, level: float, seed: int) -> xr.Dataset:
+def interval_of(estimate: float, draws: Floats, *, level: float, n: int) -> Interval:
+    """Give an estimate the interval of its resamples.
+
+    Parameters
+    ----------
+    estimate : float
+    draws : ndarray, (n_resamples,)
+        NaN is left out.
+    level : float
+    n : int
+        Number of what was resampled.
+
+    Returns
+    -------
+    Interval
+    """
+    low, high = _ends(draws, level)
+    return Interval(estimate=float(estimate), low=low, high=high, level=level, n=n)
+
+
+def with_interval(values: xr.DataArray, *, level: float, seed: int) -> xr.Dataset:
     """Put beside the values of neurons or pairs (first axis) their mean and its interval.
 
     Parameters
     ----------
     values : DataArray, (neuron, ...) or (unit, ...)
         With a name.
-    where : str
-        Who asks.
     level : float
     seed : int
 
@@ -221,8 +240,7 @@ def with_interval(values: xr.DataArray, where: str, *, level: float, seed: int) 
     """
     import xarray as xr
 
-    cover = check_level(level, where)
-    estimate, low, high, n = _over_neurons(values, cover, seed)
+    estimate, low, high, n = _over_neurons(values, level, seed)
     dims = values.dims[1:]
     unit = {"units": values.attrs.get("units", "1")}
     return xr.Dataset(
@@ -232,7 +250,7 @@ def with_interval(values: xr.DataArray, where: str, *, level: float, seed: int) 
             "low": (dims, low, unit),
             "high": (dims, high, unit),
         },
-        attrs={"level": cover, "n_neurons": n},
+        attrs={"level": level, "n_neurons": n},
     )
 
 
@@ -258,6 +276,5 @@ def segment_interval(
     n = len(sums)
     drawn = stream(seed, "analysis/bootstrap/segments").multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     resampled = (drawn.astype(np.float64) @ sums.reshape(n, -1)).reshape(RESAMPLES, *sums.shape[1:])
-    low, high = _ends(statistic(resampled), level)
     estimate = float(statistic(sums.sum(axis=0, keepdims=True))[0])
-    return Interval(estimate=estimate, low=low, high=high, level=level, n=n)
+    return interval_of(estimate, statistic(resampled), level=level, n=n)

@@ -106,13 +106,14 @@ def spike_synchrony(
     [1.0, 1.0, 1.0]
     """
     where = "spike_synchrony"
+    cover = check_level(level, where)
     check_choice(kind, ("sttc", "coincidence"), where=where, name="kind")
     span = seconds(width, where=where, name="width", low_open=True)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     check_some(train.time.size, where, "a spike")
     chosen = as_pairs(pairs, train.n_neurons, where)
     table = _tiling(train, span) if kind == "sttc" else _cosine(exponential_products(train, span, where))
-    return with_interval(labeled_pairs(table[chosen], chosen, kind), where, level=level, seed=seed)
+    return with_interval(labeled_pairs(table[chosen], chosen, kind), level=cover, seed=seed)
 
 
 def _in_order(train: SpikeTrains) -> NDArray[np.int64]:

@@ -94,6 +94,7 @@ def local_variation(
     import xarray as xr
 
     where = "local_variation"
+    cover = check_level(level, where)
     least = check_int(min_intervals, where=where, name="min_intervals", low=2)
     pause = seconds(refractory, where=where, name="refractory")
     train = read_spikes(
@@ -118,7 +119,7 @@ def local_variation(
         value = np.full(train.n_neurons, np.nan)
         np.divide(np.bincount(owner_of_two, term, minlength=train.n_neurons), count, out=value, where=enough)
         values = xr.DataArray(value, dims="neuron", attrs={"units": "1"}, name=name)
-        found = with_interval(values, where, level=level, seed=seed)
+        found = with_interval(values, level=cover, seed=seed)
         out[name] = values
         bands.append(found[["mean", "low", "high"]].expand_dims(measure=[name]))
     return out.merge(xr.concat(bands, "measure")).assign_attrs(found.attrs)
@@ -186,6 +187,7 @@ def fano_factor(
     import xarray as xr
 
     where = "fano_factor"
+    cover = check_level(level, where)
     widths = seconds_array(windows, where=where, name="windows")
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     check_some(train.time.size, where, "a spike")
@@ -204,7 +206,7 @@ def fano_factor(
         attrs={"units": "1", "long_name": "Fano factor"},
         name="fano",
     )
-    return with_interval(values, where, level=level, seed=seed)
+    return with_interval(values, level=cover, seed=seed)
 
 
 def rate_distribution(
