@@ -128,9 +128,9 @@ def load_training(name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``description``, ``estimator`` (of `arcuate.connectome`, `arcuate.learning`,
-        `arcuate.memory` or `arcuate.nn`), its ``parameters``, and tables that say what it is trained on.
-        Values come without their sources.
+        ``name``, ``description``, ``estimator`` (of `arcuate.compare`, `arcuate.connectome`,
+        `arcuate.learning`, `arcuate.memory` or `arcuate.nn`), its ``parameters``, and tables that say what
+        it is trained on. Values come without their sources.
 
     Raises
     ------

@@ -87,6 +87,7 @@ class TestTrainings:
 
     @pytest.mark.parametrize("name", list_trainings())
     def test_ours_make_the_estimators_they_name(self, name: str) -> None:
+        import arcuate.compare
         import arcuate.connectome
         import arcuate.learning
         import arcuate.memory
@@ -98,9 +99,8 @@ class TestTrainings:
             memory = getattr(arcuate.memory, table["estimator"])(**table["parameters"])
             assert type(memory).__name__ == table["estimator"]
             return
-        homes = [
-            home for home in (arcuate.learning, arcuate.connectome) if table["estimator"] in home.__all__
-        ]
+        known = (arcuate.learning, arcuate.connectome, arcuate.compare)
+        homes = [home for home in known if table["estimator"] in home.__all__]
         if homes:
             made = getattr(homes[0], table["estimator"])(**table["parameters"]).get_params()
         else:

@@ -41,7 +41,7 @@ from arcuate.compare.dynamics import (
     dsa_surrogates,
     operator_distance,
 )
-from arcuate.compare.encoder import RidgeEncoder
+from arcuate.compare.encoder import RidgeEncoder, lagged
 from arcuate.compare.encoding import Encoding, encode, encode_both, reliability, ridge, ridge_measure
 from arcuate.compare.factorized import FactorizedReadout
 
@@ -76,6 +76,7 @@ __all__ = [
     "fit_rdm",
     "geo_topological",
     "high_leverage",
+    "lagged",
     "leverage",
     "model_rdm",
     "noise_covariance",

@@ -13,7 +13,39 @@ from arcuate.compare._inputs import as_pair, as_samples, centered
 from arcuate.compare._ridge import ALPHAS, Split, as_alphas, as_folds, best_alpha, path_errors
 from arcuate.errors import FitError, check_int
 
-__all__ = ["RidgeEncoder"]
+__all__ = ["RidgeEncoder", "lagged"]
+
+
+def lagged(x: ArrayLike, n_lags: int) -> Floats:
+    """Past of a time series as states, to predict what follows from it.
+
+    Parameters
+    ----------
+    x : array_like, (n_samples,) or (n_samples, n_units)
+        Samples in the order of time.
+    n_lags : int
+        Samples that each state looks back, itself counted.
+
+    Returns
+    -------
+    ndarray, (n_samples, n_units * n_lags)
+        Of each unit the oldest first. Before the beginning stands the first sample.
+
+    Raises
+    ------
+    SpecError
+        If there are not more samples than lags, or a value is not finite.
+
+    Examples
+    --------
+    >>> lagged([1, 2, 3, 5], 2).tolist()
+    [[1.0, 1.0], [1.0, 2.0], [2.0, 3.0], [3.0, 5.0]]
+    """
+    states = as_samples(x, where="lagged", name="x", least=1)
+    count = check_int(n_lags, where="lagged", name="n_lags", high=len(states) - 1)
+    before = np.pad(states, ((count - 1, 0), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(before, count, axis=0)
+    return np.ascontiguousarray(windows.reshape(len(states), -1))
 
 
 class RidgeEncoder(Parameters):

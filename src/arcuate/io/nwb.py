@@ -1,7 +1,7 @@
 """Files of Neurodata Without Borders: responses of regions, spikes of units, epochs.
 
-The layout is that of NWB 2 in HDF5 (nwb-schema, types RoiResponseSeries, DynamicTableRegion, Units,
-TimeIntervals), read by h5py; links to other files are refused.
+The layout is that of NWB 2 in HDF5 (nwb-schema, types RoiResponseSeries, TimeSeries, DynamicTableRegion,
+Units, TimeIntervals), read by h5py; links to other files are refused.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from arcuate.recording import Recording
 __all__ = ["read_nwb"]
 
 _WHERE = "read_nwb"
-KINDS = ("DfOverF", "Fluorescence", "RoiResponseSeries")
-"""What to look for, best first: relative changes, raw fluorescence, a series that stands alone."""
+KINDS = ("DfOverF", "Fluorescence", "RoiResponseSeries", "ElectricalSeries", "TimeSeries")
+"""What to look for, best first: relative changes, raw fluorescence, regions that stand alone, others."""
 
 
 def read_nwb(
@@ -44,7 +44,7 @@ def read_nwb(
     ----------
     path : path
         A ``.nwb`` file (HDF5).
-    kind : {"DfOverF", "Fluorescence", "RoiResponseSeries"}, optional
+    kind : {"DfOverF", "Fluorescence", "RoiResponseSeries", "ElectricalSeries", "TimeSeries"}, optional
         Which responses to take; the first of them that the file has by default.
     series : str, optional
         Name of the series, where there are several of the kind.
@@ -149,6 +149,8 @@ class _Reader:
             kind = as_text(item.attrs.get("neurodata_type", ""))
             if kind == "RoiResponseSeries":
                 found[parent if parent in KINDS else kind].append(item)
+            elif kind in KINDS[3:]:
+                found[kind].append(item)
             else:
                 self._collect(item, kind, found, depth=depth + 1)
 
@@ -183,8 +185,11 @@ class _Reader:
 
     def _labels(self, group: Any, n: int, column: str | None) -> list[str] | None:
         """Names of regions, from the table of the plane segmentation."""
-        rois = group.get("rois")
+        rois = group.get("rois", group.get("electrodes"))
         reference = rois.attrs.get("table") if rois is not None else None
+        own = self.stream.get(f"processing/arcuate/{group.name.rpartition('/')[2]}/label")
+        if own is not None and rois is None and own.shape == (n,):
+            return texts(own[()])
         if reference is None:
             return None
         table, rows = self.stream[reference], np.asarray(rois[()], dtype=int)

@@ -1,4 +1,4 @@
-"""Objects of Neo and pynapple: signals, spike trains and epochs that are already in memory."""
+"""Objects of Neo and pynapple: signals, spike trains and epochs in memory, taken over and given away."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from arcuate._optional import require
 from arcuate.errors import SpecError
 from arcuate.io._build import Floats, epoch_table, spike_table, traces_recording
+from arcuate.io._take import as_recording, epochs_of, traces_of, trains_of
 from arcuate.recording import Recording
 
-__all__ = ["from_neo", "from_pynapple"]
+__all__ = ["from_neo", "from_pynapple", "to_neo"]
 
 
 def from_neo(data: Any, *, labels: Sequence[str] | None = None) -> Recording:
@@ -88,6 +89,94 @@ def from_neo(data: Any, *, labels: Sequence[str] | None = None) -> Recording:
 
 def _seconds(quantity: Any) -> Floats:
     return np.asarray(quantity.rescale("s").magnitude, dtype=np.float64).reshape(-1)
+
+
+def to_neo(
+    recording: Recording,
+    *,
+    site: str | None = None,
+    quantity: str | None = None,
+    population: str | None = None,
+) -> Any:
+    """Give states, spikes and epochs as a segment of Neo, which `from_neo` takes back.
+
+    Parameters
+    ----------
+    recording : Recording
+        One animal or trial; with states over time, spikes, or both.
+    site, quantity, population : str, optional
+        Which states and whose spikes; the only ones by default.
+
+    Returns
+    -------
+    neo.Segment
+        States as one signal, evenly sampled where their times are, with the names of units as the array
+        annotation ``channel_names``; a spike train for every neuron; events with a duration as an epoch.
+
+    Raises
+    ------
+    MissingExtraError
+        If Neo is not installed.
+    SpecError
+        If several are there and none is named, there are several animals or trials, or Neo does not know
+        the unit of the states.
+
+    Examples
+    --------
+    >>> from arcuate.recording import Recording
+    >>> spikes = {"exc": {"time": [0.25, 0.5], "neuron": [1, 0], "n": 3}}
+    >>> recording = Recording.build(source="x", spikes=spikes, duration=1.0)
+    >>> len(to_neo(recording).spiketrains)  # doctest: +SKIP
+    3
+    """
+    where = "to_neo"
+    found = as_recording(recording, where=where)
+    neo = require("neo", extra="io", purpose=where)
+    segment = neo.Segment(name=found.source)
+    if found.sites or site is not None:
+        segment.analogsignals, segment.irregularlysampledsignals = _signals(neo, found, site, quantity)
+    if found.populations or population is not None:
+        time, neuron, trial = trains_of(found, population, where=where)
+        if np.unique(trial).size > 1:
+            fix = "give one at a time: recording.select(trial=0)"
+            bound = f"must have one trial, has {np.unique(trial).size}"
+            raise SpecError.of(where=where, name="recording", bound=bound, fix=fix)
+        name = found.populations[0] if population is None else population
+        last = float(time.max(initial=found.start))
+        stop = last if found.duration is None else max(last, found.start + found.duration)
+        for number in range(found.n_neurons(name)):
+            train = time[neuron == number]
+            segment.spiketrains.append(neo.SpikeTrain(train, units="s", t_start=found.start, t_stop=stop))
+    epochs = epochs_of(found)
+    if epochs:
+        names, start, stops = zip(*epochs, strict=True)
+        length = np.array(stops) - np.array(start)
+        segment.epochs.append(
+            neo.Epoch(times=np.array(start), durations=length, labels=np.array(names), units="s")
+        )
+    return segment
+
+
+def _signals(neo: Any, recording: Recording, site: str | None, quantity: str | None) -> tuple[list, list]:
+    """One signal of Neo, in the list of evenly sampled ones or in that of the others."""
+    where = "to_neo"
+    traces = traces_of(recording, site=site, quantity=quantity, where=where)
+    values, times = traces.single(where=where), traces.times
+    units = "dimensionless" if traces.units in ("1", "") else traces.units
+    options: dict[str, Any] = {
+        "units": units, "name": traces.animals[0], "array_annotations": {"channel_names": traces.labels}
+    }  # fmt: skip
+    step = float(times[-1] - times[0]) / (times.size - 1) if times.size > 1 else 0.0
+    even = step > 0 and bool(np.abs(np.diff(times) - step).max() <= 1e-6 * step)
+    try:
+        if even:
+            period = neo.core.spiketrain.pq.Quantity(step, "s")
+            start = neo.core.spiketrain.pq.Quantity(times[0], "s")
+            return [neo.AnalogSignal(values, sampling_period=period, t_start=start, **options)], []
+        return [], [neo.IrregularlySampledSignal(times, values, time_units="s", **options)]
+    except LookupError as error:
+        bound = "is a unit that Neo does not know"
+        raise SpecError.of(where=where, name="units", value=traces.units, bound=bound) from error
 
 
 def from_pynapple(data: Any, *, epochs: Any = None, units: str = "1") -> Recording:

@@ -1,0 +1,220 @@
+"""Writers of other programs' files and objects: what was written is read back, and by those programs too."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from arcuate import io
+from arcuate.errors import ArcuateError, FileFormatError, SpecError, UnknownNameError
+from arcuate.recording import Recording
+
+DRAW = np.random.default_rng(5)
+DATA = DRAW.standard_normal((1, 30, 3))
+TIMES = 2.0 + np.arange(30) / 3  # no short decimals
+NAMES = ["AVA", "AWB", "RIM"]
+SPIKES = {"time": np.sort(DRAW.uniform(2, 12, 40)), "neuron": DRAW.choice([0, 1, 3], 40), "n": 5}
+EVENTS = {"stimulus": ["tone", "click"], "time": [3.0, 5.5], "duration": [1.0, 0.25]}
+
+
+def made(data: np.ndarray = DATA, *, units: str = "mV", **parts: Any) -> Recording:
+    """A recording with states, unless told otherwise also spikes and events."""
+    animals = [f"worm{k}" for k in range(len(data))]
+    coords = {"time": TIMES, "neuron": ("unit", np.array(NAMES)), "animal": ("trial", np.array(animals))}
+    states = {"traces": {"trace": (data, ("trial", "time", "unit"), coords, units)}}
+    parts = {"states": states, "spikes": {"units": SPIKES}, "events": EVENTS} | parts
+    return Recording.build(source="test", start=2.0, duration=10.0, **parts)
+
+
+def same(found: Recording, wanted: Recording, *, units: str = "mV") -> None:
+    """Compare states, names, times and unit."""
+    ours, theirs = (recording.states("traces")["trace"] for recording in (found, wanted))
+    np.testing.assert_array_equal(ours.values, theirs.values)
+    np.testing.assert_allclose(ours["time"].values, TIMES, rtol=1e-14)
+    assert ours["neuron"].values.tolist() == NAMES
+    assert ours.attrs["units"] == units
+
+
+@pytest.mark.parametrize("dims", [("time", "neuron"), ("neuron", "time")])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_a_table_of_text_comes_back_with_equal_bits(suffix: str, dims: Any, tmp_path: Path) -> None:
+    data = DATA.copy()
+    data[0, 4, 1], data[0, 5, 2] = np.nan, 1e-300
+    recording = made(data)
+    file = io.write_csv(recording, tmp_path / f"worm{suffix}", dims=dims)
+    mark = "\t" if suffix == ".tsv" else ","
+    same(io.read_csv(file, dims=dims, index=True, delimiter=mark, units="mV"), recording)
+
+
+@pytest.mark.parametrize("dims", [("time", "neuron"), ("neuron", "time")])
+def test_parquet_comes_back(dims: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    file = io.write_parquet(made(), tmp_path / "worm.parquet", dims=dims)
+    same(io.read_parquet(file, dims=dims, index=dims[0], units="mV"), made())
+    assert pd.read_parquet(file).shape == ((30, 4) if dims[0] == "time" else (3, 31))
+
+
+def test_parquet_of_others_is_read_by_orientation_and_rate(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "other.parquet"
+    pd.DataFrame(DATA[0], columns=NAMES).to_parquet(file)
+    found = io.read_parquet(file, dims=("time", "neuron"), rate_hz=4.0)
+    assert found.states("traces")["neuron"].values.tolist() == NAMES
+    assert found.states("traces")["time"].values[1] == 0.25
+    turned = io.read_parquet(file, dims=("neuron", "time"), rate_hz=4.0)
+    assert dict(turned.states("traces").sizes) == {"trial": 1, "time": 3, "unit": 30}
+
+
+def test_arrays_of_several_animals_come_back(tmp_path: Path) -> None:
+    recording = made(np.concatenate([DATA, DATA + 1]))
+    file = io.write_arrays(recording, tmp_path / "worms.npz")
+    with np.load(file) as table:
+        assert table["dims"].tolist() == ["animal", "time", "neuron"] and str(table["units"]) == "mV"
+    found = io.read_arrays(
+        file,
+        name="traces",
+        dims=("animal", "time", "neuron"),
+        times="times",
+        labels="labels",
+        animals="animals",
+        units="mV",
+    )
+    same(found, recording)
+    assert found.states("traces")["animal"].values.tolist() == ["worm0", "worm1"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".npz", ".parquet"])
+def test_spikes_come_back_with_equal_bits(suffix: str, tmp_path: Path) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    recording = Recording.build(
+        source="x", spikes={"exc": SPIKES | {"trial": np.repeat([0, 1], 20)}}, duration=20.0
+    )
+    file = io.write_spikes(recording, tmp_path / f"spikes{suffix}")
+    found = io.read_spikes(file, trial="trial", population="exc", n_neurons=5, duration=20.0)
+    for name in ("time", "neuron", "trial"):
+        np.testing.assert_array_equal(found.spikes("exc")[name], recording.spikes("exc")[name])
+    assert found.n_neurons("exc") == 5 and found.duration == 20.0
+
+
+@pytest.mark.filterwarnings("default")
+def test_nwb_comes_back_and_is_valid(tmp_path: Path) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    recording = made()
+    begun = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+    file = io.write_nwb(recording, tmp_path / "worm.nwb", start_time=begun)
+    found = io.read_nwb(file)
+    same(found, recording)
+    assert found.states("traces")["animal"].values.tolist() == ["worm0"]
+    np.testing.assert_array_equal(found.spikes("units")["time"], recording.spikes("units")["time"])
+    np.testing.assert_array_equal(found.spikes("units")["neuron"], recording.spikes("units")["neuron"])
+    assert found.n_neurons("units") == 5
+    assert found.events["stimulus"].values.tolist() == ["tone", "click"]
+    np.testing.assert_allclose(found.events["duration"], [1.0, 0.25])
+    assert not pynwb.validate(path=str(file))
+    with pynwb.NWBHDF5IO(str(file), "r") as stream:
+        content = stream.read()
+        np.testing.assert_array_equal(content.acquisition["traces"].data[:], DATA[0])
+        assert content.acquisition["traces"].unit == "mV"
+        assert len(content.units) == 5 and content.session_start_time == begun
+    for part in ({"states": None}, {"spikes": None, "events": None}):
+        again = io.read_nwb(io.write_nwb(made(**part), tmp_path / "part.nwb", overwrite=True))
+        assert (again.sites, again.populations) == (made(**part).sites, made(**part).populations)
+
+
+@pytest.mark.filterwarnings("default")
+def test_neo_comes_back() -> None:
+    neo = pytest.importorskip("neo")
+    recording = made()
+    segment = io.to_neo(recording)
+    assert isinstance(segment, neo.Segment) and len(segment.spiketrains) == 5
+    found = io.from_neo(segment)
+    same(found, recording)
+    np.testing.assert_allclose(found.spikes("units")["time"], recording.spikes("units")["time"])
+    np.testing.assert_array_equal(found.spikes("units")["neuron"], recording.spikes("units")["neuron"])
+    assert found.events["stimulus"].values.tolist() == ["tone", "click"]
+    np.testing.assert_allclose(found.events["duration"], [1.0, 0.25])
+    with pytest.raises(SpecError, match="does not know"):
+        io.to_neo(made(units="florin"))
+
+
+TWO = made(np.concatenate([DATA, DATA]))
+EMPTY = Recording.build(source="x")
+
+
+@pytest.mark.parametrize(
+    ("write", "suffix", "recording", "options", "words"),
+    [
+        pytest.param(io.write_csv, ".csv", TWO, {}, "one animal or trial", id="csv-two"),
+        pytest.param(io.write_csv, ".csv", EMPTY, {}, "no states", id="csv-none"),
+        pytest.param(io.write_csv, ".csv", "worm", {}, "must be a Recording", id="csv-text"),
+        pytest.param(io.write_csv, ".csv", made(), {"dims": ("time", "unit")}, "time and neuron", id="dims"),
+        pytest.param(io.write_csv, ".csv", made(), {"site": "trace"}, "'traces'", id="site"),
+        pytest.param(io.write_csv, ".csv", made(), {"quantity": "v"}, "quantity", id="quantity"),
+        pytest.param(io.write_csv, ".xls", made(), {}, "suffixes", id="suffix"),
+        pytest.param(io.write_arrays, ".npz", EMPTY, {}, "no states", id="npz-none"),
+        pytest.param(io.write_spikes, ".csv", EMPTY, {}, "no spikes", id="spikes-none"),
+        pytest.param(io.write_spikes, ".csv", made(), {"population": "unit"}, "'units'", id="population"),
+        pytest.param(io.write_nwb, ".nwb", EMPTY, {}, "states or spikes", id="nwb-none"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_and_leaves_nothing(
+    write: Any, suffix: str, recording: Any, options: Any, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ArcuateError, match=words):
+        write(recording, tmp_path / f"file{suffix}", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_not_replaced_unless_asked(tmp_path: Path) -> None:
+    file = io.write_csv(made(), tmp_path / "worm.csv")
+    before = file.read_bytes()
+    with pytest.raises(FileFormatError, match="exists"):
+        io.write_csv(made(DATA + 1), file)
+    assert file.read_bytes() == before
+    io.write_csv(made(DATA + 1), file, overwrite=True)
+    assert file.read_bytes() != before
+    with pytest.raises(FileFormatError, match="folder that exists"):
+        io.write_csv(made(), tmp_path / "nowhere" / "worm.csv")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["worm.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "kind", "words"),
+    [
+        ("time,neuron\n0.1,0\n0.2,x\n", {}, FileFormatError, "numbers.*'neuron'"),
+        ("time,neuron\n0.1,0.5\n", {}, FileFormatError, "whole numbers"),
+        ("time,neuron\n0.1,-1\n", {}, FileFormatError, "whole numbers"),
+        ("time,neuron\nnan,1\n", {}, FileFormatError, "none missing"),
+        ("t,neuron\n0.1,1\n", {}, UnknownNameError, "time"),
+        ("time,neuron\n0.1,4\n", {"n_neurons": 4}, SpecError, "n_neurons = 4"),
+        ("time,neuron\n3.0,4\n", {"duration": 2.0}, SpecError, "duration"),
+    ],
+)
+def test_bad_tables_of_spikes_are_refused(
+    text: str, options: Any, kind: type[Exception], words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "spikes.csv"
+    file.write_text(text)
+    with pytest.raises(kind, match=words):
+        io.read_spikes(file, **options)
+
+
+def test_bad_parquet_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "worm.parquet"
+    pd.DataFrame({"time": [0.0, 1.0], "AVA": [1.0, 2.0], "who": ["a", "b"]}).to_parquet(file)
+    with pytest.raises(FileFormatError, match="no numbers in column who"):
+        io.read_parquet(file, dims=("time", "neuron"), index="time")
+    with pytest.raises(UnknownNameError, match="time"):
+        io.read_parquet(file, dims=("time", "neuron"), index="tme")
+    with pytest.raises(SpecError, match="time and neuron"):
+        io.read_parquet(file, dims=("time", "animal"))
+    file.write_bytes(b"PAR1 no table")
+    with pytest.raises(FileFormatError, match="damaged"):
+        io.read_parquet(file, dims=("time", "neuron"), rate_hz=1.0)
