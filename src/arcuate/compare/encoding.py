@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
-from arcuate.analysis.prediction import Interval, bootstrap_interval
+from arcuate.analysis.interval import Interval, bootstrap_interval
 from arcuate.compare._inputs import (
     as_pair,
     as_repeats,
