@@ -6,8 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.errors import EngineError, SpecError, check_int
+from arcuate.errors import CapabilityError, EngineError, SpecError, check_int
 from arcuate.units import to_si
 
 if TYPE_CHECKING:
@@ -281,6 +283,110 @@ class Simulation:
         from arcuate.engines.drive import replace_values
 
         replace_values(self.plan, name, values, first=self._run.step)
+
+    def read_state(self) -> dict[str, Array]:
+        """Copy of what `set_state` may replace: neurons, synaptic currents and filters, by name.
+
+        Returns
+        -------
+        dict of str to ndarray
+            A part of `state`.
+
+        Raises
+        ------
+        CapabilityError
+            If the engine runs a plan in one piece.
+
+        Examples
+        --------
+        >>> import arcuate as arc
+        >>> net = arc.Network(
+        ...     name="one",
+        ...     dt="0.1 ms",
+        ...     populations=[arc.Population(name="exc", n=1, neuron=arc.lif())],
+        ... )
+        >>> list(arc.Simulation(net, "10 ms", seed=1).read_state())
+        ['exc/v', 'exc/ref']
+        """
+        self._check_pieces("read_state")
+        return {name: np.array(value) for name, value in self._run.free().items()}
+
+    def set_state(self, values: Mapping[str, Any]) -> None:
+        """Replace what moves, such as the potentials of a population, for the steps that come next.
+
+        Parameters
+        ----------
+        values : mapping of str to array_like
+            Variables of neurons, synaptic currents and filters by the names that `read_state` gives, in
+            SI; a number counts for all. Spikes that are under way stay.
+
+        Raises
+        ------
+        SpecError
+            If there is no such variable, the shape is another, or a value is not finite.
+        CapabilityError
+            If the engine runs a plan in one piece.
+
+        Examples
+        --------
+        >>> import arcuate as arc
+        >>> net = arc.Network(
+        ...     name="one",
+        ...     dt="0.1 ms",
+        ...     populations=[arc.Population(name="exc", n=1, neuron=arc.lif())],
+        ... )
+        >>> sim = arc.Simulation(net, "10 ms", seed=1)
+        >>> sim.set_state({"exc/v": 0.0})
+        >>> int(sim.advance().spikes("exc").sizes["spike"])
+        1
+        """
+        self._check_pieces("set_state")
+        self._run.set_state(values)
+
+    def copy(self) -> Simulation:
+        """Return a simulation of its own that stands where this one stands.
+
+        Both go on with the same noise and the same inputs, so that they stay equal, bit for bit, until one
+        of them is changed by `set_state` or `set_input`.
+
+        Returns
+        -------
+        Simulation
+
+        Raises
+        ------
+        CapabilityError
+            If the engine runs a plan in one piece.
+
+        Examples
+        --------
+        >>> import arcuate as arc
+        >>> net = arc.Network(
+        ...     name="one",
+        ...     dt="0.1 ms",
+        ...     populations=[arc.Population(name="exc", n=1, neuron=arc.lif(), bias="0.5 nA")],
+        ... )
+        >>> sim = arc.Simulation(net, "100 ms", seed=1)
+        >>> _ = sim.advance("40 ms")
+        >>> sim.copy().advance().spikes("exc").equals(sim.advance().spikes("exc"))
+        True
+        """
+        from arcuate.engines.drive import own_values
+
+        self._check_pieces("copy")
+        twin = object.__new__(Simulation)
+        twin._engine, twin.plan = self._engine, own_values(self.plan)
+        twin._run = self._run.copy(twin.plan)
+        return twin
+
+    def _check_pieces(self, name: str) -> None:
+        if "checkpoint" not in self._engine.capabilities():
+            raise CapabilityError.of(
+                where=f"Engine {self._engine.name!r}",
+                name=name,
+                bound="is not possible with this engine, which runs a plan in one piece",
+                fix='use engine="numba"',
+            )
 
     def checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Save the state, so that another process can go on with the same bits.

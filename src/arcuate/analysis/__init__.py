@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from arcuate.analysis.avalanches import Crackling, PowerLaw, avalanches, crackling, power_law
 from arcuate.analysis.branching import Branching, branching_parameter
+from arcuate.analysis.capacity import information_processing_capacity, memory_capacity
 from arcuate.analysis.correlograms import count_correlation, cross_correlation_histogram
 from arcuate.analysis.distances import van_rossum_distance, victor_purpura_distance
+from arcuate.analysis.gain import effective_gain, response_slope, spectral_radius
 from arcuate.analysis.interval import Interval, bootstrap_interval, neuron_interval
 from arcuate.analysis.pareto import pareto_front
 from arcuate.analysis.phase import (
@@ -29,6 +31,8 @@ from arcuate.analysis.prediction import (
     timing_error,
     trials_to_criterion,
 )
+from arcuate.analysis.sensitivity import lyapunov_twin, spike_distance, spike_insertion
+from arcuate.analysis.separation import kernel_rank, separation
 from arcuate.analysis.spike_surrogates import spike_surrogate
 from arcuate.analysis.spike_synchrony import spike_chi, spike_synchrony
 from arcuate.analysis.spikes import filtered_rates, isi_cv, rates, spike_counts, summary
@@ -44,6 +48,7 @@ from arcuate.analysis.subspace import (
     signal_correlation,
 )
 from arcuate.analysis.synchronization import spike_traces, synchrony, synchrony_kernel, synchrony_matrix
+from arcuate.analysis.tangent import lyapunov_tangent
 from arcuate.analysis.trajectory import gaussian_pulse, peak_times, signal_to_noise, time_decoding
 from arcuate.analysis.variability import fano_factor, local_variation, rate_distribution
 from arcuate.analysis.waveform import PeriodMatch, SineFit, period_match, sine_fit
@@ -74,12 +79,18 @@ __all__ = [
     "criterion_trial",
     "cross_correlation_histogram",
     "dimensionality",
+    "effective_gain",
     "fano_factor",
     "filtered_rates",
     "gaussian_pulse",
     "golomb_chi",
+    "information_processing_capacity",
     "isi_cv",
+    "kernel_rank",
     "local_variation",
+    "lyapunov_tangent",
+    "lyapunov_twin",
+    "memory_capacity",
     "neuron_interval",
     "order_parameter",
     "outcome_share",
@@ -94,11 +105,16 @@ __all__ = [
     "principal_angles",
     "rate_distribution",
     "rates",
+    "response_slope",
+    "separation",
     "signal_correlation",
     "signal_to_noise",
     "sine_fit",
+    "spectral_radius",
     "spike_chi",
     "spike_counts",
+    "spike_distance",
+    "spike_insertion",
     "spike_surrogate",
     "spike_synchrony",
     "spike_traces",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,24 @@ def replace_values(plan: Plan, name: str, values: Any, *, first: int) -> None:
     if name in plan.inputs and plan.inputs[name].kind == "spikes":
         check_spikes(given, where)
     table[first : first + rows] = given
+
+
+def own_values(plan: Plan) -> Plan:
+    """Give a plan tables of its own for what may be set while a run goes on.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of a run.
+
+    Returns
+    -------
+    Plan
+        Everything else is shared.
+    """
+    inputs = {name: replace(drive, values=drive.values.copy()) for name, drive in plan.inputs.items()}
+    modulators = {
+        name: replace(m, values=m.values.copy()) if m.spec.readout is None else m
+        for name, m in plan.modulators.items()
+    }
+    return replace(plan, inputs=inputs, modulators=modulators)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate._inputs import as_real
 from arcuate._native import Call
 from arcuate._philox import padded_normals
 from arcuate.engines._compile import load_kernel
@@ -25,7 +26,7 @@ from arcuate.engines._state import State
 from arcuate.engines.health import check_finite
 from arcuate.engines.plan import Array, Plan, ReadoutPlan
 from arcuate.engines.result import RawRun
-from arcuate.errors import EngineError
+from arcuate.errors import EngineError, SpecError, unknown
 from arcuate.spec import Network
 
 CHECK_EVERY = 1000
@@ -149,6 +150,64 @@ class NumbaRun:
             name: exact[key] if key in exact else np.array(self.moving[key])
             for name, key in self.public.items()
         }
+
+    def copy(self, plan: Plan) -> NumbaRun:
+        """Start another run where this one is.
+
+        Parameters
+        ----------
+        plan : Plan
+            Plan of the new run, of the same network.
+
+        Returns
+        -------
+        NumbaRun
+        """
+        twin = NumbaRun(plan, threads=self.threads, order=self.order, precision=self.precision)
+        twin.memory.restore(self.memory.blocks)
+        twin.step = self.step
+        return twin
+
+    def free(self) -> dict[str, Array]:
+        """Give what may be set between two steps: variables of neurons, synaptic currents and filters.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The arrays themselves, by their names in the plan; those kept in another form are not among them.
+        """
+        kept = self.exact()
+        owners = (*self.plan.populations, *self.plan.currents, *self.plan.features)
+        return {
+            name: self.moving[key]
+            for name, key in self.public.items()
+            if key not in kept and name.rpartition("/")[0] in owners
+        }
+
+    def set_state(self, values: Mapping[str, Any]) -> None:
+        """Write values of neurons, synaptic currents and filters over those of this step.
+
+        Parameters
+        ----------
+        values : mapping of str to array_like
+            By their names in the plan, in SI.
+
+        Raises
+        ------
+        SpecError
+            If a name or a shape does not fit, or a value is not finite.
+        """
+        free, given = self.free(), {}
+        for name, value in values.items():
+            if name not in free:
+                raise unknown("set_state", name, free, kind="variable")
+            array = as_real(value, where="set_state", name=name)
+            if array.shape not in ((), free[name].shape):
+                bound = f"must have the shape {free[name].shape}"
+                raise SpecError.of(where="set_state", name=name, value=f"shape {array.shape}", bound=bound)
+            given[name] = array
+        for name, array in given.items():
+            free[name][...] = array
 
     def exact(self) -> dict[str, Array]:
         """Compute what the kernel keeps in another form than the plan's, by its name in the kernel.
