@@ -111,38 +111,37 @@ def lyapunov_tangent(
     rng = stream(seed, "analysis/lyapunov_tangent")
     network.phase = np.asarray(rng.uniform(-math.pi, math.pi, n))
     change = np.linalg.qr(rng.standard_normal((n, wanted)))[0]
-    grown, spans, spikes = [], [], 0
     with progress_bar(progress, before + counts, title=where, unit="spike") as step:
-        for first in range(-before, counts, stride):
-            start, number = network.time, min(stride, counts - first)
-            for _ in range(number):
-                network.next_spike(change)
-            change, triangle = np.linalg.qr(change)
-            if first >= 0:
-                grown.append(np.log(np.maximum(np.abs(np.diag(triangle)), 1e-300)))
-                spans.append(network.time - start)
-                spikes += number
-            if step is not None:
-                step(number)
-    growth, length = np.array(grown), np.array(spans)
-    parts = np.linspace(0, len(length), min(len(length), max(4, math.isqrt(len(length)))) + 1).astype(int)[
-        :-1
-    ]
-    sums, times = np.add.reduceat(growth, parts, axis=0), np.add.reduceat(length, parts)
-    picks = rng.integers(0, len(parts), size=(1000, len(parts)))
-    draws = sums[picks].sum(axis=1) / times[picks].sum(axis=1)[:, None]
-    low, high = np.quantile(draws, [(1 - cover) / 2, (1 + cover) / 2], axis=0)
+        for first in range(0, before, stride):
+            change, _ = network.stretch(change, min(stride, before - first), step)
+        start, grown, ends = network.time, [], []
+        for first in range(0, counts, stride):
+            change, growth = network.stretch(change, min(stride, counts - first), step)
+            grown.append(growth)
+            ends.append(network.time)
+    growths, length = np.array(grown), np.diff([start, *ends])
+    low, high = _interval(growths, length, rng, cover)
     unit, whole = {"units": "1/s"}, float(length.sum())
     return xr.Dataset(
         {
-            "exponent": ("component", growth.sum(axis=0) / whole, unit),
+            "exponent": ("component", growths.sum(axis=0) / whole, unit),
             "low": ("component", low, unit),
             "high": ("component", high, unit),
-            "rate": ((), spikes / whole / n, {"units": "Hz"}),
+            "rate": ((), counts / whole / n, {"units": "Hz"}),
             "duration": ((), whole, {"units": "s"}),
         },
         attrs={"level": cover, "n": n},
     )
+
+
+def _interval(growth: Floats, length: Floats, rng: np.random.Generator, level: float) -> Any:
+    """Ends of the interval of sums of growth over sums of length, over runs of stretches drawn again."""
+    n = len(length)
+    parts = np.linspace(0, n, min(n, max(4, math.isqrt(n))) + 1).astype(int)[:-1]
+    sums, times = np.add.reduceat(growth, parts, axis=0), np.add.reduceat(length, parts)
+    picks = rng.integers(0, len(parts), size=(1000, len(parts)))
+    draws = sums[picks].sum(axis=1) / times[picks].sum(axis=1)[:, None]
+    return np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
 class _Network:
@@ -154,6 +153,15 @@ class _Network:
         self.time: float = 0.0
         self.targets = [np.flatnonzero(column) for column in weights.T]
         self.kicks = [weights[rows, j] / np.sqrt(drive[rows]) for j, rows in enumerate(self.targets)]
+
+    def stretch(self, change: Floats, n_spikes: int, step: Any) -> tuple[Floats, Floats]:
+        """Go on by some spikes; return small changes made orthonormal, and the logarithms of their growth."""
+        for _ in range(n_spikes):
+            self.next_spike(change)
+        change, triangle = np.linalg.qr(change)
+        if step is not None:
+            step(n_spikes)
+        return change, np.log(np.maximum(np.abs(np.diag(triangle)), 1e-300))
 
     def next_spike(self, change: Floats) -> None:
         """Go on to the next spike and carry small changes, the columns, along; both in place."""
