@@ -10,18 +10,31 @@ from types import ModuleType
 from typing import Any
 
 from arcuate.compare._call import compare
+from arcuate.compare._cca import (
+    canonical_correlations,
+    cca,
+    cca_measure,
+    pwcca,
+    pwcca_measure,
+    svcca,
+    svcca_measure,
+)
 from arcuate.compare._cka import cka, cka_measure, cka_minibatch, high_leverage, leverage
 from arcuate.compare._cka_cross import cka_cross, cka_cross_measure
 from arcuate.compare._comparators import rdm_similarity
 from arcuate.compare._comparison import Comparison
 from arcuate.compare._dmd import LinearDynamics, fit_dynamics
 from arcuate.compare._embedding import choose_embedding
+from arcuate.compare._itda import DictionaryOverlap, dictionary_overlap, itda, itda_dictionary, itda_measure
+from arcuate.compare._matching import one_to_one, one_to_one_measure, soft_matching, soft_matching_measure
 from arcuate.compare._measure import Measure, refit
+from arcuate.compare._neighbors import mutual_knn, mutual_knn_measure
 from arcuate.compare._precision import noise_covariance, noise_precision
 from arcuate.compare._rdm import rdm
 from arcuate.compare._rdm_ceiling import RDMCeiling, rdm_noise_ceiling
 from arcuate.compare._rdm_models import RDMFit, fit_rdm, model_rdm
 from arcuate.compare._rsa import rsa, rsa_crossnobis, rsa_crossnobis_measure, rsa_measure
+from arcuate.compare._shape import procrustes, procrustes_measure, shape_distance, shape_measure
 from arcuate.compare._topology import TopologicalRSA, geo_topological, topological_rsa
 from arcuate.compare._trajectory import readout_signals, signal_auroc, trajectory_signals
 from arcuate.compare._weber import (
@@ -47,6 +60,7 @@ from arcuate.compare.factorized import FactorizedReadout
 
 __all__ = [
     "Comparison",
+    "DictionaryOverlap",
     "DynamicalSimilarity",
     "Encoding",
     "FactorizedReadout",
@@ -59,6 +73,9 @@ __all__ = [
     "ScalarLaw",
     "SurrogateTest",
     "TopologicalRSA",
+    "canonical_correlations",
+    "cca",
+    "cca_measure",
     "choose_embedding",
     "cka",
     "cka_cross",
@@ -66,6 +83,7 @@ __all__ = [
     "cka_measure",
     "cka_minibatch",
     "compare",
+    "dictionary_overlap",
     "dsa",
     "dsa_grid",
     "dsa_measure",
@@ -76,13 +94,24 @@ __all__ = [
     "fit_rdm",
     "geo_topological",
     "high_leverage",
+    "itda",
+    "itda_dictionary",
+    "itda_measure",
     "lagged",
     "leverage",
     "model_rdm",
+    "mutual_knn",
+    "mutual_knn_measure",
     "noise_covariance",
     "noise_precision",
+    "one_to_one",
+    "one_to_one_measure",
     "operator_distance",
     "perceived_distance",
+    "procrustes",
+    "procrustes_measure",
+    "pwcca",
+    "pwcca_measure",
     "rdm",
     "rdm_noise_ceiling",
     "rdm_similarity",
@@ -97,7 +126,13 @@ __all__ = [
     "rsa_crossnobis_measure",
     "rsa_measure",
     "scalar_law",
+    "shape_distance",
+    "shape_measure",
     "signal_auroc",
+    "soft_matching",
+    "soft_matching_measure",
+    "svcca",
+    "svcca_measure",
     "topological_rsa",
     "trajectory_signals",
     "tuning_curves",
