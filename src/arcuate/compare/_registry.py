@@ -12,14 +12,23 @@ from arcuate.errors import SpecError, unknown
 __all__ = ["FACTORIES", "measure_of"]
 
 FACTORIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "cca": ("_cca:cca_measure", {}),
     "cka": ("_cka:cka_measure", {}),
     "cka_biased": ("_cka:cka_measure", {"debiased": False}),
     "cka_cross": ("_cka_cross:cka_cross_measure", {}),
     "cka_rbf": ("_cka:cka_measure", {"kernel": "rbf"}),
     "dsa": ("dynamics:dsa_measure", {}),
+    "itda": ("_itda:itda_measure", {}),
+    "knn": ("_neighbors:mutual_knn_measure", {}),
+    "one_to_one": ("_matching:one_to_one_measure", {}),
+    "procrustes": ("_shape:procrustes_measure", {}),
+    "pwcca": ("_cca:pwcca_measure", {}),
     "ridge": ("encoding:ridge_measure", {}),
     "rsa": ("_rsa:rsa_measure", {}),
     "rsa_crossnobis": ("_rsa:rsa_crossnobis_measure", {}),
+    "shape": ("_shape:shape_measure", {}),
+    "soft_matching": ("_matching:soft_matching_measure", {}),
+    "svcca": ("_cca:svcca_measure", {}),
 }
 """Name of each measure, its factory as "module:name" within this package, and what the factory is given."""
 
