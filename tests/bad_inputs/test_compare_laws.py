@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from arcuate.compare import (
+    combined_auroc,
     perceived_distance,
     readout_signals,
     reference_coding,
@@ -47,6 +48,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "label_missing": (lambda: signal_auroc({"a": SIGNALS}, {"b": [True] * 6}), "none for 'a'"),
     "no_signals": (lambda: signal_auroc(STATES, [True] * 3), "Dataset"),
     "no_systems": (lambda: signal_auroc({}, [True]), "one or more systems"),
+    "folds": (lambda: combined_auroc(SIGNALS, [True, False] * 3), "10 trials or more each"),
     "level": (lambda: signal_auroc(SIGNALS, [True, False] * 3, level=1.0), "level"),
     "rdm_shape": (lambda: perceived_distance(RDM[:, :5], Y), "n, n"),
     "rdm_length": (lambda: perceived_distance(np.arange(4.0), Y), "above the diagonal"),

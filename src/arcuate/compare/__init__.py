@@ -82,6 +82,7 @@ __all__ = [
     "cka_cross_measure",
     "cka_measure",
     "cka_minibatch",
+    "combined_auroc",
     "compare",
     "dictionary_overlap",
     "dsa",

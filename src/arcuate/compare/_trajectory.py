@@ -16,11 +16,15 @@ from numpy.typing import ArrayLike
 from arcuate._inputs import Floats, as_real
 from arcuate.compare._inputs import warn
 from arcuate.errors import SpecError, check_int, check_real
+from arcuate.rng import stream
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["readout_signals", "signal_auroc", "trajectory_signals"]
+__all__ = ["combined_auroc", "readout_signals", "signal_auroc", "trajectory_signals"]
+
+PENALTIES = np.geomspace(1e-3, 10.0, 9)
+"""Ridge penalties per trial that are tried (chosen)."""
 
 SIGNALS = {"net": "1", "cumulative": "1", "aligned": "1", "straightness": "1", "curvature": "rad"}
 
@@ -272,16 +276,126 @@ def _areas(signals: Any, label: Any, level: float, where: str) -> xr.Dataset:
             bound = f"must be both true and false among the trials with a {name}, is {m} and {n} times"
             raise SpecError.of(where=where, name="label", bound=bound)
         area = float(np.mean([_area(column, yes[there]) for column in values[there].T]))
-        columns.append((area, *_newcombe(area, m, n, level), m, n))
+        columns.append(_row(area, yes[there], level))
+    return _table([str(name) for name in signals], columns, level)
+
+
+def _row(area: float, yes: np.ndarray, level: float) -> tuple[float, ...]:
+    """Area, interval, and the numbers of trials."""
+    m, n = int(yes.sum()), int((~yes).sum())
+    return (area, *_newcombe(area, m, n, level), m, n)
+
+
+def _table(signals: list[str], rows: list[tuple[float, ...]], level: float) -> xr.Dataset:
+    import xarray as xr
+
     names = ("auroc", "low", "high", "n_yes", "n_no")
     return xr.Dataset(
         {
             key: ("signal", np.array(column))
-            for key, column in zip(names, zip(*columns, strict=True), strict=True)
+            for key, column in zip(names, zip(*rows, strict=True), strict=True)
         },
-        coords={"signal": [str(name) for name in signals]},
+        coords={"signal": signals},
         attrs={"level": level},
     )
+
+
+def combined_auroc(
+    signals: xr.Dataset, label: ArrayLike, *, n_folds: int = 5, level: float = 0.95, seed: int = 0
+) -> xr.Dataset:
+    """How well all signals together tell the outcome of trials that were not used for fitting.
+
+    A ridge-penalized logistic regression on all signals of all layers, standardized within each fold; its
+    penalty is chosen by the log loss of inner folds. Every trial is scored by the fit of the other folds.
+
+    Parameters
+    ----------
+    signals : Dataset with a dimension ``trial``
+        Trials for which a signal is not defined are left out with a warning.
+    label : array_like of bool, (n_trials,)
+    n_folds : int
+        Outer and inner folds, each with trials of both outcomes.
+    level : float
+        Of the interval, as in `signal_auroc`.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    Dataset, (signal,)
+        As `signal_auroc`, of the one signal ``"combined"``: the area within folds, averaged.
+
+    Raises
+    ------
+    SpecError
+        As `signal_auroc`, or if there are fewer trials of one outcome than twice the folds.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from arcuate.compare import combined_auroc
+    >>> yes = np.arange(80) % 2 == 0
+    >>> x, y = np.random.default_rng(0).standard_normal((2, 80)) + [yes, -yes]
+    >>> signals = xr.Dataset({"net": ("trial", x), "aligned": ("trial", y)})
+    >>> bool(combined_auroc(signals, yes).low[0] > 0.6)
+    True
+    """
+    where = "combined_auroc"
+    _areas(signals, label, level, where)
+    folds = check_int(n_folds, where=where, name="n_folds", low=2)
+    columns = [s.transpose("trial", ...).values.reshape(signals.sizes["trial"], -1) for s in signals.values()]
+    table, yes = np.concatenate(columns, axis=1).astype(np.float64), np.asarray(label).astype(bool)
+    there = ~np.isnan(table).any(axis=1)
+    table, yes = table[there], yes[there]
+    fewest = min(int(yes.sum()), int((~yes).sum()))
+    if fewest < 2 * folds:
+        bound = f"must be true and false in {2 * folds} trials or more each, for {folds} folds"
+        raise SpecError.of(where=where, name="label", value=fewest, bound=bound, fix="use fewer folds")
+    rng = stream(seed, "compare/combined_auroc")
+    group, scores = _stratified(yes, folds, rng), np.empty(yes.size)
+    for fold in range(folds):
+        held = group == fold
+        inner = _stratified(yes[~held], folds, rng)
+        losses = []
+        for penalty in PENALTIES:
+            told = np.empty(inner.size)
+            for part in range(folds):
+                out = inner == part
+                told[out] = _logits(table[~held][~out], yes[~held][~out], table[~held][out], penalty)
+            losses.append(np.logaddexp(0.0, np.where(yes[~held], -told, told)).mean())
+        scores[held] = _logits(table[~held], yes[~held], table[held], PENALTIES[int(np.argmin(losses))])
+    area = float(np.mean([_area(scores[group == k], yes[group == k]) for k in range(folds)]))
+    return _table(["combined"], [_row(area, yes, level)], level)
+
+
+def _stratified(yes: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each trial, with both outcomes in each."""
+    group = np.empty(yes.size, dtype=int)
+    for outcome in (True, False):
+        places = np.flatnonzero(yes == outcome)
+        group[places] = rng.permutation(np.arange(places.size) % folds)
+    return group
+
+
+def _logits(table: Floats, yes: np.ndarray, held: Floats, penalty: float) -> Floats:
+    """Log odds of held-out rows under a penalized logistic regression, by Newton's method.
+
+    The penalty is per row, on standardized columns, and spares the intercept.
+    """
+    mean, spread = table.mean(axis=0), table.std(axis=0)
+    spread[spread == 0] = 1.0
+    x = np.column_stack([np.ones(len(table)), (table - mean) / spread])
+    ridge = penalty * len(x) * np.diag([0.0, *np.ones(x.shape[1] - 1)])
+    weights = np.zeros(x.shape[1])
+    for _ in range(50):
+        chance = 0.5 * (1 + np.tanh(0.5 * x @ weights))
+        slope = x.T @ (chance - yes) + ridge @ weights
+        bend = (x * (chance * (1 - chance))[:, None]).T @ x + ridge
+        step = np.linalg.solve(bend + 1e-9 * np.eye(len(bend)), slope)
+        weights = weights - step
+        if np.abs(step).max() < 1e-8:
+            break
+    return np.asarray(np.column_stack([np.ones(len(held)), (held - mean) / spread]) @ weights)
 
 
 def _area(values: Floats, yes: np.ndarray) -> float:

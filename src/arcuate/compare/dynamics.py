@@ -6,6 +6,7 @@ states of each system, and their operators compared up to an orthogonal change o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._alignment import Alignment, best_alignment, least_distance
 from arcuate.compare._dmd import Delays, LinearDynamics, as_inputs, delays, regress
 from arcuate.compare._dynamics_inputs import ascending, both_inputs, both_systems
@@ -380,6 +382,7 @@ def dsa_grid(
     n_splits: int = 3,
     n_starts: int = N_STARTS,
     seed: int = 0,
+    progress: ProgressOption = None,
 ) -> xr.Dataset:
     """The score for several numbers of delays and ranks: does the conclusion hang on them.
 
@@ -390,6 +393,8 @@ def dsa_grid(
         For example three around the chosen ones each.
     score, inputs, n_components, ridge, center, n_splits, n_starts, seed
         As in `dsa`.
+    progress : bool, callable or None
+        A bar (by default after two seconds on a terminal), or a function of (done, in all).
 
     Returns
     -------
@@ -415,13 +420,17 @@ def dsa_grid(
     sizes = ascending(ranks, (), 0, "dsa_grid", "ranks")
     names = ("value", "self_x", "self_y", "halves")
     out = np.empty((len(names), len(tries), len(sizes)))
-    for row, delay in enumerate(tries):
-        for column, rank in enumerate(sizes):
+    check_progress(progress, where="dsa_grid", unit="cells")
+    with progress_bar(progress, out[0].size, title="dsa_grid", unit="cell") as advance:
+        for row, column in itertools.product(range(len(tries)), range(len(sizes))):
             found = dsa(
-                x, y, n_delays=delay, rank=rank, score=score, inputs=inputs, n_components=n_components,
-                ridge=ridge, center=center, n_splits=n_splits, n_starts=n_starts, seed=seed,
+                x, y, n_delays=tries[row], rank=sizes[column], score=score, inputs=inputs,
+                n_components=n_components, ridge=ridge, center=center, n_splits=n_splits, n_starts=n_starts,
+                seed=seed,
             )  # fmt: skip
             out[:, row, column] = [float(np.mean(getattr(found, name))) for name in names]
+            if advance is not None:
+                advance(1)
     return xr.Dataset(
         {name: (("n_delays", "rank"), values) for name, values in zip(names, out, strict=True)},
         coords={"n_delays": tries, "rank": sizes},
@@ -459,6 +468,7 @@ def dsa_surrogates(
     center: bool = True,
     n_starts: int = 20,
     seed: int = 0,
+    progress: ProgressOption = None,
 ) -> SurrogateTest:
     """Is y nearer to x than signals with the same spectra that do not act on each other.
 
@@ -479,6 +489,8 @@ def dsa_surrogates(
         Random starts of each search, of the observed pair and of the surrogates alike.
     seed : int
         Of starts and phases.
+    progress : bool, callable or None
+        As in `dsa_grid`.
 
     Returns
     -------
@@ -510,9 +522,13 @@ def dsa_surrogates(
     value = fit.distance(first, second)
     rng = stream(seed, "compare/dsa/surrogates")
     null = np.empty(n)
-    for draw in range(n):
-        surrogate = _new_phases(cubes[1], rng)
-        null[draw] = fit.distance(first, fit(surrogate, None, where=where, name="a surrogate of y"))
+    check_progress(progress, where=where, unit="surrogates")
+    with progress_bar(progress, n, title=where, unit="surrogate") as advance:
+        for draw in range(n):
+            surrogate = fit(_new_phases(cubes[1], rng), None, where=where, name="a surrogate of y")
+            null[draw] = fit.distance(first, surrogate)
+            if advance is not None:
+                advance(1)
     return SurrogateTest(value=value, null=null, p=float((1 + np.sum(null <= value)) / (1 + n)))
 
 

@@ -185,3 +185,35 @@ def test_axis_and_step_are_named() -> None:
     }
     assert dsa(x.values, y, n_delays=1, rank=4).axis == "time"
     assert float(dsa(x, y.values, n_delays=1, rank=4)) == found.value
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_operators_many(seed: int, r: int) -> None:
+    """Range, symmetry, the lower bound, and turns of either operator, of 10 000 random pairs."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((2, r, r)) * rng.uniform(0.1, 2, (2, 1, 1))
+    q = turn(r, rng, mirror=bool(seed % 2))
+    value = operator_distance(a, b, score="euclidean")
+    assert least_distance(a, b) - 1e-9 <= value <= np.linalg.norm(a) + np.linalg.norm(b)
+    assert value <= np.linalg.norm(a - b) + 1e-12
+    assert operator_distance(b, a, score="euclidean") == value
+    assert operator_distance(a, q @ b @ q.T, score="euclidean") == pytest.approx(value, abs=1e-7)
+    assert operator_distance(a, q @ a @ q.T) < 1e-6
+    assert 0 <= operator_distance(a, b) <= np.pi
+
+
+@pytest.mark.slow
+def test_surrogates_are_calibrated() -> None:
+    """Where components do not act on each other, p is uniform."""
+    from scipy.stats import kstest
+
+    rng = np.random.default_rng(11)
+    own = np.diag([0.9, 0.7, 0.5, 0.2])
+    found = []
+    for _ in range(200):
+        x, y = (trials(own, rng, n=5, steps=80) * [6, 4, 2, 1] for _ in "xy")
+        found.append(dsa_surrogates(x, y, n_delays=1, rank=4, n_surrogates=19).p)
+    jitter = np.array(found) - rng.uniform(0, 0.05, 200)
+    assert kstest(jitter, "uniform").pvalue > 0.01

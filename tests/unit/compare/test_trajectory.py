@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from arcuate.compare import readout_signals, signal_auroc, trajectory_signals
+from arcuate.compare import combined_auroc, readout_signals, signal_auroc, trajectory_signals
 from arcuate.errors import ArcuateWarning
 
 
@@ -129,3 +129,41 @@ def test_undefined_trials_are_told() -> None:
     with pytest.warns(ArcuateWarning, match="aligned is not defined in 2 of 10 trials"):
         found = signal_auroc(xr.Dataset({"aligned": ("trial", values)}), np.arange(10) >= 5)
     assert (found.n_yes.item(), found.n_no.item()) == (4, 4)
+
+
+def test_signals_together_tell_more_and_noise_tells_nothing() -> None:
+    rng = np.random.default_rng(8)
+    yes = np.arange(120) % 3 == 0
+    x, y = rng.standard_normal((2, 120))
+    signals = xr.Dataset({"net": ("trial", x + 1.2 * yes + y), "aligned": ("trial", y)})
+    alone, both = signal_auroc(signals, yes), combined_auroc(signals, yes)
+    assert both.auroc.item() > alone.auroc.max().item() and both.low.item() > 0.6
+    none = combined_auroc(
+        xr.Dataset({str(k): ("trial", v) for k, v in enumerate(rng.standard_normal((30, 120)))}), yes
+    )
+    assert none.low.item() < 0.5 and none.auroc.item() < 0.65
+
+
+@pytest.mark.slow
+def test_signals_of_noise_average_to_chance_together() -> None:
+    rng = np.random.default_rng(9)
+    yes = np.arange(60) % 2 == 0
+    draws = [
+        combined_auroc(
+            xr.Dataset({"a": (("trial", "layer"), rng.standard_normal((60, 8)))}), yes
+        ).auroc.item()
+        for _ in range(60)
+    ]
+    assert np.mean(draws) == pytest.approx(0.5, abs=0.03)
+
+
+def test_logistic_regression_beside_scikit_learn() -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    from arcuate.compare._trajectory import _logits
+
+    rng = np.random.default_rng(10)
+    table = rng.standard_normal((50, 4))
+    yes = table[:, 0] + rng.standard_normal(50) > 0.3
+    scaled = (table - table.mean(axis=0)) / table.std(axis=0)
+    theirs = linear.LogisticRegression(C=1 / (0.05 * 50), tol=1e-10, max_iter=10_000).fit(scaled, yes)
+    np.testing.assert_allclose(_logits(table, yes, table, 0.05), theirs.decision_function(scaled), atol=1e-4)
