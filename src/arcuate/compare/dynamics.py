@@ -147,7 +147,7 @@ class DynamicalSimilarity:
     def __repr__(self) -> str:
         lines = [
             f"DSA, {self.score}: {self.value:.4g} over {self.axis} "
-            f"({self.x.n_delays} delays, rank {self.x.rank})",
+            f"(n_delays {self.x.n_delays}, rank {self.x.rank})",
             f"  half of the trials: x to y {_spread(self.halves)}, "
             f"x to itself {_spread(self.self_x)}, y to itself {_spread(self.self_y)}",
         ]
