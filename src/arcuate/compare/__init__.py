@@ -36,7 +36,7 @@ from arcuate.compare._rdm_models import RDMFit, fit_rdm, model_rdm
 from arcuate.compare._rsa import rsa, rsa_crossnobis, rsa_crossnobis_measure, rsa_measure
 from arcuate.compare._shape import procrustes, procrustes_measure, shape_distance, shape_measure
 from arcuate.compare._topology import TopologicalRSA, geo_topological, topological_rsa
-from arcuate.compare._trajectory import readout_signals, signal_auroc, trajectory_signals
+from arcuate.compare._trajectory import combined_auroc, readout_signals, signal_auroc, trajectory_signals
 from arcuate.compare._weber import (
     PerceivedDistance,
     ScalarLaw,
