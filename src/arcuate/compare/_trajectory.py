@@ -334,7 +334,7 @@ def combined_auroc(
     --------
     >>> import numpy as np, xarray as xr
     >>> from arcuate.compare import combined_auroc
-    >>> yes = np.arange(80) % 2 == 0
+    >>> yes = np.arange(80) % 2
     >>> x, y = np.random.default_rng(0).standard_normal((2, 80)) + [yes, -yes]
     >>> signals = xr.Dataset({"net": ("trial", x), "aligned": ("trial", y)})
     >>> bool(combined_auroc(signals, yes).low[0] > 0.6)
