@@ -174,7 +174,7 @@ def _embedded(cube: Floats, n_delays: int) -> Floats:
 
 def delays(
     cube: Floats, *, n_delays: int, where: str, name: str, n_components: int | None = None,
-    center: bool = True, inputs: Floats | None = None, rank: int | None = None,
+    center: bool = True, inputs: Floats | None = None, rank: int, strict: bool = True,
 ) -> Delays:  # fmt: skip
     """Delay checked trials and find the principal axes.
 
@@ -189,8 +189,10 @@ def delays(
     center : bool
         Subtract the mean of each unit.
     inputs : ndarray, (n_trials, n_steps, n_inputs), optional
-    rank : int, optional
-        Largest rank that will be asked for; all that the data hold by default.
+    rank : int
+        Largest rank that will be asked for.
+    strict : bool
+        Refuse a rank that the data do not hold; else there are as many axes as they hold.
 
     Returns
     -------
@@ -213,10 +215,12 @@ def delays(
         shrink = _axes(moved, n_components, where=where, name=name, word="n_components")[0]
     rows = _embedded((moved @ shrink).reshape(n_trials, n_steps, -1), n_delays)
     most, n_inputs = n_trials * (n_steps - n_delays), 0 if inputs is None else inputs.shape[2] * n_delays
-    if (rank or 1) + n_inputs > most:
-        bound = f"has {most} pairs of steps, fewer than the rank of {rank or 1} and {n_inputs} inputs"
+    rank = rank if strict else max(1, min(rank, most - n_inputs))
+    if rank + n_inputs > most:
+        bound = f"has {most} pairs of steps, fewer than the rank of {rank} and {n_inputs} inputs"
         raise SpecError.of(where=where, name=name, bound=bound, fix="use a lower rank or more trials")
-    axes, values = _axes(rows.reshape(-1, rows.shape[2]), rank, where=where, name=name, word="rank")
+    flat = rows.reshape(-1, rows.shape[2])
+    axes, values = _axes(flat, rank, where=where, name=name, word="rank", strict=strict)
     widen = np.zeros((n_units * n_delays, rows.shape[2]))
     for d in range(n_delays):
         part = slice(d * n_units, (d + 1) * n_units), slice(d * shrink.shape[1], (d + 1) * shrink.shape[1])
@@ -236,22 +240,24 @@ def delays(
     )
 
 
-def _axes(rows: Floats, rank: int | None, *, where: str, name: str, word: str) -> tuple[Floats, Floats]:
+def _axes(
+    rows: Floats, rank: int, *, where: str, name: str, word: str, strict: bool = True
+) -> tuple[Floats, Floats]:
     """Principal axes (columns) and all singular values."""
     from scipy.linalg import eigh, svd
 
     n, d = rows.shape
-    if rank is not None and rank <= d <= n:
+    if rank <= d <= n:
         squares, vectors = eigh(rows.T @ rows)
         values = np.sqrt(np.maximum(squares[::-1], 0.0))
         if values[rank - 1] > STEEP * values[0]:
             return np.ascontiguousarray(vectors[:, ::-1][:, :rank]), values
     _, values, turned = svd(rows, full_matrices=False)
     known = int(np.sum(values > values[0] * max(n, d) * np.finfo(np.float64).eps))
-    if rank is not None and rank > known:
+    if strict and rank > known:
         bound = f"must be <= {known}, the dimensions that {name} holds"
         raise SpecError.of(where=where, name=word, value=rank, bound=bound)
-    return np.ascontiguousarray(turned[: rank or known].T), values
+    return np.ascontiguousarray(turned[: min(rank, known)].T), values
 
 
 def regress(parts: Delays, rank: int, ridge: float) -> LinearDynamics:

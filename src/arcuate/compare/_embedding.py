@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._dmd import Delays, LinearDynamics, delays, regress
 from arcuate.compare._dynamics_inputs import ascending, both_inputs, both_systems
 from arcuate.errors import SpecError, check_choice, check_int
@@ -33,6 +34,7 @@ def choose_embedding(
     n_components: int | None = None,
     ridge: float = 1e-6,
     center: bool = True,
+    progress: ProgressOption = None,
 ) -> xr.Dataset:
     """Choose delays and rank by how well both systems are predicted.
 
@@ -40,8 +42,8 @@ def choose_embedding(
     ----------
     x, y : array_like, (n_trials, n_steps, n_units)
     n_delays, ranks : int or sequence of int, optional
-        What is tried; by default 1, 2, 4 and 8 delays (up to a quarter of a trial) and ranks 2, 3, 4, 6, 8,
-        12, 16, 24 and 32 as far as both systems hold them.
+        What is tried; by default 1, 2, 4 and 8 delays (up to a quarter of a trial) and ranks 1, 2, 3, 4, 6,
+        8, 12, 16, 24 and 32 as far as both systems hold them.
     n_ahead : int, optional
         Steps that are predicted from each state; by default 5, or as many as the trials leave.
     criterion : {"mase", "aic"}
@@ -52,6 +54,8 @@ def choose_embedding(
         Parts of the trials, each held out once.
     inputs, n_components, ridge, center
         As in `dsa`.
+    progress : bool, callable or None
+        A bar (by default after two seconds on a terminal), or a function of (done, in all).
 
     Returns
     -------
@@ -79,42 +83,59 @@ def choose_embedding(
     check_choice(criterion, ("mase", "aic"), where=where, name="criterion")
     cubes, _, _ = both_systems(x, y, where=where, least=2)
     drives = both_inputs(inputs, cubes, where=where)
-    n_steps = cubes[0].shape[1]
-    tries = ascending(n_delays, (1, 2, 4, 8), max(1, n_steps // 4), where, "n_delays")
-    sizes = ascending(ranks, (2, 3, 4, 6, 8, 12, 16, 24, 32), 1 << 30, where, "ranks")
+    tries, sizes, ahead = _candidates(n_delays, ranks, n_ahead, cubes[0].shape[1])
     start = max(tries)
-    ahead = check_int(
-        n_ahead if n_ahead is not None else max(1, min(5, n_steps - start)), where=where, name="n_ahead"
-    )
-    if n_steps < start + ahead:
-        bound = f"must leave steps to predict: {start} delays and {ahead} ahead of {n_steps} steps do not"
-        raise SpecError.of(where=where, name="n_ahead", value=ahead, bound=bound, fix="use a smaller one")
     most = check_int(n_folds, where=where, name="n_folds", low=2)
     parts = 1 if criterion == "aic" else min(most, *map(len, cubes))
 
     def fitted(cube: Floats, drive: Floats | None, n: int) -> Delays:
         return delays(
-            cube, n_delays=n, where=where, name="x, y", n_components=n_components, center=center, inputs=drive
+            cube, n_delays=n, where=where, name="x, y", n_components=n_components, center=center,
+            inputs=drive, rank=max(sizes), strict=False,
+        )  # fmt: skip
+
+    def error(model: LinearDynamics, cube: Floats, drive: Floats | None) -> float:
+        return (
+            _mase(model, cube, drive, start, ahead)
+            if criterion == "mase"
+            else _aic(model, cube, drive, start)
         )
 
+    check_progress(progress, where=where, unit="fits")
     errors = np.full((2, parts, len(tries), len(sizes)), np.nan)
-    for which, (cube, drive) in enumerate(zip(cubes, drives, strict=True)):
-        for fold, row in itertools.product(range(parts), range(len(tries))):
+    with progress_bar(progress, errors[..., 0].size, title=where, unit="fit") as advance:
+        for which, fold, row in itertools.product((0, 1), range(parts), range(len(tries))):
+            cube, drive = cubes[which], drives[which]
             held = np.arange(len(cube)) % parts == fold
             kept = ~held if parts > 1 else held
             driven = [None if drive is None else drive[part] for part in (kept, held)]
             found = fitted(cube[kept], driven[0], tries[row])
             for column, rank in enumerate(sizes):
                 if rank <= found.axes.shape[1]:
-                    told = regress(found, rank, ridge)
-                    errors[which, fold, row, column] = (
-                        _mase(told, cube[held], driven[1], start, ahead)
-                        if criterion == "mase"
-                        else _aic(told, cube, drive, start)
+                    errors[which, fold, row, column] = error(
+                        regress(found, rank, ridge), cube[held], driven[1]
                     )
+            if advance is not None:
+                advance(1)
     out = _simplest(errors.mean(axis=0), tries, sizes, where)
     out.attrs |= {"criterion": criterion, "n_ahead": ahead}
     return out
+
+
+def _candidates(
+    n_delays: Any, ranks: Any, n_ahead: int | None, n_steps: int
+) -> tuple[list[int], list[int], int]:
+    """Delays and ranks to try, and the steps to predict from each state."""
+    where = "choose_embedding"
+    tries = ascending(n_delays, (1, 2, 4, 8), max(1, n_steps // 4), where, "n_delays")
+    sizes = ascending(ranks, (1, 2, 3, 4, 6, 8, 12, 16, 24, 32), 1 << 30, where, "ranks")
+    start = max(tries)
+    steps = max(1, min(5, n_steps - start)) if n_ahead is None else n_ahead
+    ahead = check_int(steps, where=where, name="n_ahead")
+    if n_steps < start + ahead:
+        bound = f"must leave steps to predict: {start} delays and {ahead} ahead of {n_steps} steps do not"
+        raise SpecError.of(where=where, name="n_ahead", value=ahead, bound=bound, fix="use a smaller one")
+    return tries, sizes, ahead
 
 
 def _simplest(folds: Floats, tries: list[int], sizes: list[int], where: str) -> xr.Dataset:

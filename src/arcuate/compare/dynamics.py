@@ -258,6 +258,7 @@ def dsa(
     n_splits: int = N_SPLITS,
     n_starts: int = N_STARTS,
     seed: int = 0,
+    progress: ProgressOption = None,
 ) -> DynamicalSimilarity:
     """Dynamical similarity analysis of two systems.
 
@@ -282,6 +283,8 @@ def dsa(
         Random starts of the search for the common basis, besides five guesses; a fifth of them for halves.
     seed : int
         Of starts and halves.
+    progress : bool, callable or None
+        A bar (by default after two seconds on a terminal), or a function of (done, in all).
 
     Returns
     -------
@@ -317,12 +320,15 @@ def dsa(
         best = choose_embedding(
             *cubes, n_delays=n_delays, ranks=rank, inputs=None if inputs is None else drives,
             n_components=n_components, ridge=ridge, center=center,
+            progress=progress,
         )  # fmt: skip
         n_delays, rank = best.attrs["n_delays"], best.attrs["rank"]
     fit = _Fit.checked(
         where, n_delays=n_delays, rank=rank, n_components=n_components, ridge=ridge, center=center,
         score=score, n_starts=n_starts, seed=seed,
     )  # fmt: skip
+    splits = check_int(n_splits, where=where, name="n_splits")
+    check_progress(progress, where=where, unit="halves")
     names = ("x", "y")
     whole = [fit(c, u, where=where, name=k) for c, u, k in zip(cubes, drives, names, strict=True)]
     value = fit.distance(*whole)
@@ -330,9 +336,7 @@ def dsa(
     if score != "wasserstein_squared":
         value, search, least = _aligned(whole[0].operator, whole[1].operator, score, n_starts, seed)
         starts = np.asarray(_scored(search.distances, score))
-    selves, across = _halves(
-        fit.quick(), cubes, drives, check_int(n_splits, where=where, name="n_splits"), where
-    )
+    selves, across = _halves(fit.quick(), cubes, drives, splits, progress)
     return DynamicalSimilarity(
         score=score,
         value=value,
@@ -349,22 +353,30 @@ def dsa(
 
 
 def _halves(
-    fit: _Fit, cubes: list[Floats], drives: list[Floats | None], n_splits: int, where: str
+    fit: _Fit, cubes: list[Floats], drives: list[Floats | None], n_splits: int, progress: ProgressOption
 ) -> tuple[list[Floats], Floats]:
     """Distances of halves of the trials: of each system, and across."""
     rng = stream(fit.seed, "compare/dsa/halves")
     selves, across = [np.empty(n_splits), np.empty(n_splits)], np.empty(n_splits)
-    for split in range(n_splits):
-        firsts = []
-        for which, (cube, drive) in enumerate(zip(cubes, drives, strict=True)):
-            order, half = rng.permutation(len(cube)), len(cube) // 2
-            pair = [
-                fit(cube[part], None if drive is None else drive[part], where=where, name=f"half of {name}")
-                for part, name in ((order[:half], "xy"[which]), (order[half : 2 * half], "xy"[which]))
-            ]
-            selves[which][split] = fit.distance(*pair)
-            firsts.append(pair[0])
-        across[split] = fit.distance(*firsts)
+    with progress_bar(progress, n_splits, title="dsa", unit="split") as advance:
+        for split in range(n_splits):
+            firsts = []
+            for which, (cube, drive) in enumerate(zip(cubes, drives, strict=True)):
+                order, half = rng.permutation(len(cube)), len(cube) // 2
+                pair = [
+                    fit(
+                        cube[part],
+                        None if drive is None else drive[part],
+                        where="dsa",
+                        name=f"half of {name}",
+                    )
+                    for part, name in ((order[:half], "xy"[which]), (order[half : 2 * half], "xy"[which]))
+                ]
+                selves[which][split] = fit.distance(*pair)
+                firsts.append(pair[0])
+            across[split] = fit.distance(*firsts)
+            if advance is not None:
+                advance(1)
     return selves, across
 
 
@@ -426,7 +438,7 @@ def dsa_grid(
             found = dsa(
                 x, y, n_delays=tries[row], rank=sizes[column], score=score, inputs=inputs,
                 n_components=n_components, ridge=ridge, center=center, n_splits=n_splits, n_starts=n_starts,
-                seed=seed,
+                seed=seed, progress=False,
             )  # fmt: skip
             out[:, row, column] = [float(np.mean(getattr(found, name))) for name in names]
             if advance is not None:
