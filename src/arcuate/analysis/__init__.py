@@ -9,6 +9,7 @@ from __future__ import annotations
 from arcuate.analysis.avalanches import Crackling, PowerLaw, avalanches, crackling, power_law
 from arcuate.analysis.branching import Branching, branching_parameter
 from arcuate.analysis.capacity import information_processing_capacity, memory_capacity
+from arcuate.analysis.conditions import condition_angles, condition_dimensionality
 from arcuate.analysis.correlograms import count_correlation, cross_correlation_histogram
 from arcuate.analysis.distances import van_rossum_distance, victor_purpura_distance
 from arcuate.analysis.gain import effective_gain, response_slope, spectral_radius
@@ -49,7 +50,7 @@ from arcuate.analysis.subspace import (
 )
 from arcuate.analysis.synchronization import spike_traces, synchrony, synchrony_kernel, synchrony_matrix
 from arcuate.analysis.tangent import lyapunov_tangent
-from arcuate.analysis.trajectory import gaussian_pulse, peak_times, signal_to_noise, time_decoding
+from arcuate.analysis.trajectory import gaussian_pulse, peak_map, peak_times, signal_to_noise, time_decoding
 from arcuate.analysis.variability import fano_factor, local_variation, rate_distribution
 from arcuate.analysis.waveform import PeriodMatch, SineFit, period_match, sine_fit
 from arcuate.analysis.waves import dimensionality, surrogate, surrogate_test, travelling_wave
@@ -73,6 +74,8 @@ __all__ = [
     "bootstrap_interval",
     "branching_parameter",
     "compare_subspaces",
+    "condition_angles",
+    "condition_dimensionality",
     "count_correlation",
     "covariance",
     "crackling",
@@ -96,6 +99,7 @@ __all__ = [
     "outcome_share",
     "pareto_front",
     "participation_ratio",
+    "peak_map",
     "peak_times",
     "period_match",
     "phase_amplitude_coupling",

@@ -196,10 +196,10 @@ def information_processing_capacity(
     counts above its quantile 1 - `p`. What chance gives to any function is then taken off: each tenth of the
     samples is compared with the others only. It is r/n, or more for products of inputs that the states hold.
 
-    Sums are over all products of a degree and a largest delay, where one of them counts or the sum is as
-    clear; elsewhere they are 0. To add up only the products that count would keep what chance added to them
-    and lose what it took from others: many small capacities then give more than the rank, as `raw_total`
-    does.
+    Sums are over all products of a degree and a largest delay, where their sum, or one of them against as
+    many, exceeds chance as clearly; elsewhere all is 0. To add up only the products that count would keep
+    what chance added to them and lose what it took from others: many small capacities then give more than
+    the rank.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ class _Search:
     """Capacities of products, block by block, in single precision: they err by less than 1e-5."""
 
     def __init__(self, x: Floats, u: Floats, *, start: int, top: int, chance: float) -> None:
-        from scipy.stats import chi2, norm
+        from scipy.stats import norm
 
         basis, self.n, self.start = _basis(x), x.shape[0], start
         self.rank = basis.shape[1]
@@ -305,12 +305,18 @@ class _Search:
         powers = _legendre(u, top)
         self.powers = powers.astype(np.float32)
         self.effective = self.n / _inflation(powers[1], x)
-        self.threshold = float(chi2.ppf(1 - chance, self.rank)) / self.effective
+        self.chance, self.threshold = chance, self.quantile(chance)
         self.clear = float(norm.isf(chance)) * math.sqrt(2 * self.rank) / self.effective
         self.kept: dict[Term, tuple[float, float]] = {}
         self.windows: dict[tuple[int, int], tuple[float, Floats]] = {}
         self.tested: dict[int, int] = {}
         self.saturated: dict[int, bool] = {}
+
+    def quantile(self, chance: float) -> float:
+        """C that a function of which the states know nothing exceeds by chance."""
+        from scipy.stats import chi2
+
+        return float(chi2.isf(chance, self.rank)) / self.effective
 
     def run(self, degree: int, longest: int, *, patience: int, most: int, step: Any) -> None:
         """Look through the products of a degree, by their largest delay."""
@@ -319,32 +325,29 @@ class _Search:
             size = _how_many(degree, delay)
             if self.tested[degree] + size > most:
                 break
-            terms, found, total, left = legendre_products(degree, delay), 0, 0.0, np.zeros(SEGMENTS)
+            terms, total, left = legendre_products(degree, delay), 0.0, np.zeros(SEGMENTS)
+            found: dict[Term, tuple[float, float]] = {}
             while block := list(islice(terms, BLOCK)):
                 raw, value, without = self.capacities(block)
                 total += float(value.sum())
                 left += without
                 clear = (raw > self.threshold) & (value > self.threshold - self.rank / self.effective)
                 for k in np.flatnonzero(clear).tolist():
-                    self.kept[block[k]] = float(raw[k]), float(value[k])
-                    found += 1
+                    found[block[k]] = float(raw[k]), float(value[k])
                 if step is not None:
                     step(len(block))
-            if counts := found > 0 or total > self.clear * math.sqrt(size):
+            alone = self.quantile(self.chance / size)
+            counts = total > self.clear * math.sqrt(size) or any(raw > alone for raw, _ in found.values())
+            if counts:
                 self.windows[degree, delay] = total, left
+                self.kept |= found
             self.tested[degree] += size
             quiet = 0 if counts else quiet + 1
             delay += 1
         self.saturated[degree] = quiet >= patience
 
     def capacities(self, terms: list[Term]) -> tuple[Floats, Floats, Floats]:
-        """C of some products as regression gives it; without what chance adds; sums without each stretch.
-
-        With z_s the products of the basis with a target over stretch s, C is ``|sum z_s|^2``, to which noise
-        adds the mean of its own square. Between two stretches noise is independent, so that of
-        ``sum_{s != t} z_s z_t S / (S - 1)`` nothing is due to chance. That is a little short for a known
-        part, for which the basis is not orthonormal in each stretch: by the factor 1 - `short`, exactly.
-        """
+        """C of some products as regression gives it; without what chance adds; sums without each stretch."""
         rows = np.empty((len(terms), self.n), np.float32)
         for k, term in enumerate(terms):
             row, first = rows[k], True
@@ -359,29 +362,29 @@ class _Search:
             np.matmul(rows[:, span], self.basis[span], out=parts[k])
             powers[k] = np.einsum("ij,ij->i", rows[:, span], rows[:, span])
         z, power = parts.sum(axis=0, dtype=np.float64), powers.sum(axis=0)
-        left = np.array(
-            [
-                self.left_out(z[:, :-1] - p[:, :-1], power - q, a)
-                for p, q, a in zip(parts, powers, self.without, strict=True)
-            ]
-        )
-        power -= z[:, -1] ** 2  # the last column of the basis takes the mean away
-        z, own = z[:, :-1], np.einsum("sij,sij->i", parts[..., :-1], parts[..., :-1])
-        square = np.sum(z**2, axis=1)
-        raw = square / power
-        short = (count * np.sum((z @ self.uneven) * z, axis=1) / square - 1) / (count - 1)
-        value = count / (count - 1) * (square - own) / power + short * self.adjusted(raw, 1.0)
-        return raw, value, left
+        mean, z, parts = z[:, -1] ** 2, z[:, :-1], parts[..., :-1]  # the last column takes the mean away
+        owns = np.einsum("sij,sij->si", parts, parts, dtype=np.float64)
+        square, own = np.sum(z**2, axis=1), owns.sum(axis=0)
+        known = np.sum((z @ self.uneven) * z, axis=1) / square
+        left, more = np.empty(count), count / (count - 1)
+        for k in range(count):
+            rest, weight = (z - parts[k]).astype(np.float32), power - powers[k]
+            raw = np.einsum("ij,ij->i", rest @ self.without[k], rest) / weight
+            left[k] = self.unbiased(raw, more * (own - owns[k]) / weight, more * known, count - 1).sum()
+        power -= mean
+        return square / power, self.unbiased(square / power, own / power, known, count), left
 
-    def left_out(self, z: Floats, power: Floats, inverse: Any) -> float:
-        """Sum of the capacities without one stretch, for the error of the sum."""
-        z = z.astype(np.float32)
-        raw = np.einsum("ij,ij->i", z @ inverse, z) / power
-        return float(self.adjusted(raw, 1 - 1 / SEGMENTS).sum())
+    def unbiased(self, raw: Floats, own: Floats, known: Floats, count: int) -> Floats:
+        """C without what chance adds, from products of different stretches alone.
 
-    def adjusted(self, raw: Floats, share: float) -> Floats:
-        """C less what independent noise gives over a share of the samples."""
-        return np.asarray(raw - (1 - raw) * self.rank / (share * self.effective - 1 - self.rank))
+        With z_s the products of the basis with a target over stretch s, C is ``raw = |sum z_s|^2``, to which
+        noise adds the mean of its square. From one stretch to another noise is independent, so that to
+        ``raw - own``, with ``own = sum |z_s|^2``, it adds nothing. Of a function that the states give exactly
+        `own` is `known`, as the basis is not orthonormal in each stretch; that much is given back.
+        """
+        more, share = count / (count - 1), count / SEGMENTS
+        adjusted = raw - (1 - raw) * self.rank / (share * self.effective - 1 - self.rank)
+        return np.asarray(more * (raw - own) + (1 - more * (1 - known)) * adjusted)
 
     def result(self, top: int, level: float) -> xr.Dataset:
         """Everything found, as a Dataset."""

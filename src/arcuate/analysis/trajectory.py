@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcuate._inputs import as_real, as_states, as_times, seconds, seconds_array
+from arcuate.analysis.interval import check_level
 from arcuate.errors import SpecError, check_int, check_real
 from arcuate.rng import stream
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["gaussian_pulse", "peak_times", "signal_to_noise", "time_decoding"]
+__all__ = ["gaussian_pulse", "peak_map", "peak_times", "signal_to_noise", "time_decoding"]
 
 Floats = NDArray[np.float64]
 
@@ -137,6 +138,109 @@ def peak_times(states: ArrayLike, *, times: ArrayLike) -> xr.DataArray:
         dims="unit",
         attrs={"units": "s", "long_name": "peak time"},
     )
+
+
+def peak_map(
+    states: ArrayLike,
+    *,
+    times: ArrayLike,
+    width: Any = "100 ms",
+    n_surrogates: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Units in the order of their peaks, and how far activity stands out along that ridge.
+
+    Any noise shows a ridge when it is sorted by its own peaks. So the order comes from half of the trials and
+    the map from the others.
+
+    Parameters
+    ----------
+    states : array_like, (n_trials, n_samples, n_units)
+        Activity of 0 or more, such as rates, in two trials or more.
+    times : array_like, (n_samples,), s
+    width : quantity
+        The ridge of a unit: samples nearer to its peak than half of this.
+    n_surrogates : int
+        Maps in which each unit is shifted around the trial by a random time.
+    level : float
+        Coverage of the interval, a bootstrap over units.
+    seed : int
+        Of the halves, the surrogates and the bootstrap.
+
+    Returns
+    -------
+    Dataset
+        ``activity`` (unit, time), mean of the held-out trials, sorted by ``peak`` (unit), s, of the other
+        half; coordinate ``unit``, the number of each in `states`. ``ridge_to_background``: mean activity on
+        the ridge over that off it, of all units together, with ``low`` and ``high``; ``surrogate``, and
+        ``p``, share of maps whose ridge is at least as high. 1 is no ridge.
+
+    Raises
+    ------
+    SpecError
+        If there are fewer than two trials, activity is negative or 0 throughout, or the ridge is as long as
+        the trial.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.analysis import gaussian_pulse, peak_map
+    >>> times = np.arange(100) * 0.01
+    >>> code = 5 * gaussian_pulse(times, np.linspace(0, 1, 30)).T + 1
+    >>> trials = np.random.default_rng(0).poisson(code, size=(20, 100, 30))
+    >>> found = peak_map(trials, times=times, n_surrogates=99)
+    >>> float(found.ridge_to_background.round()), float(found.p)
+    (4.0, 0.01)
+    """
+    import xarray as xr
+
+    where = "peak_map"
+    cube = as_states(states, where=where, name="states")
+    grid = as_times(times, cube.shape[1], where=where)
+    half = 0.5 * seconds(width, where=where, name="width", low_open=True)
+    count = check_int(n_surrogates, where=where, name="n_surrogates", low=1)
+    cover = check_level(level, where)
+    if len(cube) < 2:
+        raise SpecError.of(where=where, name="states", value=cube.shape, bound="needs >= 2 trials")
+    if cube.min() < 0 or not cube.any():
+        bound = "must be >= 0 and not 0 throughout, such as rates"
+        raise SpecError.of(where=where, name="states", value=float(cube.min()), bound=bound)
+    order = stream(seed, "analysis/peak_map/halves").permutation(len(cube))
+    fitted, held = (cube[part].mean(axis=0, dtype=np.float64).T for part in (order[::2], order[1::2]))
+    peaks = grid[np.argmax(fitted, axis=1)]
+    ridge = np.abs(grid - peaks[:, None]) <= half
+    if ridge.all(axis=1).any():
+        bound = f"must be shorter than the {grid[-1] - grid[0]:g} s of a trial"
+        raise SpecError.of(where=where, name="width", value=width, bound=bound)
+    rng, units, steps = stream(seed, "analysis/peak_map"), len(held), grid.size
+    turned = np.empty(count)
+    for k in range(count):
+        shift = (np.arange(steps) + rng.integers(0, steps, size=(units, 1))) % steps
+        turned[k] = _ridge(np.take_along_axis(held, shift, axis=1), ridge)
+    value = _ridge(held, ridge)
+    picks = rng.integers(0, units, size=(1000, units))
+    low, high = np.quantile([_ridge(held[p], ridge[p]) for p in picks], [(1 - cover) / 2, (1 + cover) / 2])
+    rows = np.argsort(peaks, kind="stable")
+    return xr.Dataset(
+        {
+            "activity": (("unit", "time"), held[rows]),
+            "peak": ("unit", peaks[rows], {"units": "s"}),
+            "ridge_to_background": ((), value, {"units": "1"}),
+            "low": ((), float(low), {"units": "1"}),
+            "high": ((), float(high), {"units": "1"}),
+            "surrogate": ("draw", turned, {"units": "1"}),
+            "p": ((), float((1 + np.sum(turned >= value)) / (1 + count))),
+        },
+        coords={"unit": rows, "time": ("time", grid, {"units": "s"})},
+        attrs={"width": 2 * half, "level": cover},
+    )
+
+
+def _ridge(activity: Floats, ridge: NDArray[np.bool_]) -> float:
+    """Mean on the ridge over the mean off it; infinite where nothing is off it."""
+    on, off = float(activity[ridge].mean()), float(activity[~ridge].mean())
+    return on / off if off > 0 else np.inf
 
 
 def time_decoding(

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from arcuate._inputs import Floats, as_real
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.analysis._traces import Traces
+from arcuate.analysis.interval import check_level, jackknife
 from arcuate.analysis.phase import analytic_signal
 from arcuate.analysis.subspace import participation_ratio
 from arcuate.errors import SpecError, check_choice, check_int
@@ -282,19 +283,22 @@ def _wave(
     return component, (one / power if power > 0 else 0.0, directionality, float(turn / (2 * np.pi * dt)))
 
 
-def dimensionality(traces: ArrayLike) -> xr.DataArray:
+def dimensionality(traces: ArrayLike, *, level: float = 0.95) -> xr.DataArray:
     """Participation ratio over trials, step by step.
 
     Parameters
     ----------
     traces : array_like, (n_trials, n_steps, n_units)
-        Two trials or more.
+        Three trials or more.
+    level : float
+        Coverage of the intervals, which leave out a tenth of the trials in turn (jackknife of the logarithm).
 
     Returns
     -------
     DataArray, (AXIS,)
-        NaN where trials do not differ. Attribute ``pooled``: that of all steps together. Neither can exceed
-        the number of samples less one: with few trials both are too low.
+        NaN where trials do not differ. Coordinates ``low`` and ``high`` (AXIS), NaN for fewer than 4 trials.
+        Attribute ``pooled``: that of all steps together. Neither can exceed the number of samples less one:
+        with few trials both are too low.
 
     Raises
     ------
@@ -313,8 +317,17 @@ def dimensionality(traces: ArrayLike) -> xr.DataArray:
     if given.n_trials < 3:
         bound = "must have 3 trials or more"
         raise SpecError.of(where="dimensionality", name="traces", value=given.cube.shape, bound=bound)
-    ratio = np.array([_ratio(given.cube[:, t]) for t in range(given.n_steps)])
-    made = given.labeled(ratio, ("AXIS",)).rename("participation_ratio")
+    cover = check_level(level, "dimensionality")
+
+    def measure(kept: NDArray[np.intp]) -> Floats:
+        return np.log([_ratio(given.cube[kept, t]) for t in range(given.n_steps)])
+
+    if given.n_trials > 3:
+        value, half = jackknife(measure, given.n_trials, level=cover)
+    else:
+        value, half = measure(np.arange(given.n_trials)), np.full(given.n_steps, np.nan)
+    ends = {name: (given.axis, np.exp(value + sign * half)) for name, sign in (("low", -1), ("high", 1))}
+    made = given.labeled(np.exp(value), ("AXIS",), **ends).rename("participation_ratio")
     return made.assign_attrs(units="1", pooled=_ratio(given.cube.reshape(-1, given.n_units)))
 
 

@@ -142,3 +142,20 @@ def test_dimensionality_over_steps() -> None:
 def test_what_is_refused(call: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words):
         call()
+
+
+def test_dimensionality_has_an_interval_at_each_step():
+    """Of 25 independent units and many trials the ratio is near 25, with trials near 25 / (1 + 25 / n)."""
+    held = 0
+    for seed in range(40):
+        found = dimensionality(np.random.default_rng(seed).normal(size=(60, 1, 5)))
+        truth = 5 / (1 + 6 / 60)  # of covariances from 60 samples: E tr^2 / E tr of the square
+        held += bool(found.low[0] < truth < found.high[0])
+        assert float(found.low[0]) <= float(found[0]) <= float(found.high[0])
+    assert held >= 32
+
+
+def test_dimensionality_of_three_trials_has_no_interval():
+    found = dimensionality(np.random.default_rng(0).normal(size=(3, 4, 5)))
+    assert np.isfinite(found.values).all()
+    assert np.isnan(found.low.values).all()
