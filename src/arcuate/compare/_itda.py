@@ -15,12 +15,15 @@ from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._cka import unit_rows
 from arcuate.compare._geometry_kernels import pursue
 from arcuate.compare._gram import linear_gram
-from arcuate.compare._inputs import as_pair, as_samples, varying
+from arcuate.compare._inputs import as_pair, as_samples, varying, warn
 from arcuate.compare._measure import Measure
 from arcuate.errors import check_int, check_real
 from arcuate.rng import check_seed, stream
 
 __all__ = ["DictionaryOverlap", "dictionary_overlap", "itda", "itda_dictionary", "itda_measure"]
+
+CROWDED = 0.5
+"""Share of the samples above which a dictionary tells nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,11 @@ def itda(
     ------
     SpecError
         If an option is out of range, a sample is all 0, or the states cannot be compared.
+
+    Warns
+    -----
+    ArcuateWarning
+        If a dictionary holds more than half of the samples.
 
     Notes
     -----
@@ -298,6 +306,12 @@ def _prepare(
     orders = np.array([draw.permutation(n) for _ in range(n_orders)])
     gram = linear_gram(rows)
     member = _members(gram, orders, np.arange(n), threshold=threshold, n_atoms=n_atoms)
+    if member.mean() > CROWDED:
+        start = f"itda: {name}" if name else "itda"
+        warn(
+            f"{start}: dictionaries hold {100 * member.mean():.0f} % of the samples, so any two systems "
+            f"agree; use a threshold above {threshold:g}"
+        )
     return _Dictionaries(gram, orders, threshold, n_atoms, member)
 
 

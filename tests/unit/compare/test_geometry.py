@@ -276,6 +276,12 @@ def test_dictionaries_of_independent_systems_meet_because_of_the_order() -> None
     assert (same.value, same.jaccard, same.p) == (1.0, 1.0, 0.05)
 
 
+def test_dictionary_of_nearly_all_samples_is_warned_of() -> None:
+    with pytest.warns(ArcuateWarning, match="dictionaries hold (9.|100) % of the samples"):
+        compare.itda_measure(n_orders=1).prepare(np.random.default_rng(0).normal(size=(40, 60)))
+
+
+@quiet
 def test_progress_of_the_null_is_told() -> None:
     x, y = draw(20, 3, 3)
     told: list[tuple[int, int]] = []
