@@ -13,6 +13,7 @@ from arcuate.analysis import (
     count_correlation,
     cross_correlation_histogram,
     fano_factor,
+    filtered_rates,
     isi_cv,
     local_variation,
     rates,
@@ -67,6 +68,14 @@ def test_rates_and_intervals_are_theirs(name: str) -> None:
     close(isi_cv(times, min_intervals=1)[0], f"{name}/cv")
     counts = spike_counts(times, bin_width="10 ms", duration=DURATION)[:, 0]
     np.testing.assert_array_equal(counts, GOLDEN[f"out/{name}/counts_10ms"])
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINS if name not in SHORT])
+def test_rates_through_a_gaussian_are_theirs(name: str) -> None:
+    times = np.arange(400) * 0.005  # they bin spikes by the sampling period; the last bin is closed
+    place = np.minimum(np.floor(GOLDEN[f"in/{name}"] / 0.005 * (1 + 1e-12)), 399)
+    found = filtered_rates(place * 0.005, times=times, tau="20 ms", model="gaussian")
+    np.testing.assert_allclose(found[:, 0], GOLDEN[f"out/{name}/rate_gauss20ms"], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in TRAINS if name not in SHORT])

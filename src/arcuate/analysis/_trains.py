@@ -133,14 +133,10 @@ def read_record(source: Any, population: str | None, where: str, **given: Any) -
             bound = "starts again in a trial"
             fix = "select one trial, or add the start of each trial to its times"
             raise RecordingError.of(where=where, name="time", bound=bound, fix=fix)
-    order = np.lexsort((time, trains.neuron))
-    return replace(
-        trains,
-        time=np.clip(time[order], 0.0, trains.duration),
-        start=0.0,
-        neuron=trains.neuron[order],
-        trial=trains.trial[order],
-    )
+        order = np.lexsort((time, trains.neuron))
+        time = time[order]
+        trains = replace(trains, neuron=trains.neuron[order], trial=trains.trial[order])
+    return replace(trains, time=np.clip(time, 0.0, trains.duration), start=0.0)
 
 
 def check_some(n: int, where: str, need: str) -> None:

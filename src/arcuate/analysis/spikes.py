@@ -138,7 +138,9 @@ def isi_cv(
 
 
 def _response(model: str, lag: Floats, tau: Floats, dt: float | None) -> Floats:
-    """Trace at a lag >= 0 after one spike, its integral over time being the area of `_area`."""
+    """Trace at a lag after one spike, or, of a Gaussian, also before it."""
+    if model == "gaussian":
+        return np.exp(-0.5 * (lag / tau[0]) ** 2) / (tau[0] * math.sqrt(2.0 * math.pi))
     decay = np.exp(-lag / tau[0])
     if model == "exponential":
         return decay
@@ -162,7 +164,7 @@ def filtered_rates(
     neuron: ArrayLike | None = None,
     n_neurons: int | None = None,
 ) -> xr.DataArray:
-    """Spike trains through a causal filter, sampled at given times.
+    """Spike trains through a filter, causal but for the Gaussian, sampled at given times.
 
     Parameters
     ----------
@@ -173,12 +175,14 @@ def filtered_rates(
     times : ndarray, (n_samples,), s, or sequence of quantities
         When to sample, ascending. A spike at a sample time counts.
     tau : quantity, or two for "double_exponential" (rise, decay)
-        Time constant.
-    model : {"two_stage", "exponential", "double_exponential"}
-        Shape of the filter, as of a read-out.
+        Time constant; of "gaussian", the standard deviation.
+    model : {"two_stage", "exponential", "double_exponential", "gaussian"}
+        Shape of the filter, as of a read-out. "gaussian" looks five standard deviations into the past and
+        into the future.
     scale : {"rate", "trace"}
         "rate" divides by the area under the response to one spike; "trace" gives the variable r that a
-        read-out of the engine sees, in which a spike adds 1 (of unit area for "double_exponential").
+        read-out of the engine sees, in which a spike adds 1 (of unit area for "double_exponential" and
+        "gaussian").
     dt : quantity, optional
         Step of the simulation: with it "two_stage" is the engine's discrete filter, without it the
         limit of small steps.
@@ -190,7 +194,7 @@ def filtered_rates(
     Returns
     -------
     DataArray, (time, neuron)
-        In Hz, or without unit for "trace" ("double_exponential": 1/s).
+        In Hz, or without unit for "trace" ("double_exponential" and "gaussian": 1/s).
 
     Raises
     ------
@@ -211,7 +215,8 @@ def filtered_rates(
     import xarray as xr
 
     where = "filtered_rates"
-    check_choice(model, ("two_stage", "exponential", "double_exponential"), where=where, name="model")
+    models = ("two_stage", "exponential", "double_exponential", "gaussian")
+    check_choice(model, models, where=where, name="model")
     check_choice(scale, ("rate", "trace"), where=where, name="scale")
     constants = seconds_array(tau, where=where, name="tau")
     if constants.size != (2 if model == "double_exponential" else 1) or np.any(constants <= 0):
@@ -227,10 +232,10 @@ def filtered_rates(
         raise SpecError.of(where=where, name="times", value=grid, bound="must ascend")
     train = read_spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration="1 s")
     out = _sample(train, grid, model, constants, step)
-    double = model == "double_exponential"
-    if scale == "rate" and not double:
+    unit_area = model in ("double_exponential", "gaussian")
+    if scale == "rate" and not unit_area:
         out /= constants[0]
-    units = "Hz" if scale == "rate" else ("1/s" if double else "1")
+    units = "Hz" if scale == "rate" else ("1/s" if unit_area else "1")
     return xr.DataArray(
         out,
         coords={"time": ("time", grid, {"units": "s"})},
@@ -240,11 +245,12 @@ def filtered_rates(
 
 
 def _sample(train: SpikeTrains, grid: Floats, model: str, tau: Floats, dt: float | None) -> Floats:
-    """Sum responses up to each sample; a spike counts for 40 of the longest time constants after it."""
+    """Sum responses at each sample; a spike counts for 40 of the longest time constants after it."""
     out = np.zeros((grid.size, train.n_neurons))
     slack = 1e-9 if dt is None else 1e-3 * dt  # times read off a decimal grid
-    first = np.searchsorted(grid, train.time - slack, side="left")
-    last = np.searchsorted(grid, train.time + 40.0 * tau.max(), side="right")
+    before, after = (5.0 * tau[0], 5.0 * tau[0] + slack) if model == "gaussian" else (0.0, 40.0 * tau.max())
+    first = np.searchsorted(grid, train.time - before - slack, side="left")
+    last = np.searchsorted(grid, train.time + after, side="right")
     length = np.maximum(last - first, 0)
     pairs = np.cumsum(length)
     cuts = np.searchsorted(pairs, np.arange(_PAIRS, pairs[-1] if pairs.size else 0, _PAIRS))
@@ -255,7 +261,7 @@ def _sample(train: SpikeTrains, grid: Floats, model: str, tau: Floats, dt: float
             np.cumsum(length[begin:end]) - length[begin:end], length[begin:end]
         )
         sample = first[spikes] + offset
-        lag = np.maximum(grid[sample] - train.time[spikes], 0.0)
+        lag = np.maximum(grid[sample] - train.time[spikes], -before)
         if dt is not None:
             lag = np.rint(lag / dt) * dt
         flat = sample * train.n_neurons + train.neuron[spikes]

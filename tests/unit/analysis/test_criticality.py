@@ -90,7 +90,7 @@ def tree(n: int, m: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_critical_process_crackles() -> None:
-    size, duration = tree(60_000, 1.0, seed=5)
+    size, duration = tree(20_000, 1.0, seed=5)
     found = crackling(size, duration, size_min=10, duration_min=10)
     assert abs(found.size.exponent.estimate - 1.5) < 0.05
     assert abs(found.duration.exponent.estimate - 2.0) < 0.15

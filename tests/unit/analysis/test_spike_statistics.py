@@ -6,14 +6,17 @@ import itertools
 import math
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import strategies as st
 
 from arcuate.analysis import (
     count_correlation,
     cross_correlation_histogram,
     fano_factor,
+    filtered_rates,
     golomb_chi,
     isi_cv,
     local_variation,
@@ -346,3 +349,38 @@ def test_the_interval_over_neurons_covers_the_mean_of_other_neurons() -> None:
 def test_a_single_neuron_has_no_interval_over_neurons() -> None:
     band = neuron_interval(rates([0.1, 0.2], duration="1 s"))
     assert band.estimate == 2.0 and math.isnan(band.low) and math.isnan(band.high) and band.n == 1
+
+
+@hypothesis.given(
+    seed=st.integers(0, 10**6), n=st.integers(2, 5), rate=st.floats(0.3, 40.0), width=st.floats(1e-4, 3.0)
+)
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_ranges_and_symmetries(seed: int, n: int, rate: float, width: float) -> None:
+    one = poisson(rate, 2.0, n, seed=seed)
+    if not one["source"].size:
+        return
+    back = one | {"source": 2.0 - one["source"]}
+    slow = one | {"source": one["source"] * 8.0, "duration": 16.0}
+    for kind in ("sttc", "coincidence"):
+        found = spike_synchrony(**one, width=f"{width!r} s", kind=kind)[kind].values
+        known = found[~np.isnan(found)]
+        low = -1.0 if kind == "sttc" else 0.0
+        assert (known >= low - 1e-12).all() and (known <= 1.0 + 1e-12).all()
+        for other, span in ((back, width), (slow, width * 8.0)):
+            same = spike_synchrony(**other, width=f"{span!r} s", kind=kind)[kind].values
+            np.testing.assert_allclose(same, found, rtol=1e-9, atol=1e-9)
+    count = np.bincount(one["neuron"], minlength=n)
+    distance = victor_purpura_distance(**one, cost=f"{1 / width!r} Hz").distance
+    i, j = distance.pre.values, distance.post.values
+    assert (distance >= np.abs(count[i] - count[j]) - 1e-9).all()
+    assert (distance <= count[i] + count[j] + 1e-9).all()
+    again = victor_purpura_distance(**slow, cost=f"{1 / width / 8!r} Hz").distance
+    np.testing.assert_allclose(again, distance, atol=1e-8)
+
+
+def test_a_gaussian_has_unit_area_and_looks_both_ways() -> None:
+    times = np.arange(-200, 201) * 1e-3 + 1.0
+    rate = filtered_rates([1.0], times=times, tau="20 ms", model="gaussian")
+    assert math.isclose(float(rate.sum()) * 1e-3, 1.0, rel_tol=1e-5) and rate.attrs["units"] == "Hz"
+    np.testing.assert_allclose(rate.values, rate.values[::-1], rtol=1e-9)
+    assert math.isclose(float(rate[220, 0]), math.exp(-0.5) / (0.02 * math.sqrt(2 * math.pi)), rel_tol=1e-9)
