@@ -396,8 +396,8 @@ def _floats(value: Any, ranks: tuple[int, ...], shape: str, *, where: str, name:
 
 def _finite(array: np.ndarray, labels: np.ndarray | None, *, where: str, name: str) -> None:
     """Refuse what is not finite by the samples where it stands."""
-    rows = [row for row, sample in enumerate(array) if not np.isfinite(sample).all()]
-    if rows:
+    if not np.isfinite(array).all():
+        rows = [row for row, sample in enumerate(array) if not np.isfinite(sample).all()]
         which = f" ({listed(labels[rows])})" if labels is not None else ""
         value = float(array[rows[0]].reshape(-1)[np.argmin(np.isfinite(array[rows[0]].reshape(-1)))])
         bound = f"must be finite, is not in {len(rows)} of {len(array)} rows: {listed(rows)}{which}"

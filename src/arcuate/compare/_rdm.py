@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import cholesky
+from scipy.linalg import blas, cholesky
 from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats, as_real, check_bytes
+from arcuate._jit import compiled
 from arcuate.compare._inputs import as_repeats, as_samples, labels_of, listed, varying, warn
 from arcuate.compare._precision import ESTIMATORS, factor_of, whitened
+from arcuate.compare._rsa_kernels import contrasts
 from arcuate.errors import SpecError, check_choice, check_real
 
 if TYPE_CHECKING:
@@ -132,6 +134,12 @@ def dissimilarities(
     crossed = kind in ("crossnobis", "poisson_cv")
     fold = _folds(folds, cube.shape[1], where) if crossed else np.zeros(cube.shape[1], dtype=int)
     counts = np.bincount(fold)
+    if kind == "crossnobis" and not _independent(noise, fold):
+        factors, n_negative = _factors(cube, fold)
+        if remove_mean:
+            factors -= factors.mean(axis=-1, keepdims=True)
+        factors -= factors.mean(axis=0)
+        return _contrasts(_squares(_whitened(factors, cube, noise, where, name), n_negative), cube.shape[2])
     means = np.stack([cube[:, fold == k].mean(axis=1) for k in range(len(counts))])
     if kind in ("poisson", "poisson_cv"):
         return _contrasts(_divergences(means, counts, prior, where, name), cube.shape[2])
@@ -142,13 +150,10 @@ def dissimilarities(
         unit = _shifted(_directions(means, kind, where, name))[0]
         return np.maximum(_contrasts([(unit, unit, 1.0)], 2), 0)
     means = _shifted(means)
-    if crossed and whitens and isinstance(noise, str) and len(fold) - counts.max() > 1:
-        return _contrasts(_by_others(means, cube, fold, noise, where, name), cube.shape[2])
-    if whitens:
-        means = _whitened(means, cube, noise, where, name)
     if crossed:
-        return _contrasts(_products(means, counts), cube.shape[2])
-    return np.maximum(_contrasts([(means[0], means[0], 1.0)], cube.shape[2]), 0)
+        return _contrasts(_by_others(means, cube, fold, noise, where, name), cube.shape[2])
+    states = _whitened(means[0], cube, noise, where, name) if whitens else means[0]
+    return np.maximum(_contrasts([(states, states, 1.0)], cube.shape[2]), 0)
 
 
 _Terms = list[tuple[Floats, Floats, float]]
@@ -159,39 +164,46 @@ def _contrasts(terms: _Terms, divisor: float) -> Floats:
     """Pairs (K_ii + K_jj - K_ij - K_ji) / divisor of a kernel, in blocks of its rows."""
     n = len(terms[0][0])
     own = sum(weight * np.einsum("ij,ij->i", a, b) for a, b, weight in terms)
-    pairs, at = np.empty(n * (n - 1) // 2), 0
+    pairs = np.empty(n * (n - 1) // 2)
     for first in range(0, n, _ROWS):
         last = min(first + _ROWS, n)
         both = np.zeros((last - first, n - first))
         for a, b, weight in terms:
-            if a is b:
-                both += 2 * weight * (a[first:last] @ a[first:].T)
-            else:
-                both += weight * (a[first:last] @ b[first:].T + b[first:last] @ a[first:].T)
-        for i in range(first, last):
-            part = pairs[at : at + n - 1 - i]
-            np.subtract(own[i + 1 :], both[i - first, i + 1 - first :], out=part)
-            part += own[i]
-            at += len(part)
-    pairs /= divisor
+            product = a[first:last] @ b[first:].T
+            if a is not b:  # the one of all rows is its own other half
+                product = product + (product.T if len(product) == n else b[first:last] @ a[first:].T)
+            product *= 2 * weight if a is b else weight
+            both += product
+        compiled(contrasts)(both, own, first, float(divisor), pairs)
     return pairs
 
 
-def _products(means: Floats, counts: np.ndarray) -> _Terms:
-    r"""Terms of the kernel of each fold with the mean of all the others, averaged over folds.
+def _factors(cube: Floats, fold: np.ndarray) -> tuple[Floats, int]:
+    r"""Combinations C_k of repeats, (n_stimuli, n_folds, n_units), whose squares make a crossed kernel.
 
-    With the sum T over all repeats, and n_f repeats of mean M_f in fold f of N in all, the mean over folds of
-    (T - n_f M_f) / (N - n_f) M_f' takes one product for T and one for all folds together.
+    With n_f repeats of mean M_f in fold f, of N in all, the mean over the F folds of M_f with the mean of all
+    other repeats is the sum over f != g of W_fg M_f M_g', W_fg = n_g / ((N - n_f) F). Only K + K' is asked
+    for, so W may be made symmetric; its eigenvectors leave squares C_k C_k' alone, with the signs of the
+    eigenvalues, which take half of the work of products.
     """
-    n_folds, n, _ = means.shape
-    total = np.einsum("f,fij->ij", counts.astype(float), means)
-    rest = 1 / (counts.sum() - counts)
-    if (counts == counts[0]).all():
-        first = (total, total, rest[0] / counts[0] / n_folds)
-    else:
-        first = (total, np.einsum("f,fij->ij", rest, means), 1 / n_folds)
-    stacked = (means * np.sqrt(counts * rest)[:, None, None]).transpose(1, 0, 2).reshape(n, -1)
-    return [first, (stacked, stacked, -1 / n_folds)]
+    counts = np.bincount(fold).astype(float)
+    weights = counts / (counts.sum() - counts)[:, None] / len(counts)
+    np.fill_diagonal(weights, 0)
+    values, vectors = np.linalg.eigh((weights + weights.T) / 2)
+    mixing = np.sqrt(np.abs(values))[:, None] * (vectors / counts[:, None])[fold].T
+    return np.matmul(mixing, cube), int((values < 0).sum())
+
+
+def _squares(factors: Floats, n_negative: int) -> _Terms:
+    """Terms of squares of which the first few count as negative."""
+    parts = factors[:, :n_negative], factors[:, n_negative:]
+    first, second = (part.reshape(len(factors), -1) for part in parts)
+    return [(first, first, -1.0), (second, second, 1.0)]
+
+
+def _independent(noise: Any, fold: np.ndarray) -> bool:
+    """Whether noise is to be estimated, and can be from the other folds of each."""
+    return isinstance(noise, str) and len(fold) - np.bincount(fold).max() > 1
 
 
 def _by_others(means: Floats, cube: Floats, fold: np.ndarray, noise: str, where: str, name: str) -> _Terms:
@@ -260,9 +272,11 @@ def _directions(means: Floats, kind: str, where: str, name: str) -> Floats:
 
 
 def _whitened(means: Floats, cube: Floats, noise: Any, where: str, name: str) -> Floats:
+    if noise is None:
+        return means
     if isinstance(noise, str):
         check_choice(noise, ESTIMATORS, where=where, name="noise")
-        if len(means) > 1:
+        if means.ndim == 3:
             warn(
                 f"{where}: {name}: the noise of 2 repeats is estimated from both, so that crossnobis "
                 "distances lie above 0 where there is no difference; give 3 repeats, a precision matrix, "
@@ -275,12 +289,14 @@ def _whitened(means: Floats, cube: Floats, noise: Any, where: str, name: str) ->
         bound = f"must be a precision matrix of shape ({p}, {p})"
         raise SpecError.of(where=where, name="noise", value=f"shape {precision.shape}", bound=bound)
     try:
-        if not np.allclose(precision, precision.T, rtol=1e-8, atol=1e-12 * np.abs(precision).max()):
+        if np.abs(precision - precision.T).max() > 1e-8 * np.abs(precision).max():
             raise np.linalg.LinAlgError
-        return means @ cholesky(precision, lower=True)
+        lower = cholesky(precision, lower=True)
     except np.linalg.LinAlgError as cause:
         bound = "must be symmetric and positive definite"
         raise SpecError.of(where=where, name="noise", bound=bound, fix="see noise_precision") from cause
+    columns = means.reshape(-1, p).T
+    return blas.dtrmm(1.0, lower, columns, lower=True, trans_a=True, overwrite_b=True).T.reshape(means.shape)
 
 
 def _varying(cube: Floats, drop: bool, where: str, name: str) -> Floats:

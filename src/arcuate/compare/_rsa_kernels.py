@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["permuted_concordance", "permuted_products"]
+__all__ = ["contrasts", "permuted_concordance", "permuted_products"]
+
+
+def contrasts(both: np.ndarray, own: np.ndarray, start: int, divisor: float, out: np.ndarray) -> None:
+    """Write (own_i + own_j - both_ij) / divisor for the pairs of rows from `start` on.
+
+    `both` holds the columns from `start` on.
+    """
+    n = own.size
+    at = start * (2 * n - start - 1) // 2
+    for i in range(start, start + both.shape[0]):
+        for j in range(i + 1, n):
+            out[at] = (own[i] + own[j] - both[i - start, j - start]) / divisor
+            at += 1
 
 
 def permuted_products(
