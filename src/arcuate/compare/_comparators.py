@@ -227,7 +227,7 @@ class _Ranked(NamedTuple):
 def _ranked(pairs: Floats) -> _Ranked:
     from scipy.stats import rankdata
 
-    ranks = rankdata(_spread(pairs), method="dense").astype(np.int64)
+    ranks = rankdata(_spread(pairs), method="dense").astype(np.int32)
     count = np.bincount(ranks).astype(float)
     couples = pairs.size * (pairs.size - 1) / 2
     return _Ranked(ranks, np.argsort(ranks, kind="stable"), couples - float(count @ (count - 1)) / 2)
@@ -236,7 +236,7 @@ def _ranked(pairs: Floats) -> _Ranked:
 def _concordance(first: _Ranked, second: _Ranked, orders: np.ndarray) -> Floats:
     orders = np.ascontiguousarray(orders, dtype=np.int64)
     out = np.empty(len(orders))
-    counts = np.empty(second.ranks.max() + 1, dtype=np.int64)
+    counts = np.empty(second.ranks.max() + 1, dtype=np.int32)
     compiled(permuted_concordance)(
         first.ranks, first.sequence, second.ranks, _starts(orders.shape[1]), orders, counts,
         np.empty_like(second.ranks), out,

@@ -60,6 +60,7 @@ def permuted_concordance(
     """
     n = orders.shape[1]
     size = ranks.size
+    tied = counts.size <= size
     for k in range(orders.shape[0]):
         at = 0
         for i in range(n - 1):
@@ -82,11 +83,13 @@ def permuted_concordance(
                 while node > 0:
                     less += counts[node]
                     node -= node & -node
-                node = value
-                upto = 0
-                while node > 0:
-                    upto += counts[node]
-                    node -= node & -node
+                upto = less
+                if tied:
+                    upto = 0
+                    node = value
+                    while node > 0:
+                        upto += counts[node]
+                        node -= node & -node
                 total += less + upto - first
             for place in range(first, last):
                 node = values[sequence[place]]
