@@ -109,7 +109,7 @@ def refused(call: Callable[[], Any], words: str) -> None:
             lambda: compare.rdm_similarity(D, D, comparator="corr_cov", covariance=-np.ones(6)),
             "positive definite",
         ),
-        (lambda: compare.rdm_similarity(D, np.zeros((6, 6)), comparator="cosine_cov"), "are all 0"),
+        (lambda: compare.rdm_similarity(-D, np.zeros((6, 6)), comparator="cosine_cov"), "are all 0"),
         (lambda: compare.rdm_similarity(D, -D, comparator="bures"), "must have one above 0"),
         (lambda: compare.rdm_similarity(D, D, comparator="neg_riem_dist"), "in general position"),
         (lambda: compare.rdm_noise_ceiling([D]), "needs >= 2 subjects"),

@@ -128,6 +128,7 @@ def test_bures_metric(golden: dict[str, np.ndarray]) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore::arcuate.errors.ArcuateWarning")
 @pytest.mark.parametrize("name", ["corr_cov", "cosine_cov"])
 def test_whitening_by_a_given_covariance(golden: dict[str, np.ndarray], name: str) -> None:
     full, diagonal = golden["in/sigma_k_full"], golden["in/sigma_k_diag"]

@@ -78,7 +78,8 @@ def rdm_similarity(
     Warns
     -----
     ArcuateWarning
-        For the cosine of two matrices without negative entries, which is near 1 whatever the systems.
+        For the cosine, whitened or not, of two matrices without negative entries, which is high whatever
+        the systems.
 
     Examples
     --------
@@ -89,8 +90,7 @@ def rdm_similarity(
     where = "rdm_similarity"
     check_choice(comparator, COMPARATORS, where=where, name="comparator")
     (first, second), _ = matched((x, y), where=where, names=("x", "y"))
-    if comparator == "cosine":
-        warn_cosine(np.concatenate([first, second]), where)
+    warn_cosine(np.concatenate([first, second]), comparator, where)
     if covariance is not None:
         if not comparator.endswith("_cov"):
             bound = "belongs to cosine_cov and corr_cov"
@@ -102,12 +102,12 @@ def rdm_similarity(
     return compare.score(compare.prepare(first), compare.prepare(second))
 
 
-def warn_cosine(pairs: Floats, where: str) -> None:
-    """Warn of the cosine of vectors of which all entries are positive."""
-    if (pairs >= 0).all():
+def warn_cosine(pairs: Floats, comparator: str, where: str) -> None:
+    """Warn of the cosine, whitened or not, of vectors of which all entries are positive."""
+    if comparator in ("cosine", "cosine_cov") and (pairs >= 0).all():
         warn(
-            f"{where}: the cosine of dissimilarities that are all positive is near 1 whatever the systems; "
-            'take comparator="rho-a" or "corr", or crossnobis dissimilarities'
+            f"{where}: the {comparator} of dissimilarities that are all positive is high whatever the "
+            'systems; take comparator="rho-a" or "corr", or crossnobis dissimilarities'
         )
 
 

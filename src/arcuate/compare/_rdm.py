@@ -70,7 +70,7 @@ def rdm(
 
     Returns
     -------
-    DataArray, (stimulus, stimulus_other)
+    DataArray, (stimulus, stimulus_2)
         Symmetric with a diagonal of 0; the attribute ``kind`` names the dissimilarity.
 
     Raises
@@ -337,9 +337,9 @@ def labeled(pairs: Floats, labels: np.ndarray | None, kind: str) -> xr.DataArray
     import xarray as xr
 
     matrix = squareform(pairs, checks=False)
-    coords = None if labels is None else {"stimulus": labels, "stimulus_other": labels}
+    coords = None if labels is None else {"stimulus": labels, "stimulus_2": labels}
     return xr.DataArray(
-        matrix, dims=("stimulus", "stimulus_other"), coords=coords, name="dissimilarity", attrs={"kind": kind}
+        matrix, dims=("stimulus", "stimulus_2"), coords=coords, name="dissimilarity", attrs={"kind": kind}
     )
 
 

@@ -60,7 +60,7 @@ def rdm_noise_ceiling(rdms: Sequence[ArrayLike], *, comparator: str = "rho-a") -
     Warns
     -----
     ArcuateWarning
-        For the cosine of matrices without negative entries.
+        For the cosine, whitened or not, of matrices without negative entries.
 
     Examples
     --------
@@ -74,8 +74,7 @@ def rdm_noise_ceiling(rdms: Sequence[ArrayLike], *, comparator: str = "rho-a") -
         raise SpecError.of(where=where, name="rdms", value=len(rdms), bound="needs >= 2 subjects")
     found, _ = matched(rdms, where=where, names=[f"rdms[{k}]" for k in range(len(rdms))])
     vectors = np.array(found)
-    if comparator == "cosine":
-        warn_cosine(vectors, where)
+    warn_cosine(vectors, comparator, where)
     compare = COMPARATORS[comparator]
     own = [compare.prepare(pairs) for pairs in vectors]
     upper = np.array([compare.score(compare.prepare(compare.pool(vectors)), form) for form in own])

@@ -40,7 +40,7 @@ def model_rdm(values: ArrayLike, *, kind: str) -> xr.DataArray:
 
     Returns
     -------
-    DataArray, (stimulus, stimulus_other)
+    DataArray, (stimulus, stimulus_2)
 
     Raises
     ------
@@ -90,7 +90,7 @@ class RDMFit:
         From all stimuli.
     fold_weights : DataArray, (fit, model)
         From the stimuli left in, one fit for each couple of folds left out.
-    predicted : DataArray, (stimulus, stimulus_other)
+    predicted : DataArray, (stimulus, stimulus_2)
         Each pair by the weights of stimuli of which it holds neither.
     """
 

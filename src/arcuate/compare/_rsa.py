@@ -137,7 +137,7 @@ def rsa_measure(
     Warns
     -----
     ArcuateWarning
-        For the cosine of dissimilarities that cannot be negative.
+        For the cosine, whitened or not, of dissimilarities that cannot be negative.
 
     Examples
     --------
@@ -147,8 +147,8 @@ def rsa_measure(
     where = "rsa_measure"
     check_choice(dissimilarity, KINDS, where=where, name="dissimilarity")
     check_choice(comparator, COMPARATORS, where=where, name="comparator")
-    if comparator == "cosine" and dissimilarity not in ("crossnobis", "poisson_cv"):
-        warn_cosine(np.ones(1), where)
+    if dissimilarity not in ("crossnobis", "poisson_cv"):
+        warn_cosine(np.ones(1), comparator, where)
     compare = COMPARATORS[comparator]
     repeated = dissimilarity in REPEATED
     name = "rsa_crossnobis" if dissimilarity == "crossnobis" else "rsa"

@@ -37,7 +37,7 @@ def geo_topological(rdm: ArrayLike, *, lower: float, upper: float) -> xr.DataArr
 
     Returns
     -------
-    DataArray, (stimulus, stimulus_other)
+    DataArray, (stimulus, stimulus_2)
 
     Raises
     ------

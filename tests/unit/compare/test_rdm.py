@@ -111,8 +111,8 @@ def test_labels_are_kept() -> None:
         coords={"stimulus": list("abcdefghi")},
     )
     got = rdm(array, kind="crossnobis")
-    assert got.dims == ("stimulus", "stimulus_other")
-    assert "".join(got.stimulus.values) == "".join(got.stimulus_other.values) == "abcdefghi"
+    assert got.dims == ("stimulus", "stimulus_2")
+    assert "".join(got.stimulus.values) == "".join(got.stimulus_2.values) == "abcdefghi"
     np.testing.assert_array_equal(got, rdm(REPEATS, kind="crossnobis"))
 
 

@@ -28,7 +28,7 @@ def test_models_are_what_they_say() -> None:
     np.testing.assert_array_equal(text, [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
     probability = xr.DataArray([0.25, 0.5, 1.0], dims="stimulus", coords={"stimulus": list("xyz")})
     got = compare.model_rdm(probability, kind="probability")
-    assert float(got.sel(stimulus="x", stimulus_other="z")) == 0.75
+    assert float(got.sel(stimulus="x", stimulus_2="z")) == 0.75
 
 
 def test_equal_ratios_are_equally_far() -> None:
