@@ -227,8 +227,12 @@ def grasshopper() -> Recording:
 
     Notes
     -----
-    Values are those of the files that come with nitime 0.12.1 (Rokem, Trumpis and Perez 2009, Nitime: time
-    series analysis for neuroimaging data), whose license `load("nitime_license")` gives.
+    A receptor of *Locusta migratoria*, recorded from within; the sound is a tone of its best frequency.
+    Values are those of the files that come with nitime 0.12.1, whose license `load("nitime_license")` gives.
+
+    References
+    ----------
+    A. Rokem et al., Journal of Neurophysiology 95, 2541 (2006).
 
     Examples
     --------

@@ -12,6 +12,7 @@ from arcuate.compare import (
     RidgeEncoder,
     encode,
     encode_both,
+    lagged,
     reliability,
     ridge,
     ridge_measure,
@@ -294,3 +295,27 @@ def test_the_estimator_predicts_one_or_many_targets() -> None:
     assert one.predict(x).shape == (60,)
     np.testing.assert_allclose(one.predict(x[:2]), RidgeEncoder().fit(x, y).predict(x)[:2, 0])
     assert repr(RidgeEncoder(folds=3)) == "RidgeEncoder(folds=3)"
+
+
+def test_a_receptor_is_predicted_from_the_sound_of_its_other_recording() -> None:
+    from scipy.ndimage import gaussian_filter1d
+
+    from arcuate import datasets
+
+    data = datasets.grasshopper()
+    spikes, sound = data.spikes("receptor"), data.states("stimulus")["amplitude"].values[..., 0]
+    edges, fold = np.arange(10_001) * 1e-3, np.arange(10_000) // 2000
+    rates = [
+        gaussian_filter1d(np.histogram(spikes["time"][spikes["trial"] == k], edges)[0].astype(float), 3.0)
+        for k in (0, 1)
+    ]
+    states = [lagged(wave.reshape(10_000, 20).mean(axis=1), 40) for wave in sound]
+    for train, test, low, high in ((0, 1, 0.375, 0.395), (1, 0, 0.48, 0.50)):
+        model = RidgeEncoder(folds=fold).fit(states[train], rates[train])
+        assert low < np.corrcoef(model.predict(states[test]), rates[test])[0, 1] < high
+
+
+def test_lags_are_the_past_of_every_unit() -> None:
+    x = np.arange(10.0).reshape(5, 2)
+    np.testing.assert_array_equal(lagged(x, 2)[0], [0, 0, 1, 1])
+    np.testing.assert_array_equal(lagged(x, 2)[3], [4, 6, 5, 7])
