@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from arcuate import compare
-from arcuate.errors import ArcuateError, SpecError
+from arcuate.errors import ArcuateError, ArcuateWarning, SpecError
 
 MEASURES: dict[str, Callable[..., float]] = {
     "cka": compare.cka,
@@ -103,3 +103,26 @@ def test_values_far_from_zero_keep_their_differences(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert MEASURES[name](x + 1e8, y - 1e8) == pytest.approx(MEASURES[name](x, y), abs=1e-10)
+
+
+@every
+def test_huge_and_tiny_values_are_compared_or_refused(name: str) -> None:
+    other = GOOD + 0.3 * np.random.default_rng(1).normal(size=GOOD.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ArcuateWarning)
+        exact = MEASURES[name](GOOD, other)
+        for factor in (2.0**600, 2.0**-600):
+            if name in ("procrustes", "shape_distance"):
+                with pytest.raises(SpecError, match="to be squared"):
+                    MEASURES[name](GOOD, other * factor)
+            else:
+                assert MEASURES[name](GOOD, other * factor) == pytest.approx(exact, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::arcuate.errors.ArcuateWarning")
+def test_batches_too_large_to_be_squared_are_refused() -> None:
+    with pytest.raises(SpecError, match="too large to be squared"):
+        compare.cka_minibatch([(GOOD, GOOD * 1e200)])
+    with pytest.raises(SpecError, match="samples"):
+        compare.cka_minibatch([(GOOD, GOOD), (GOOD[:3], GOOD[:3])])

@@ -250,6 +250,11 @@ def pwcca(x: ArrayLike, y: ArrayLike) -> float:
     ArcuateWarning
         If a system has fewer than 5 samples for each of its dimensions.
 
+    Notes
+    -----
+    Where several correlations are equal, as those of 1 with more units of both than samples, the directions
+    of these are arbitrary, and so are their weights.
+
     References
     ----------
     A. Morcos, M. Raghu, S. Bengio, NeurIPS 2018, arXiv:1806.05759, section 2.

@@ -392,8 +392,12 @@ def cka_minibatch(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
             Gram(debiased=True, features=centered(states)) for states in as_pair(x, y, where=where)
         )
         scale = len(first) * (len(first) - 3)
-        sums += np.array([inner(first, second), inner(first, first), inner(second, second)]) / scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums += np.array([inner(first, second), inner(first, first), inner(second, second)]) / scale
+    if not np.isfinite(sums).all():
+        fix = "divide each system by a constant"
+        raise SpecError.of(where=where, name="batches", bound="have values too large to be squared", fix=fix)
     if not (sums[1] > 0 and sums[2] > 0):
-        bound = "must be one or more pairs of states of which distances differ"
+        bound = "must be one or more pairs of states in which distances differ"
         raise SpecError.of(where=where, name="batches", bound=bound)
     return float(np.clip(sums[0] / np.sqrt(sums[1]) / np.sqrt(sums[2]), -1, 1))

@@ -22,6 +22,9 @@ GROUPS = ("orthogonal", "permutation")
 FLOOR = 1e-7
 """Smallest eigenvalue of X'X that is whitened as it is."""
 
+LARGEST = 1e150
+"""Larger values overflow when squared, values below its inverse vanish."""
+
 SEEN = 1e-10
 """Shared directions weaker than this share of the strongest were not seen in training."""
 
@@ -264,6 +267,10 @@ def _prepare(
         states = varying(states[rows], where=where, name=name)
     states = centered(states) if center else states
     largest = np.max(np.abs(states))
+    if not 1 / LARGEST < largest < LARGEST:
+        bound = f"must differ by more than {1 / LARGEST:g} and less than {LARGEST:g}, to be squared"
+        fix = "multiply both systems by a constant"
+        raise SpecError.of(where=where, name=name, value=float(largest), bound=bound, fix=fix)
     basis, values, units = np.linalg.svd(states / largest, full_matrices=False)
     return _Shape(basis, values * largest, units, given, held)
 
