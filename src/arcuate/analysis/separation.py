@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, as_real, as_states, as_times
+from arcuate.analysis.interval import check_level, jackknife
 from arcuate.errors import ArcuateWarning, SpecError, check_int, check_real
 from arcuate.rng import stream
 
@@ -26,8 +26,6 @@ def kernel_rank(
     tolerance: float = 1e-2,
     share: float = 0.99,
     level: float = 0.95,
-    n_resamples: int = 200,
-    seed: int = 0,
 ) -> xr.Dataset:
     """Rank of the states after many inputs, and after inputs that should be told apart less well.
 
@@ -47,11 +45,7 @@ def kernel_rank(
     share : float
         The other rank: principal components that explain this part of the variance.
     level : float
-        Coverage of the intervals.
-    n_resamples : int
-        Draws of nine tenths of the inputs, behind the intervals.
-    seed : int
-        Of the draws.
+        Coverage of the intervals, which leave out a tenth of the inputs in turn (jackknife).
 
     Returns
     -------
@@ -79,15 +73,14 @@ def kernel_rank(
     >>> from arcuate.analysis import kernel_rank
     >>> states = np.random.default_rng(0).normal(size=(80, 20))
     >>> kernel_rank(states, similar=np.outer(np.arange(1, 81), np.ones(20))).difference.values.tolist()
-    [19, 19]
+    [19.0, 19.0]
     """
     import xarray as xr
 
     where = "kernel_rank"
     cut = check_real(tolerance, where=where, name="tolerance", low=0.0, high=1.0, high_open=True)
     part = check_real(share, where=where, name="share", low=0.0, high=1.0, low_open=True, high_open=True)
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
-    count = check_int(n_resamples, where=where, name="n_resamples", low=2)
+    cover = check_level(level, where)
     sets = {"kernel": _rows(states, where, "states")}
     if similar is not None:
         sets["generalization"] = _rows(similar, where, "similar")
@@ -98,21 +91,13 @@ def kernel_rank(
     if n < units:
         text = f"{where}: {n} inputs for {units} units: the rank cannot exceed {n}; give more inputs"
         warnings.warn(text, ArcuateWarning, stacklevel=2)
-    rng = stream(seed, "analysis/kernel_rank")
-    values = {name: _ranks(x, cut, part) for name, x in sets.items()}
-    draws = {name: np.empty((count, 2)) for name in sets}
-    for name, x in sets.items():
-        for k in range(count):
-            kept = rng.permutation(len(x))[: math.ceil(0.9 * len(x))]
-            draws[name][k] = _ranks(x[kept], cut, part)
+    found = {name: _rank_interval(x, cut, part, level=cover) for name, x in sets.items()}
     if similar is not None:
-        values["difference"] = values["kernel"] - values["generalization"]
-        draws["difference"] = draws["kernel"] - draws["generalization"]
+        (one, half), (other, half_other) = found["kernel"], found["generalization"]
+        found["difference"] = one - other, np.hypot(half, half_other)
     table: dict[str, Any] = {}
-    for name, value in values.items():
-        low, high = np.quantile(draws[name], [(1 - cover) / 2, (1 + cover) / 2], axis=0)
-        low, high = np.minimum(low, value), np.maximum(high, value)
-        for key, entry in ((name, value), (f"{name}_low", low), (f"{name}_high", high)):
+    for name, (value, half) in found.items():
+        for key, entry in ((name, value), (f"{name}_low", value - half), (f"{name}_high", value + half)):
             table[key] = ("rule", entry, {"units": "1"})
     table["singular_values"] = ("component", np.linalg.svd(sets["kernel"], compute_uv=False))
     facts = {"tolerance": cut, "share": part, "level": cover, "n_inputs": n}
@@ -130,13 +115,18 @@ def _rows(value: ArrayLike, where: str, name: str) -> Floats:
     return array
 
 
+def _rank_interval(x: Floats, tolerance: float, share: float, *, level: float) -> tuple[Any, Any]:
+    """Both ranks, and half of their intervals."""
+    return jackknife(lambda kept: _ranks(x[kept], tolerance, share), len(x), level=level)
+
+
 def _ranks(x: Floats, tolerance: float, share: float) -> Any:
     """Rank by size of the singular values, and by variance of the centered states."""
     s = np.linalg.svd(x, compute_uv=False)
     power = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
     total = np.cumsum(power)
     enough = int(np.searchsorted(total, share * total[-1] * (1 - 1e-12))) + 1 if total[-1] > 0 else 0
-    return np.array([int(np.sum(s > tolerance * s[0])) if s[0] > 0 else 0, enough])
+    return np.array([float(np.sum(s > tolerance * s[0])) if s[0] > 0 else 0.0, enough])
 
 
 def separation(
@@ -205,7 +195,7 @@ def separation(
     if apart.shape != a.shape[:1] or apart.min() < 0:
         bound = f"must be ({a.shape[0]},), one number >= 0 for each pair"
         raise SpecError.of(where=where, name="distance", value=apart, bound=bound)
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    cover = check_level(level, where)
     count = check_int(n_resamples, where=where, name="n_resamples", low=2)
     length = np.sqrt(np.sum((a.astype(np.float64) - b) ** 2, axis=2))
     steps = np.unique(apart)
