@@ -546,6 +546,8 @@ def ridge_measure(
         seed=seed,
     )
 
+    found_by_data = n_components is None or reduce == "pca"
+
     def prepare(states: Floats) -> _System:
         return _System(varying(states, where="ridge", name="states"), options)
 
@@ -568,7 +570,7 @@ def ridge_measure(
         low=-1.0,
         high=1.0,
         symmetric=False,
-        invariances=("shift", "permutation"),
+        invariances=("permutation", "scale", "shift") if found_by_data else ("scale", "shift"),
         prepare=prepare,
         score=score,
         null=null,

@@ -41,10 +41,10 @@ class FactorizedReadout(Parameters):
 
     Notes
     -----
-    Minimizes ||y - X(w, m)||^2 + alpha |w|^2 (sum_t m_t)^2 by turns: w by ridge regression with m fixed, m by
-    non-negative least squares with w fixed. The penalty does not depend on how a factor is split between the
-    two; it shrinks weights as ridge regression does and leaves out times as the lasso does. There are
-    n_units + n_steps parameters, not their product.
+    Minimizes ``||y - X(w, m)||^2 + alpha ||w||^2 (sum_t m_t)^2`` by turns: w by ridge regression with m
+    fixed, m by non-negative least squares with w fixed. The penalty does not depend on how a factor is split
+    between the two; it shrinks weights as ridge regression does and leaves out times as the lasso does. There
+    are n_units + n_steps parameters, not their product.
 
     References
     ----------

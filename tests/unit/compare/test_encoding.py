@@ -319,3 +319,21 @@ def test_lags_are_the_past_of_every_unit() -> None:
     x = np.arange(10.0).reshape(5, 2)
     np.testing.assert_array_equal(lagged(x, 2)[0], [0, 0, 1, 1])
     np.testing.assert_array_equal(lagged(x, 2)[3], [4, 6, 5, 7])
+
+
+@pytest.mark.parametrize(
+    "cases", [100, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+)
+def test_scores_are_correlations_that_no_shift_scale_or_order_of_units_changes(cases: int) -> None:
+    for seed in range(cases):
+        draw = np.random.default_rng(seed)
+        n, p, q = draw.integers(9, 30), draw.integers(1, 12), draw.integers(1, 5)
+        x, y = draw.standard_normal((n, p)), draw.standard_normal((n, q))
+        y += draw.uniform(0, 3) * x[:, :1]
+        options: dict[str, Any] = {"folds": 3, "alphas": (0.1, 10.0), "seed": seed}
+        wanted = ridge(x, y, **options)
+        assert -1 <= wanted <= 1
+        scale = 10 ** draw.uniform(-6, 6, p)
+        changed = ((x + draw.standard_normal(p)) * scale)[:, draw.permutation(p)]
+        other = ((y + draw.standard_normal(q)) * 10 ** draw.uniform(-6, 6, q))[:, draw.permutation(q)]
+        assert ridge(changed, other, **options) == pytest.approx(wanted, abs=1e-6), seed
