@@ -23,6 +23,7 @@ from arcuate.compare._cka import cka, cka_measure, cka_minibatch, high_leverage,
 from arcuate.compare._cka_cross import cka_cross, cka_cross_measure
 from arcuate.compare._comparators import rdm_similarity
 from arcuate.compare._comparison import Comparison
+from arcuate.compare._difference import PairedDifference, compare_pairs
 from arcuate.compare._dmd import LinearDynamics, fit_dynamics
 from arcuate.compare._embedding import choose_embedding
 from arcuate.compare._itda import DictionaryOverlap, dictionary_overlap, itda, itda_dictionary, itda_measure
@@ -66,6 +67,7 @@ __all__ = [
     "FactorizedReadout",
     "LinearDynamics",
     "Measure",
+    "PairedDifference",
     "PerceivedDistance",
     "RDMCeiling",
     "RDMFit",
@@ -84,6 +86,7 @@ __all__ = [
     "cka_minibatch",
     "combined_auroc",
     "compare",
+    "compare_pairs",
     "dictionary_overlap",
     "dsa",
     "dsa_grid",

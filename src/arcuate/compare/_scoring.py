@@ -19,7 +19,18 @@ from arcuate.compare._within import Plan
 from arcuate.compare.inference import Orders, half_samples, p_value
 from arcuate.errors import ArcuateError, ArcuateWarning, CapabilityError
 
-__all__ = ["Cell", "Job", "Scores", "half_scores", "scores_of", "total"]
+__all__ = [
+    "LEAST_FOR_HALVES",
+    "LEVEL",
+    "Cell",
+    "Job",
+    "Scores",
+    "half_scores",
+    "run",
+    "scores_of",
+    "total",
+    "values_of",
+]
 
 N_BOOT = 200
 LEVEL = 0.95
@@ -217,9 +228,9 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
     with warnings.catch_warnings():  # what preparing warned of is noted
         warnings.simplefilter("ignore", ArcuateWarning)
         calls = [(measure, ready[x], ready[y], (job, x, y, step)) for x, y in pairs]
-        cells = dict(zip(pairs, _run(job, _cell, calls), strict=True))
+        cells = dict(zip(pairs, run(job, _cell, calls), strict=True))
         own = set(job.sides[0]) & set(job.sides[1]) if measure.symmetric else set()
-        cells |= {(name, name): Cell.of(_values(measure, ready[name], ready[name])) for name in sorted(own)}
+        cells |= {(name, name): Cell.of(values_of(measure, ready[name], ready[name])) for name in sorted(own)}
         ceilings, why = _ceilings(job, measure, cells)
         intervals = _intervals(job, measure, cells, step)
         raw = _without_regressing(job, measure, pairs) if job.plan.regress else {}
@@ -247,8 +258,20 @@ def _locked(advance: Callable[[int], None] | None) -> Callable[[int], None]:
     return step
 
 
-def _run(job: Job, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-    """Results in order, computed by threads where more than one is asked for."""
+def run(job: Job, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Results in order, computed by threads where more than one is asked for.
+
+    Parameters
+    ----------
+    job : Job
+    function : callable
+    calls : iterable of tuple
+        Arguments of each call.
+
+    Yields
+    ------
+    object
+    """
     if job.n_jobs == 1:
         for call in calls:
             yield function(*call)
@@ -259,8 +282,19 @@ def _run(job: Job, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]
     yield from parallel(delayed(function)(*call) for call in calls)
 
 
-def _values(measure: Measure, x: Prepared, y: Prepared) -> Floats:
-    """Scores of each node with each."""
+def values_of(measure: Measure, x: Prepared, y: Prepared) -> Floats:
+    """Scores of each node with each.
+
+    Parameters
+    ----------
+    measure : Measure
+    x, y : Prepared
+
+    Returns
+    -------
+    ndarray, (node of x, node of y)
+        NaN where nothing varies.
+    """
     return np.array([
         [np.nan if one is None or other is None else measure.score(one, other) for other in y.nodes]
         for one in x.nodes
@@ -270,7 +304,7 @@ def _values(measure: Measure, x: Prepared, y: Prepared) -> Floats:
 def _cell(measure: Measure, x: Prepared, y: Prepared, about: tuple[Any, ...]) -> Cell:
     """Scores of two leaves and of their null."""
     job, a, b, step = about
-    value = _values(measure, x, y)
+    value = values_of(measure, x, y)
     step(value.size)
     if job.orders is None:
         return Cell.of(value)
@@ -311,7 +345,7 @@ def _intervals(
         return {}
     calls = [(job, measure, pairs, (rows, step)) for rows in half_samples(len(job.labels), n_boot, job.seed)]
     draws: dict[_Pair, list[Floats]] = {pair: [] for pair in pairs}
-    for half in _run(job, half_scores, calls):
+    for half in run(job, half_scores, calls):
         for pair, values in zip(pairs, half, strict=True):
             draws[pair].append(values)
     out = {}
@@ -351,7 +385,7 @@ def half_scores(job: Job, measure: Measure, pairs: list[_Pair], about: tuple[Any
     for x, y in pairs:
         first, second = ready[x], ready[y]
         out.append(
-            np.full((1, 1), np.nan) if first is None or second is None else _values(measure, first, second)
+            np.full((1, 1), np.nan) if first is None or second is None else values_of(measure, first, second)
         )
     step(len(pairs))
     return out
@@ -403,7 +437,7 @@ def _ceilings(
 def _without_regressing(job: Job, measure: Measure, pairs: list[_Pair]) -> dict[_Pair, Floats]:
     plan = replace(job.plan, regress=False)
     plain = {name: prepare(measure, leaf, plan) for name, leaf in job.leaves.items()}
-    return {(x, y): _values(measure, plain[x], plain[y]) for x, y in pairs}
+    return {(x, y): values_of(measure, plain[x], plain[y]) for x, y in pairs}
 
 
 def _notes(

@@ -12,7 +12,7 @@ from scipy import stats
 from toy_measure import distance, gram, score, toy, trials
 
 import arcuate as arc
-from arcuate.compare import Comparison, compare
+from arcuate.compare import Comparison, compare, compare_pairs
 from arcuate.errors import ArcuateWarning, FileFormatError, SpecError, UnknownNameError
 from arcuate.recording import Recording
 
@@ -437,3 +437,59 @@ def test_progress_reaches_its_end() -> None:
         {"x": X, "y": Y, "z": Z}, progress=lambda done, n: calls.append((done, n)), **(QUICK | {"n_boot": 3})
     )
     assert calls[-1] == (69, 69)
+
+
+class TestTwoPairs:
+    def seeds(self, noise: float, n: int, *, start: int) -> dict[int, np.ndarray]:
+        return {k: normal(40, 5) + noise * normal(40, 5, seed=start + k) for k in range(n)}
+
+    @pytest.mark.parametrize("measure", [toy(), distance()], ids=["similarity", "distance"])
+    def test_the_nearer_one_is_found(self, measure: Any) -> None:
+        target = normal(40, 5)
+        states = {
+            "target": target,
+            "near": self.seeds(0.3, 1, start=1)[0],
+            "far": self.seeds(2.0, 1, start=5)[0],
+        }
+        found = compare_pairs(states, ("near", "target"), ("far", "target"), measure=measure, n_boot=99)
+        assert 0 < found.low < found.estimate < found.high and found.p == 0.01
+        assert found.estimate == pytest.approx(abs(found.first - found.second))
+        turned = compare_pairs(states, ("target", "far"), ("target", "near"), measure=measure, n_boot=99)
+        assert turned.estimate == pytest.approx(-found.estimate)
+        assert np.isnan(found.p_labels)
+
+    def test_seeds_are_permuted_between_systems(self) -> None:
+        states = {"target": normal(40, 5)}
+        states |= {f"near/seed{k}": x for k, x in self.seeds(0.5, 4, start=1).items()}
+        states |= {f"far/seed{k}": x for k, x in self.seeds(1.5, 4, start=20).items()}
+        found = compare_pairs(states, ("near", "target"), ("far", "target"), measure=toy(), n_boot=50)
+        assert found.p_labels == pytest.approx(2 / 70)  # all labelings, the observed one and its mirror image
+        assert found.low > 0
+
+    @pytest.mark.slow
+    def test_where_there_is_no_difference_few_are_found(self) -> None:
+        wrong = 0
+        for k in range(100):
+            truth, one, other = normal(3, 40, 5, seed=k)
+            states = {"target": truth, "one": truth + one, "other": truth + other}
+            found = compare_pairs(
+                states, ("one", "target"), ("other", "target"), measure=toy(), n_boot=99, seed=k
+            )
+            wrong += found.p <= 0.05
+        assert wrong <= 11  # more happen once in 200
+
+    @pytest.mark.parametrize(
+        ("first", "second", "options", "words"),
+        [
+            (("x", "y"), ("x", "y"), {}, "differ"),
+            (("x",), ("x", "y"), {}, "two systems"),
+            (("x", "x"), ("x", "y"), {}, "common leaf"),
+            (("x", "y"), ("x", "z"), {"n_boot": 3}, "n_boot"),
+            (("x", "y"), ("x", "z"), {"states": {"x": X[:7], "y": Y[:7], "z": Z[:7]}}, ">= 8 stimuli"),
+        ],
+        ids=["same", "one", "itself", "halves", "few"],
+    )
+    def test_what_does_not_do_is_refused(self, first: Any, second: Any, options: Any, words: str) -> None:
+        states = options.pop("states", {"x": X, "y": Y, "z": Z})
+        with pytest.raises(SpecError, match=words):
+            compare_pairs(states, first, second, measure=toy(), **options)
