@@ -12,6 +12,7 @@ from __future__ import annotations
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.animation import animate_thought
 from arcuate.plot.communities import block_matrix, chords, community_flow
+from arcuate.plot.comparison import comparison, comparison_report, dsa, predictivity, rdms
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
@@ -53,8 +54,11 @@ __all__ = [
     "capacity_curves",
     "chords",
     "community_flow",
+    "comparison",
+    "comparison_report",
     "conditioning",
     "dimensionality",
+    "dsa",
     "factors",
     "forgetting",
     "halting_curve",
@@ -68,7 +72,9 @@ __all__ = [
     "pareto",
     "phase_map",
     "prediction_by_block",
+    "predictivity",
     "raster",
+    "rdms",
     "recall_by_load",
     "risk_coverage",
     "slot_attention",
