@@ -7,7 +7,7 @@ that is what :func:`cka_cross` is for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
-from arcuate.compare._gram import Gram, empty_gram, inner, linear_gram, permuted_inner
+from arcuate.compare._gram import Gram, empty_gram, gram_type, inner, linear_gram, permuted_inner
 from arcuate.compare._inputs import as_pair, as_samples, centered, labels_of, listed, varying, warn
 from arcuate.compare._measure import Measure
 from arcuate.errors import SpecError, check_choice, check_real
@@ -224,32 +224,36 @@ def unit_rows(states: Floats, *, where: str, name: str) -> Floats:
 
 
 def _rbf(features: Floats, width: float) -> np.ndarray:
-    """RBF Gram whose width is in median distances."""
-    matrix = _square_distances(features)
-    n = len(matrix)
-    values = np.empty(n * (n - 1) // 2, matrix.dtype)
-    start = 0
-    for row in range(1, n):
-        values[start : start + row] = matrix[row, :row]
+    """RBF Gram whose width is in median distances; the squares are made twice, as they need not be kept."""
+    squares = np.einsum("ij,ij->i", features, features)
+    n = len(features)
+    values, start = np.empty(n * (n - 1) // 2, gram_type(n)), 0
+    for row, distances in _square_distances(features, squares):
+        values[start : start + row] = distances[:row]
         start += row
-    values.sort() if values.size < 2 else values.partition([(values.size - 1) // 2, values.size // 2])
-    median = 0.5 * float(values[(values.size - 1) // 2]) + 0.5 * float(values[values.size // 2])
+    middle = [(values.size - 1) // 2, values.size // 2]
+    values.partition(middle)
+    median = float(values[middle].astype(np.float64).mean())
+    del values
     if not median > 0:
         bound = "has a median distance of 0: more than half of the pairs of samples are equal"
         raise SpecError.of(where="cka", name="width", bound=bound, fix='use kernel="linear"')
-    matrix /= -2 * width**2 * median
-    return np.exp(matrix, out=matrix)
-
-
-def _square_distances(features: Floats) -> np.ndarray:
-    matrix = empty_gram(len(features))
-    squares = np.einsum("ij,ij->i", features, features)
-    for start in range(0, len(matrix), 512):
-        rows = slice(start, start + 512)
-        block = squares[rows, None] + squares - 2 * (features[rows] @ features.T)
-        matrix[rows] = np.maximum(block, 0)
-    np.fill_diagonal(matrix, 0)
+    matrix = empty_gram(n)
+    for row, distances in _square_distances(features, squares):
+        matrix[row] = np.exp(distances / (-2 * width**2 * median))
     return matrix
+
+
+def _square_distances(features: Floats, squares: Floats) -> Iterator[tuple[int, Floats]]:
+    """Each sample with its squared distances from all, 0 from itself."""
+    for start in range(0, len(features), 512):
+        block = (
+            squares[start : start + 512, None] + squares - 2 * (features[start : start + 512] @ features.T)
+        )
+        np.maximum(block, 0, out=block)
+        for row, distances in enumerate(block, start):
+            distances[row] = 0
+            yield row, distances
 
 
 def leverage(x: ArrayLike) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ __all__ = [
     "Gram",
     "center_gram",
     "empty_gram",
+    "gram_type",
     "inner",
     "linear_gram",
     "narrow",
@@ -94,7 +96,7 @@ class Gram:
     @classmethod
     def of_matrix(cls, matrix: np.ndarray, *, debiased: bool, where: str) -> Gram:
         """Center a Gram in place, and scale it to norm 1."""
-        largest = float(np.max(np.abs(matrix)))
+        largest = max(float(matrix.max()), -float(matrix.min()))
         matrix = center_gram(matrix, debiased=debiased)
         square = sum_squares(matrix)
         if not square > _NOTHING * largest**2:
@@ -123,9 +125,14 @@ def linear_gram(features: Floats) -> np.ndarray:
     return matrix
 
 
+def gram_type(n: int) -> np.dtype[Any]:
+    """Precision in which a Gram of n samples is kept."""
+    return np.dtype(np.float64 if n <= DOUBLE else np.float32)
+
+
 def empty_gram(n: int) -> np.ndarray:
     """Room for a Gram, refused where it would not fit."""
-    dtype = np.dtype(np.float64 if n <= DOUBLE else np.float32)
+    dtype = gram_type(n)
     fix = "compare fewer samples, or a linear kernel on fewer units"
     check_bytes(n * n * dtype.itemsize, where=f"Gram of {n} samples", fix=fix)
     return np.empty((n, n), dtype)
