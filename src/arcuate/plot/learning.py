@@ -218,7 +218,7 @@ def _groups(values: Any, *, where: str, name: str) -> dict[str, tuple[float, flo
 
 def _summary(values: Any, *, where: str, name: str) -> tuple[float, float, float] | None:
     """Return the estimate and its interval; NaN counts as never; None if there is no value."""
-    from arcuate.analysis.prediction import bootstrap_interval
+    from arcuate.analysis.interval import bootstrap_interval
 
     if all(hasattr(values, word) for word in ("estimate", "low", "high")):
         return float(values.estimate), float(values.low), float(values.high)

@@ -431,6 +431,20 @@ class TestResult:
         np.testing.assert_allclose(rdms.sel(system="y"), squareform(pdist(Y, "sqeuclidean")) / 4, atol=1e-12)
 
 
+@pytest.mark.slow
+def test_many_stimuli_and_orders_take_bounded_memory() -> None:
+    import tracemalloc
+
+    column = toy(prepare=lambda x: x[:, 0].copy(), score=lambda x, y: float(x @ y),
+                 null=lambda x, y, orders: y[orders] @ x, name="cca")  # fmt: skip
+    states = {name: normal(20_000, 5, seed=k) for k, name in enumerate("xyz")}
+    tracemalloc.start()
+    compare(states, measure=column, n_null=1000, n_boot=5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # all orders at once are 160 MB, a matrix of all stimuli 3.2 GB
+
+
 def test_progress_reaches_its_end() -> None:
     calls: list[tuple[int, int]] = []
     compare(
