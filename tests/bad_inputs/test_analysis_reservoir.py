@@ -34,6 +34,12 @@ def simulation(duration: str = "1 s", engine: str = "numba") -> arc.Simulation:
     return arc.Simulation(network, duration, seed=1, engine=engine)
 
 
+def numbers() -> arc.Simulation:
+    """Potentials in mV, as plain numbers."""
+    cell = arc.Population(name="exc", n=2, neuron=arc.izh2003())
+    return arc.Simulation(arc.Network(name="izh", dt="0.5 ms", populations=[cell]), "1 s", seed=1)
+
+
 def half(x: Any) -> Any:
     return 0.5 * x
 
@@ -117,6 +123,7 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "insertion one": (lambda: insert(n_insertions=1), "n_insertions", ">= 2"),
     "insertion variable": (lambda: insert(variable="exc/x"), "variable", "exc/v"),
     "insertion peak": (lambda: insert(peak=NAN), "peak", "finite"),
+    "insertion peak unit": (lambda: insert(peak="1 ms"), "peak", "V"),
     "insertion low peak": (lambda: insert(peak=-1.0), "peak", "must fire"),
     "insertion too long": (lambda: insert(duration="5 s"), "duration", "left"),
     "insertion system": (
@@ -134,6 +141,7 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     ),
     "twin none": (lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", variables=[]), "variables", "name"),
     "twin unit": (lambda: analysis.lyapunov_twin(simulation(), d0="1 ms"), "d0", "V"),
+    "twin unit of numbers": (lambda: analysis.lyapunov_twin(numbers(), d0="1 mV"), "d0", "number"),
     "twin engine": (
         lambda: analysis.lyapunov_twin(simulation(engine="brian2"), d0="1 mV"), "read_state", "numba",
     ),

@@ -121,7 +121,7 @@ def spike_insertion(
     system: System,
     *,
     variable: str,
-    peak: float,
+    peak: Any,
     n_insertions: int = 20,
     duration: Any = "1 s",
     gap: Any = "100 ms",
@@ -141,9 +141,9 @@ def spike_insertion(
         Or whatever else is a `System`; it goes on by `gap` before each insertion.
     variable : str
         Potential of the population in which a neuron, drawn at random, is made to fire: ``"exc/v"``.
-    peak : float
-        Value of that potential, in its unit in SI, with which a neuron fires at the next step, unless it is
-        refractory; then another is drawn.
+    peak : float or quantity
+        Value of that potential, a number in its unit (SI) or a quantity such as ``"0 mV"``, with which a
+        neuron fires at the next step, unless it is refractory; then another is drawn.
     n_insertions : int
         Number of insertions, 2 or more; 20 give a mean that can be read.
     duration : quantity
@@ -205,11 +205,11 @@ def spike_insertion(
     where = "spike_insertion"
     _check_system(system, where)
     count = check_int(n_insertions, where=where, name="n_insertions", low=2)
-    high = check_real(peak, where=where, name="peak")
     check_progress(progress, where=where, unit="insertions")
     for name, value in (("duration", duration), ("gap", gap), ("window", window)):
         seconds(value, where=where, name=name, low_open=True)
     potential = _variable(system, variable, where)
+    high = _in_unit_of(potential, peak, where=where, name="peak")
     rng, rows = stream(seed, "analysis/spike_insertion"), []
     with progress_bar(progress, count, title=where, unit="insertion") as step:
         for _ in range(count):
@@ -420,8 +420,7 @@ class _Runs:
             raise SpecError.of(where=where, name="variables", value=variables, bound="must name something")
         self.span = "20 ms" if interval is None else interval
         self.length = seconds(self.span, where=where, name="interval", low_open=True)
-        number = isinstance(d0, (int, float)) and not isinstance(d0, bool)
-        size = d0 if number else to_si(d0, "V", where=where, name="d0")
+        size = _in_unit_of(values[0], d0, where=where, name="d0")
         self.d0 = check_real(size, where=where, name="d0", low=0.0, low_open=True)
         self.scale: list[float] = []
 
@@ -475,6 +474,17 @@ def _variable(system: Any, name: str, where: str) -> Floats:
         bound = f"must be one of {', '.join(table)}"
         raise SpecError.of(where=where, name="variable", value=name, bound=bound)
     return np.asarray(table[name])
+
+
+def _in_unit_of(potential: Floats, value: Any, *, where: str, name: str) -> float:
+    """Return a value in the unit of a potential: a number as it is, a quantity in V."""
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        return check_real(float(value), where=where, name=name)
+    size = to_si(value, "V", where=where, name=name)
+    if np.abs(potential).max() > 1.0:  # no potential in V is as large
+        bound, fix = "must be a number: the potentials of this model have no unit", "give the number of mV"
+        raise SpecError.of(where=where, name=name, value=value, bound=bound, fix=fix)
+    return size
 
 
 def _advance(system: Any, duration: Any) -> Any:

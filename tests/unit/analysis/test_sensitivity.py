@@ -140,7 +140,7 @@ def test_silent_neurons_forget_with_their_time_constant():
 
 def test_one_spike_more_stays_where_no_synapse_carries_it():
     found = spike_insertion(
-        ready(cells()), variable="exc/v", peak=0.0, n_insertions=5, duration="400 ms", window="20 ms"
+        ready(cells()), variable="exc/v", peak="0 mV", n_insertions=5, duration="400 ms", window="20 ms"
     )
     assert float(found.plateau_high) < 2 / 20  # of 20 neurons one is moved
     assert found.distance.sizes == {"insertion": 5, "time": 20}
