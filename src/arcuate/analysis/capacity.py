@@ -299,6 +299,7 @@ class _Search:
         self.spans = [slice(a, b) for a, b in pairwise(edges)]
         grams = [basis[span].T @ basis[span] for span in self.spans]
         self.uneven = np.asarray(sum(gram @ gram for gram in grams))
+        self.more = [self.rank / (self.rank - float(np.trace(gram))) for gram in grams]
         self.without = [
             np.linalg.inv((1 + 1e-9) * np.eye(self.rank) - gram).astype(np.float32) for gram in grams
         ]
@@ -306,7 +307,7 @@ class _Search:
         self.powers = powers.astype(np.float32)
         self.effective = self.n / _inflation(powers[1], x)
         self.chance, self.threshold = chance, self.quantile(chance)
-        self.clear = float(norm.isf(chance)) * math.sqrt(2 * self.rank) / self.effective
+        self.clear = float(norm.isf(chance))
         self.kept: dict[Term, tuple[float, float]] = {}
         self.windows: dict[tuple[int, int], tuple[float, Floats]] = {}
         self.tested: dict[int, int] = {}
@@ -337,7 +338,8 @@ class _Search:
                 if step is not None:
                     step(len(block))
             alone = self.quantile(self.chance / size)
-            counts = total > self.clear * math.sqrt(size) or any(raw > alone for raw, _ in found.values())
+            error = max(math.sqrt(2 * self.rank * size) / self.effective, _error(left))
+            counts = total > self.clear * error or any(raw > alone for raw, _ in found.values())
             if counts:
                 self.windows[degree, delay] = total, left
                 self.kept |= found
@@ -366,10 +368,10 @@ class _Search:
         owns = np.einsum("sij,sij->si", parts, parts, dtype=np.float64)
         square, own = np.sum(z**2, axis=1), owns.sum(axis=0)
         known = np.sum((z @ self.uneven) * z, axis=1) / square
-        left, more = np.empty(count), count / (count - 1)
+        left = np.empty(count)
         for k in range(count):
             rest, weight = (z - parts[k]).astype(np.float32), power - powers[k]
-            raw = np.einsum("ij,ij->i", rest @ self.without[k], rest) / weight
+            raw, more = np.einsum("ij,ij->i", rest @ self.without[k], rest) / weight, self.more[k]
             left[k] = self.unbiased(raw, more * (own - owns[k]) / weight, more * known, count - 1).sum()
         power -= mean
         return square / power, self.unbiased(square / power, own / power, known, count), left
@@ -401,8 +403,8 @@ class _Search:
             value[d - 1, k] = entry
             left[:, d - 1] += without
         wide, unit = float(t.isf((1 - level) / 2, SEGMENTS - 1)), {"units": "1"}
-        sums, half = value.sum(axis=1), wide * np.sqrt((SEGMENTS - 1) * left.var(axis=0))
-        total, whole = float(value.sum()), wide * math.sqrt((SEGMENTS - 1) * float(left.sum(axis=1).var()))
+        sums, half = value.sum(axis=1), np.array([wide * _error(column) for column in left.T])
+        total, whole = float(value.sum()), wide * _error(left.sum(axis=1))
         return xr.Dataset(
             {
                 "capacity": ("product", capacity, unit),
@@ -427,6 +429,11 @@ class _Search:
             },
             attrs={"threshold": self.threshold, "n_effective": self.effective, "level": level},
         )
+
+
+def _error(without: Floats) -> float:
+    """Jackknife: standard error of a value from the values without each stretch of the samples."""
+    return math.sqrt((len(without) - 1) * float(without.var()))
 
 
 def legendre_products(degree: int, delay: int) -> Iterator[Term]:
