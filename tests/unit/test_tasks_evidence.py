@@ -23,9 +23,9 @@ def test_the_answer_is_the_side_with_more_cues() -> None:
 
 
 def test_seven_in_ten_cues_are_on_the_favored_side() -> None:
-    rights = trials(4000).cues.sum(axis=1)
+    rights = trials(1000).cues.sum(axis=1)
     # mixture of Binomial(7, 0.3) and Binomial(7, 0.7): mean 3.5, variance 7 * 0.21 + 1.4**2
-    assert abs(rights.mean() - 3.5) < 4 * np.sqrt(3.43 / 4000)
+    assert abs(rights.mean() - 3.5) < 4 * np.sqrt(3.43 / 1000)
     assert abs(rights.var() - 3.43) < 0.3
 
 
