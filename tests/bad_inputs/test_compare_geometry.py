@@ -126,3 +126,16 @@ def test_batches_too_large_to_be_squared_are_refused() -> None:
         compare.cka_minibatch([(GOOD, GOOD * 1e200)])
     with pytest.raises(SpecError, match="samples"):
         compare.cka_minibatch([(GOOD, GOOD), (GOOD[:3], GOOD[:3])])
+
+
+def test_repeats_are_matched_by_label_wherever_they_stand() -> None:
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(12, 1, 3))
+    x, y = (signal + 0.3 * rng.normal(size=(12, 4, 3)) for _ in "xy")
+    labels = [f"s{k}" for k in range(12)]
+    coords = {"stimulus": labels, "repeat": range(4)}
+    one, two = (xr.DataArray(s, dims=("stimulus", "repeat", "unit"), coords=coords) for s in (x, y))
+    shuffled = two[rng.permutation(12)].transpose("repeat", "stimulus", "unit")
+    assert compare.cka_cross(one, shuffled) == compare.cka_cross(x, y)
+    with pytest.raises(SpecError, match="y: must have the stimulus of x, lacks s"):
+        compare.cka_cross(one, shuffled.assign_coords(stimulus=["else", *shuffled.stimulus.values[1:]]))
