@@ -5,6 +5,7 @@ The measures take arrays; ``arcuate.compare(states, ...)`` takes recordings of a
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import ModuleType
 from typing import Any
@@ -147,7 +148,12 @@ class _Callable(ModuleType):
     """Lets ``arcuate.compare`` be the package of measures and the one call at once."""
 
     def __call__(self, *args: Any, **options: Any) -> Comparison:
+        """Compare the states of systems; see `arcuate.compare.compare`."""
         return compare(*args, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process by name, as part of a notebook's function that uses the package."""
+        return importlib.import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -42,6 +42,23 @@ class TestStates:
         assert value(result, "y", "x") == value(result, "x", "y")
         assert value(result, "x", "x") == pytest.approx(1)
 
+    def test_the_package_travels_to_another_process(self) -> None:
+        import pickle
+
+        assert pickle.loads(pickle.dumps(arc.compare)) is arc.compare
+
+    def test_rates_of_spikes_are_one_long_recording(self) -> None:
+        rng = np.random.default_rng(0)
+        rates = {}
+        for name in ("one", "two"):
+            spikes = {
+                "exc": {"time": np.sort(rng.random(400) * 20), "neuron": rng.integers(0, 4, 400), "n": 4}
+            }
+            recording = Recording.build(source="numba", seed=1, spikes=spikes, duration=20.0)
+            rates[name] = arc.analysis.spike_counts(recording, bin_width="250 ms")
+        result = compare(rates, samples=("stimulus", "time"), null="shift", **QUICK)
+        assert result.data["n_samples"].item() == 80 and 0.05 <= value(result, "one", "two", "p") <= 1
+
     def test_the_order_of_stimuli_makes_no_difference_to_any_bit(self) -> None:
         labels = [f"s{k}" for k in range(12)]
         order = np.random.default_rng(3).permutation(12)
