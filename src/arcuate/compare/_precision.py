@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import blas, cholesky, lapack
 
 from arcuate._inputs import Floats
 from arcuate.compare._inputs import as_repeats, as_samples, listed
@@ -79,9 +79,8 @@ def noise_precision(states: ArrayLike, *, kind: str = "ledoit-wolf") -> Floats:
     where = "noise_precision"
     check_choice(kind, ESTIMATORS, where=where, name="kind")
     cube = as_repeats(states, where=where, name="states", least=2)
-    lower = factor_of(cube, kind, where=where, name="states")
-    inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
-    return inverse.T @ inverse
+    factor = factor_of(cube, kind, where=where, name="states")
+    return factor.T @ factor
 
 
 def residuals_of(cube: Floats) -> Floats:
@@ -92,23 +91,24 @@ def residuals_of(cube: Floats) -> Floats:
 
 
 def factor_of(cube: Floats, kind: str, *, where: str, name: str) -> Floats:
-    """Lower Cholesky factor of the noise covariance of repeated states."""
+    """Lower triangular G such that G'G is the precision of the noise of repeated states."""
     dof = cube.shape[0] * (cube.shape[1] - 1)
     covariance = _covariance(residuals_of(cube), kind, dof, where, name)
     try:
-        return cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        lower = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError as cause:
         bound = f"has {dof} degrees of freedom for the noise of {cube.shape[2]} units, so it has no inverse"
         raise SpecError.of(
             where=where, name=name, bound=bound, fix='shrink it: noise="ledoit-wolf"'
         ) from cause
+    inverse, _ = lapack.dtrtri(lower, lower=True)
+    return inverse
 
 
-def whitened(states: Floats, lower: Floats) -> Floats:
-    """States in which the noise has unit covariance; the factor of its covariance is given."""
-    shape = states.shape
-    flat = states.reshape(-1, shape[-1])
-    return solve_triangular(lower, flat.T, lower=True, check_finite=False).T.reshape(shape)
+def whitened(states: Floats, factor: Floats, *, lower: bool = True) -> Floats:
+    """States, overwritten, in which noise of the precision G'G has unit covariance, for a triangular G."""
+    columns = states.reshape(-1, states.shape[-1]).T
+    return blas.dtrmm(1.0, factor, columns, lower=lower, overwrite_b=True).T.reshape(states.shape)
 
 
 def _covariance(rest: Floats, kind: str, dof: int, where: str, name: str) -> Floats:

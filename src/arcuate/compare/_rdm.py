@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import blas, cholesky
+from scipy.linalg import cholesky
 from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats, as_real, check_bytes
@@ -217,9 +217,9 @@ def _by_others(means: Floats, cube: Floats, fold: np.ndarray, noise: str, where:
     total = np.einsum("f,fij->ij", counts.astype(float), means)
     terms: _Terms = []
     for k, count in enumerate(counts):
-        lower = factor_of(cube[:, fold != k], noise, where=where, name=name)
+        factor = factor_of(cube.compress(fold != k, axis=1), noise, where=where, name=name)
         others = (total - count * means[k]) / (len(fold) - count)
-        first, second = whitened(np.stack([others, means[k]]), lower)
+        first, second = whitened(np.stack([others, means[k]]), factor)
         terms.append((first, second, 1 / len(counts)))
     return terms
 
@@ -291,12 +291,11 @@ def _whitened(means: Floats, cube: Floats, noise: Any, where: str, name: str) ->
     try:
         if np.abs(precision - precision.T).max() > 1e-8 * np.abs(precision).max():
             raise np.linalg.LinAlgError
-        lower = cholesky(precision, lower=True)
+        upper = cholesky(precision)
     except np.linalg.LinAlgError as cause:
         bound = "must be symmetric and positive definite"
         raise SpecError.of(where=where, name="noise", bound=bound, fix="see noise_precision") from cause
-    columns = means.reshape(-1, p).T
-    return blas.dtrmm(1.0, lower, columns, lower=True, trans_a=True, overwrite_b=True).T.reshape(means.shape)
+    return whitened(means, upper, lower=False)
 
 
 def _varying(cube: Floats, drop: bool, where: str, name: str) -> Floats:

@@ -118,13 +118,14 @@ def check_ranges_and_invariances(seed: int, n: int, p: int, dissimilarity: str) 
         measure = compare.rsa_measure(dissimilarity=dissimilarity, comparator=comparator)
         a, b, c = (measure.prepare(states) for states in (x, y, changed[:, rng.permutation(p)]))
         score = measure.score(a, b)
-        assert measure.low - 1e-12 <= score <= measure.high + 1e-12
-        assert measure.score(c, b) == pytest.approx(score, abs=1e-7)
-        assert measure.score(a, c) == pytest.approx(1, abs=1e-7)
+        assert measure.low - 1e-9 <= score <= measure.high + 1e-9
+        slack = 1e-5 if comparator == "bures" else 1e-7  # roots of rounded eigenvalues
+        assert measure.score(c, b) == pytest.approx(score, abs=slack)
+        assert measure.score(a, c) == pytest.approx(1, abs=slack)
         if measure.symmetric:
             assert measure.score(b, a) == pytest.approx(score, abs=1e-12)
         both = measure.score(measure.prepare(x[order]), measure.prepare(y[order]))
-        assert both == pytest.approx(score, abs=1e-9)
+        assert both == pytest.approx(score, abs=slack)
 
 
 CASE = given(
