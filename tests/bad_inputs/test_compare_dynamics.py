@@ -113,4 +113,6 @@ def test_the_others() -> None:
     with pytest.raises(SpecError, match="rank"):
         dsa_measure(n_delays=1, rank=-1)
     with pytest.raises(SpecError, match="n_surrogates"):
-        dsa_surrogates(GOOD, GOOD, n_delays=1, rank=2, n_surrogates=0)
+        dsa_surrogates(GOOD, np.concatenate([GOOD, GOOD]), n_delays=1, rank=2, n_surrogates=0)
+    with pytest.raises(SpecError, match="8 trials"):
+        dsa_surrogates(GOOD, GOOD, n_delays=1, rank=2)

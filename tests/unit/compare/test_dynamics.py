@@ -143,7 +143,7 @@ def test_there_is_no_null_by_permutation() -> None:
         measure.null(None, None, np.zeros((1, 4), dtype=int))
 
 
-def test_surrogates_keep_spectra_and_lose_rotation() -> None:
+def test_surrogates_keep_time_constants_and_lose_rotation() -> None:
     rng = np.random.default_rng(7)
     x, same = trials(ONE, rng), trials(ONE, rng) @ turn(4, rng)
     assert dsa_surrogates(x, same, n_delays=1, rank=4, n_surrogates=39).p == pytest.approx(1 / 40)
@@ -188,6 +188,7 @@ def test_axis_and_step_are_named() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @settings(max_examples=10_000, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_operators_many(seed: int, r: int) -> None:
@@ -209,11 +210,11 @@ def test_surrogates_are_calibrated() -> None:
     """Where components do not act on each other, p is uniform."""
     from scipy.stats import kstest
 
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(12)
     own = np.diag([0.9, 0.7, 0.5, 0.2])
     found = []
     for _ in range(200):
-        x, y = (trials(own, rng, n=5, steps=80) * [6, 4, 2, 1] for _ in "xy")
+        x, y = (trials(own, rng, n=10, steps=80) * [6, 4, 2, 1] for _ in "xy")
         found.append(dsa_surrogates(x, y, n_delays=1, rank=4, n_surrogates=19).p)
     jitter = np.array(found) - rng.uniform(0, 0.05, 200)
     assert kstest(jitter, "uniform").pvalue > 0.01
