@@ -34,9 +34,9 @@ def trajectory_signals(
 ) -> xr.Dataset:
     """How far, how long and how straight the state moves in each trial.
 
-    With segment means H_1 to H_N: ``net`` is the length of H_N - H_1 over N - 1, ``cumulative`` the sum of
-    the lengths of the steps H_n - H_{n-1}; ``aligned`` their mean cosine with H_N - H_1; ``straightness`` the
-    length of H_N - H_1 over ``cumulative``; ``curvature`` the mean angle between successive steps.
+    With segment means H_1 to H_N: ``net`` is ``|H_N - H_1| / (N - 1)``; ``cumulative`` the sum of the
+    lengths of the steps ``H_n - H_{n-1}``; ``aligned`` their mean cosine with ``H_N - H_1``;
+    ``straightness`` is ``|H_N - H_1| / cumulative``; ``curvature`` the mean angle between successive steps.
 
     Parameters
     ----------

@@ -277,7 +277,7 @@ def reference_coding(
 ) -> xr.Dataset:
     """How well each unit follows the logarithm of the distance from a reference.
 
-    Activity is fitted as a + b log|y - R|, R from a grid.
+    Activity is fitted as ``a + b log|y - R|``, R from a grid.
 
     Parameters
     ----------
