@@ -143,6 +143,7 @@ def test_ranges_and_invariances(seed: int, n: int, p: int, dissimilarity: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @CASE
 @settings(max_examples=10_000)
 def test_ranges_and_invariances_of_many(seed: int, n: int, p: int, dissimilarity: str) -> None:
