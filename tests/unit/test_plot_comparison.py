@@ -50,8 +50,8 @@ DRAWN: dict[str, Any] = {
     ),
     "predictivity": (
         lambda ax: plot.predictivity(RESULT, ax=ax),
-        "predictor → predicted",
-        "median correlation, held out",
+        "predicted",
+        "median correlation,\nheld out",
     ),
     "rdms": (lambda ax: plot.rdms(RESULT, ax=ax), "stimulus, for each system", "stimulus"),
     "dsa": (lambda ax: plot.dsa(RESULT, ax=ax), "b", "a"),
@@ -98,33 +98,49 @@ def test_a_matrix_has_the_scores_and_stars_where_they_were_earned() -> None:
     )
     texts = {tuple(map(int, text.get_position())): text.get_text() for text in ax.texts}
     assert texts[1, 0].endswith("*") and not texts[2, 0].endswith("*") and not texts[0, 0].endswith("*")
-    assert "corrected by max" in ax.figure.axes[-1].get_ylabel()
+    assert "corrected by max" in ax.images[0].colorbar.ax.get_ylabel()
 
 
 def test_without_correction_there_are_no_stars_and_without_repeats_no_ceiling() -> None:
     ax = plot.comparison(BARE)
     assert not any("*" in text.get_text() for text in ax.texts)
     ax = plot.comparison(BARE, kind="profile")
-    assert not ax.collections
+    assert "ceiling" not in [text.get_text() for text in ax.get_legend().get_texts()]
     assert not any(np.allclose(line.get_ydata(), 1) for line in ax.lines)
 
 
 def test_a_profile_has_interval_ceiling_and_null() -> None:
     ax = plot.comparison(RESULT, kind="profile", a="net")
     words = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert words == ["net", "ceiling of net", "mean of the null"]
+    assert words == ["net", "ceiling", "mean of the null"]
     wanted = RESULT.data["value"].sel(measure="toy", a="net").values
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [np.nan, *wanted[1:]])  # not with itself
 
 
 def test_bars_stand_for_both_directions_under_their_ceilings() -> None:
     ax = plot.predictivity(RESULT)
-    words = [label.get_text() for label in ax.get_xticklabels()]
-    assert words == ["net → near", "net → far", "near → net", "near → far", "far → net", "far → near"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["net", "near", "far"]
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == ["net", "near", "far", "ceiling"]
     value = RESULT.data["value"].sel(measure="ridge")
-    wanted = [float(value.sel(a=a, b=b)) for a, b in (word.split(" → ") for word in words)]
+    wanted = [float(value.sel(a=a, b=b)) for a in STATES for b in STATES if a != b]
     assert [bar.get_height() for bar in ax.patches] == pytest.approx(wanted)
+    places = [round(bar.get_x() + bar.get_width() / 2) for bar in ax.patches]
+    assert places == [1, 2, 0, 2, 0, 1]  # over what they predict
     assert ax.collections
+
+
+def test_many_predictors_are_a_matrix() -> None:
+    wide = many(8)
+    ax = plot.predictivity(wide)
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("predictor", "predicted")
+    np.testing.assert_allclose(ax.images[0].get_array().filled(np.nan), wide.data["value"][0])
+
+
+def test_lines_of_many_systems_differ_in_color_or_marker() -> None:
+    ax = plot.comparison(many(8), kind="profile", measure="ridge")
+    looks = {(line.get_color(), line.get_marker()) for line in ax.lines if line.get_marker() != "None"}
+    assert len(looks) == 8
 
 
 def test_dissimilarities_are_drawn_by_rank() -> None:
@@ -145,17 +161,85 @@ def test_a_map_keeps_distances_of_points_on_a_plane() -> None:
     np.testing.assert_allclose(np.linalg.norm(place[:, None] - place, axis=2), away, atol=1e-12)
 
 
-def test_a_page_of_all_says_what_is_missing() -> None:
+def titles(page: list[Any]) -> list[str]:
+    return [ax.get_title(loc="left") for ax in page]
+
+
+def caption(page: list[Any]) -> str:
+    return " ".join(page[0].figure.get_supxlabel().split())
+
+
+def test_a_page_has_panels_for_what_is_in_the_result_and_one_caption() -> None:
     page = plot.comparison_report(RESULT)
-    assert len(page) == 6 and len({ax.figure for ax in page}) == 1
-    assert not any(text.get_text().startswith("no ") for ax in page for text in ax.texts)
-    page[0].figure.savefig(io.BytesIO())
-    words = [text.get_text() for ax in plot.comparison_report(BARE)[3:] for text in ax.texts]
-    assert words == [
-        "no scores of prediction in this result",
-        *["no distances of dynamics in this result"] * 2,
+    assert titles(page) == [
+        "a  Dissimilarities",
+        "b  toy",
+        "c  toy, each system with the others",
+        "d  ridge, predictivity",
+        "e  dsa",
+        "f  dsa, map",
     ]
-    assert plot.comparison_report(STEPS)[0].texts[0].get_text() == "no dissimilarities in this result"
+    assert len({ax.figure for ax in page}) == 1
+    assert "* p < 0.05, corrected by max." in caption(page) and "Gray bands: ceiling." in caption(page)
+    assert not any("p <" in ax.get_ylabel() for ax in page)  # said once
+    page[0].figure.savefig(io.BytesIO())
+    page = plot.comparison_report(BARE)
+    assert titles(page) == ["a  Dissimilarities", "b  toy", "c  toy, each system with the others"]
+    assert "No ceiling" in caption(page) and "no stars" in caption(page)
+    page = plot.comparison_report(STEPS)
+    assert titles(page) == ["a  toy", "b  toy", "c  toy", "d  toy, at the best step of a"]
+
+
+def test_a_page_of_many_systems_has_matrices() -> None:
+    page = plot.comparison_report(many(8))
+    assert titles(page) == ["a  Dissimilarities", "b  ridge, predictivity"]
+    assert "kind='profile'" in caption(page) and "All names begin with run/." in caption(page)
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_no_words_of_a_page_overlap_or_leave_it(n: int) -> None:
+    page = plot.comparison_report(many(n))
+    figure = page[0].figure
+    figure.draw_without_rendering()
+    whole = figure.bbox.padded(2)
+    for ax in page:
+        boxes = [word.get_window_extent() for word in [*ax.get_yticklabels(), *ax.texts] if word.get_text()]
+        assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in boxes)
+        assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
+def many(n: int) -> Any:
+    """Return a comparison of n systems with long names."""
+    rng = np.random.default_rng(0)
+    names = [
+        f"run/{'a_reservoir_of_many_neurons' if k % 2 else 'transformer'}/blocks.{k}/out" for k in range(n)
+    ]
+    states = {name: rng.standard_normal((12, 2, 3)) for name in names}
+    return compare(states, measure=MEASURES[1], n_null=19, n_boot=0, dims=("stimulus", "repeat", "unit"))
+
+
+def test_more_dissimilarities_than_are_shown_are_told() -> None:
+    ax = plot.rdms(RESULT, most=2)
+    assert len(ax.images) == 2 and ax.get_xlabel() == "stimulus, for each system (the first 2 of 3)"
+
+
+def test_names_lose_what_they_share_and_stay_different() -> None:
+    from arcuate.plot._names import shared_path, shorten
+
+    assert shorten(["m/net/seed0/exc", "m/net/seed1/exc"]) == ["seed0/exc", "seed1/exc"]
+    assert shared_path(["m/net/a", "m/net"]) == "m/" and shared_path(["a/b"]) == ""
+    assert shorten(["only/one"]) == ["only/one"]
+    assert shorten(["a_very_long_name_of_a_layer.10"], most=12) == ["a_very_lo…10"]
+    alike = [f"{'x' * 30}{end}{'y' * 30}" for end in "ab"]
+    assert len(set(shorten(alike))) == 2
+
+
+def test_what_earned_a_mark_is_outlined_among_steps() -> None:
+    ax = plot.comparison(STEPS, a="net", b="near")
+    marked = (STEPS.data["p_corrected"].sel(measure="toy", a="net", b="near") < 0.05).values
+    edges = np.diff(np.pad(marked, 1).astype(int), axis=0), np.diff(np.pad(marked, 1).astype(int), axis=1)
+    drawn = [len(one.get_segments()) for one in ax.collections]
+    assert drawn == ([sum(int(np.abs(one).sum()) for one in edges)] * 2 if marked.any() else [])
 
 
 @pytest.mark.parametrize(

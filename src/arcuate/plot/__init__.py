@@ -12,7 +12,8 @@ from __future__ import annotations
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.animation import animate_thought
 from arcuate.plot.communities import block_matrix, chords, community_flow
-from arcuate.plot.comparison import comparison, comparison_report, dsa, predictivity, rdms
+from arcuate.plot.comparison import comparison, dsa, predictivity, rdms
+from arcuate.plot.comparison_page import comparison_report
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze

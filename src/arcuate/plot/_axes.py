@@ -63,6 +63,11 @@ def color(index: int) -> str:
     return COLORS[index % len(COLORS)]
 
 
+def marker(index: int) -> str:
+    """Return the marker of the index-th curve: no two of the first 49 have both color and marker."""
+    return MARKERS[(index + index // len(COLORS)) % len(MARKERS)]
+
+
 def numbers(value: Any, *, where: str, name: str, ndim: tuple[int, ...]) -> np.ndarray:
     """Return a result's values as a float array with one of the numbers of dimensions; NaN is allowed."""
     try:
@@ -174,4 +179,23 @@ def legend_above(ax: Axes, *, columns: int = 3) -> Axes:
         for line in legend.get_lines():
             if line.get_linestyle() == "None":
                 line.set(markersize=5, alpha=1.0)
+    return ax
+
+
+def legend_beside(ax: Axes, *, title: str | None = None, last: tuple[str, ...] = ()) -> Axes:
+    """Draw the legend at the right of the axes, where it hides nothing, if there is something to name."""
+    named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    if named:
+        order = [word for word in named if word not in last] + [word for word in last if word in named]
+        ax.legend(
+            [named[word] for word in order],
+            order,
+            frameon=False,
+            fontsize="small",
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.02),
+            title=title,
+            title_fontsize="small",
+            alignment="left",
+        )
     return ax
