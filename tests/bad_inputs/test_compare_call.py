@@ -84,12 +84,12 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], tuple[str, ...]]] 
     "a doubled label": (
         call({"x": named(X, [0, 1, 2, 3, 4, 5, 6, 6]), "y": Y}),
         SpecError,
-        ("'x'", "6 more than once"),
+        ("'x'", "doubled: 6"),
     ),
     "a doubled label in both": (
         call({"x": named(X, [0] * 8), "y": named(Y, [0] * 8)}, join="inner"),
         SpecError,
-        ("0 more than once",),
+        ("doubled: 0",),
     ),
     "a label that is none": (
         call({"x": named(X, [*range(7), np.nan]), "y": Y}),
@@ -136,7 +136,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], tuple[str, ...]]] 
     "a repeat twice": (
         call({"net": recording(list("aabbccdd"), [0] * 8), "y": Y}),
         SpecError,
-        ("('a', 0)", "more than once"),
+        ("('a', 0)", "doubled"),
     ),
     "unequal repeats": (
         call({"net": recording(list("aabbccde")), "y": Y}),

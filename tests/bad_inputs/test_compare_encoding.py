@@ -50,7 +50,7 @@ NAMES = [f"s{k}" for k in range(20)]
             labeled(X, NAMES), labeled(Y, [*NAMES[:-1], "other"]), {}, ["y", "lacks s19"], id="missing-label"
         ),
         pytest.param(
-            labeled(X, ["a", "a", *NAMES[2:]]), labeled(Y, NAMES), {}, ["x", "a more than once"],
+            labeled(X, ["a", "a", *NAMES[2:]]), labeled(Y, NAMES), {}, ["x", "doubled: a"],
             id="doubled-label",
         ),
         pytest.param(X, Y, {"alphas": []}, ["alphas", "above 0"], id="no-alpha"),

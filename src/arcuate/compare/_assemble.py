@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from arcuate._inputs import Floats
-from arcuate.compare._comparison import SCHEMA, Comparison
+from arcuate.compare._comparison import SCHEMA, SEPARATOR, Comparison
 from arcuate.compare._inputs import centered, warn
 from arcuate.compare._scoring import Job, Scores
 from arcuate.compare._states import Leaf
@@ -23,7 +23,6 @@ MOST_DISSIMILARITIES = 1 << 21
 """Entries of all matrices of dissimilarities that are kept with a result (chosen: 16 MiB)."""
 
 _TIE = 1e-9
-SEPARATOR = " | "
 
 
 def assemble(scores: list[Scores], job: Job) -> Comparison:
@@ -216,11 +215,9 @@ def say(result: Comparison) -> None:
     -----
     ArcuateWarning
     """
-    notes: dict[str, None] = {}
-    for text in result.data["warning"].values.ravel().tolist():
-        notes |= dict.fromkeys(note for note in text.split(SEPARATOR) if note)
+    notes = result.notes
     if notes:
-        first = "\n  ".join(list(notes)[:4])
+        first = "\n  ".join(notes[:4])
         more = (
             f"\n  and {len(notes) - 4} more, in the variable warning of the result" if len(notes) > 4 else ""
         )

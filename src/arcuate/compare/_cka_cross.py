@@ -71,8 +71,9 @@ def cka_cross(x: ArrayLike, y: ArrayLike) -> float:
     where = "cka_cross"
     first = as_repeats(x, where=where, name="x", least_repeats=REPEATS)
     second = as_repeats(y, where=where, name="y", least_repeats=REPEATS)
+    order = ordered(x, y, where=where)
     one_size(first, second, where=where)
-    second = second[ordered(x, y, where=where)]
+    second = second[order]
     return _score(_prepare(first, name="x"), _prepare(second, name="y"))
 
 

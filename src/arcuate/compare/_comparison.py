@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["SCHEMA", "Comparison"]
+__all__ = ["SCHEMA", "SEPARATOR", "Comparison"]
 
 SCHEMA = "arcuate.comparison/1"
+SEPARATOR = " | "
 _COLUMNS = ("value", "low", "high", "ceiling_low", "ceiling_high", "null_mean", "null_sd", "p", "p_corrected")
 _ROWS = 12
 
@@ -65,6 +66,12 @@ class Comparison:
     def spec(self) -> dict[str, Any]:
         """The call: measures with their options, samples, null, correction, join, seed."""
         return json.loads(self.data.attrs["spec_json"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What speaks against scores: all of the variable ``warning``, each once."""
+        texts = SEPARATOR.join(self.data["warning"].values.ravel().tolist())
+        return tuple(dict.fromkeys(note for note in texts.split(SEPARATOR) if note))
 
     @property
     def rdms(self) -> xr.DataArray:
@@ -196,7 +203,7 @@ class Comparison:
         if len(table):
             body = table[shown].to_string(index=False, float_format=lambda x: f"{x:.3g}")
             head += ["  " + line for line in body.splitlines()]
-        notes = list(dict.fromkeys(text for text in self.data["warning"].values.ravel().tolist() if text))
+        notes = self.notes
         head += [f"  warning: {note}" for note in notes[:4]]
         head += [f"  and {len(notes) - 4} more warnings"] if len(notes) > 4 else []
         return "\n".join(head)

@@ -183,8 +183,9 @@ def as_pair(
     """
     first = as_samples(x, where=where, name=names[0], least=least)
     second = as_samples(y, where=where, name=names[1], least=least)
+    order = ordered(x, y, where=where, names=names)
     one_size(first, second, where=where, names=names)
-    return first, second[ordered(x, y, where=where, names=names)]
+    return first, second[order]
 
 
 def one_size(first: Floats, second: Floats, *, where: str, names: tuple[str, str] = ("x", "y")) -> None:
@@ -238,7 +239,7 @@ def ordered(x: Any, y: Any, *, where: str, names: tuple[str, str] = ("x", "y")) 
     Parameters
     ----------
     x, y : array_like or DataArray
-        As they were given, with as many samples each.
+        As they were given.
     where : str
         Who asks.
     names : (str, str)
@@ -260,15 +261,20 @@ def ordered(x: Any, y: Any, *, where: str, names: tuple[str, str] = ("x", "y")) 
     for labels, name in zip((first, second), names, strict=True):
         doubled = [label for label, count in Counter(labels.tolist()).items() if count > 1]
         if doubled:
-            bound = f"must have each {dim} once, has {listed(doubled)} more than once"
+            bound = f"must have each {dim} once, and these are doubled: {listed(doubled)}"
             raise SpecError.of(where=where, name=name, bound=bound, fix="average the repeats first")
     if np.array_equal(first, second):
         return slice(None)
     place = {label: row for row, label in enumerate(second.tolist())}
+    fix = "give the same stimuli to both"
     missing = [label for label in first.tolist() if label not in place]
     if missing:
         bound = f"must have the {dim} of {names[0]}, lacks {listed(missing)}"
-        raise SpecError.of(where=where, name=names[1], bound=bound, fix="give the same stimuli to both")
+        raise SpecError.of(where=where, name=names[1], bound=bound, fix=fix)
+    beyond = sorted(place.keys() - set(first.tolist()), key=place.__getitem__)
+    if beyond:
+        bound = f"must have the {dim} of {names[1]}, lacks {listed(beyond)}"
+        raise SpecError.of(where=where, name=names[0], bound=bound, fix=fix)
     return np.array([place[label] for label in first.tolist()])
 
 

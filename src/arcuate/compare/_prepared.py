@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from arcuate._inputs import Floats
-from arcuate.compare._cka import SHARE, leverage
+from arcuate.compare._cka import deciding, leverage
 from arcuate.compare._inputs import centered, listed
 from arcuate.compare._measure import Measure
 from arcuate.compare._registry import FACTORIES
 from arcuate.compare._states import WHERE, Leaf
 from arcuate.compare._within import Plan, samples_of
+from arcuate.compare.inference import autocorrelation_time
 from arcuate.errors import ArcuateError, SpecError
 
 __all__ = ["LEAST", "Prepared", "pair_notes", "prepare"]
@@ -24,10 +25,13 @@ LEAST = 4
 """Fewest samples: debiased estimates do not exist below."""
 
 RAMP = 0.2
-"""Share of the variance, above chance, that the mean over stimuli may hold without a word (chosen)."""
+"""Share of the squared Gram, above chance, that the mean over stimuli may hold without a word (chosen)."""
 
-FEW = 8.0
-"""Times the mean share that is bearable where samples are few (chosen: five is common among ten of noise)."""
+MEMORY = 3
+"""Autocorrelation time from which on samples in a row look like time points (chosen: noise has 1)."""
+
+ROWS = 20
+"""Fewest samples in a row whose autocorrelation is looked at (chosen)."""
 
 _BY_GRAM = ("cka", "cka_biased", "procrustes", "shape")
 _SATURATE = frozenset({"cca", "svcca", "pwcca", "procrustes", "shape", "cka_biased"})
@@ -45,7 +49,9 @@ class Prepared:
     notes : tuple of str
         What is to be said about the leaf.
     ramp : float
-        Share of the variance in the mean over stimuli, above chance.
+        Share of the squared Gram in the mean over stimuli, above chance.
+    memory : int
+        Autocorrelation time of samples in a row that nobody labeled; 0 of others.
     """
 
     nodes: tuple[Any, ...]
@@ -53,6 +59,7 @@ class Prepared:
     n_units: int
     notes: tuple[str, ...] = ()
     ramp: float = 0.0
+    memory: int = 0
 
 
 def prepare(measure: Measure, leaf: Leaf, plan: Plan, *, guard: bool = False) -> Prepared:
@@ -104,9 +111,16 @@ def prepare(measure: Measure, leaf: Leaf, plan: Plan, *, guard: bool = False) ->
         if guard and measure.takes == "samples" and _by_gram(measure):
             notes += _leverage(kept, leaf, plan, place)
     ramped = guard and plan.within == "samples" and not plan.regress and measure.takes != "trials"
-    ramp = _ramp(arrays[0], leaf) if ramped else 0.0
+    if guard:
+        notes += _padding(leaf)
+    bare = guard and not leaf.labeled and not leaf.axis and measure.takes == "samples" and n >= ROWS
     return Prepared(
-        nodes=tuple(nodes), n_samples=n, n_units=int(arrays[0].shape[-1]), notes=_short(notes), ramp=ramp
+        nodes=tuple(nodes),
+        n_samples=n,
+        n_units=int(arrays[0].shape[-1]),
+        notes=_short(notes),
+        ramp=_ramp(arrays[0], leaf) if ramped else 0.0,
+        memory=autocorrelation_time(arrays[0]) if bare else 0,
     )
 
 
@@ -123,9 +137,15 @@ def _noted(measure: Measure, array: Floats, place: str, notes: list[str]) -> Any
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         node = _one(measure, array, place)
-    own = "of the squared norm of the centered Gram"  # told below with the label of the stimulus
-    notes += [f"{place}: {warning.message}" for warning in caught if own not in str(warning.message)]
+    known = [text for text, told in _TOLD if told(measure)]
+    texts = [str(warning.message) for warning in caught]
+    notes += [f"{place}: {text}" for text in texts if not any(part in text for part in known)]
     return node
+
+
+def _saturates(measure: Measure) -> bool:
+    """Whether noise is alike where units are many; `pair_notes` tells it."""
+    return measure.name in _SATURATE
 
 
 def _by_gram(measure: Measure) -> bool:
@@ -133,6 +153,13 @@ def _by_gram(measure: Measure) -> bool:
     return measure.options.get("normalize") is None and (
         measure.name in _BY_GRAM or measure.name not in FACTORIES
     )
+
+
+_TOLD = (
+    ("of the squared norm of the centered Gram", _by_gram),
+    ("correlations are high by chance", _saturates),
+)
+"""What measures warn of that is told in other words, with the label of the stimulus or for the pair."""
 
 
 def _short(notes: list[str]) -> tuple[str, ...]:
@@ -152,28 +179,56 @@ def _varying(array: Floats, takes: str) -> tuple[Floats, np.ndarray]:
 
 
 def _leverage(array: Floats, leaf: Leaf, plan: Plan, place: str) -> list[str]:
-    """Name a sample that holds most of the squared centered Gram."""
-    share = leverage(array)
-    worst = int(share.argmax())
-    if share[worst] <= max(SHARE, FEW / len(share)):
+    """Name samples that decide the score."""
+    shares = leverage(array)
+    high = deciding(shares)
+    if not high.size:
         return []
     steps = len(leaf.steps) if plan.within == "samples" else 1
-    row = leaf.order[worst // steps]  # type: ignore[index]  # joined leaves have an order
-    label = repr(leaf.labels[row])
-    at = f" at {leaf.axis} {leaf.steps[worst % steps]}" if steps > 1 else ""
-    held = f"holds {share[worst]:.0%} of the squared Gram and decides the score"
-    fix = "leave it out of all systems, or use cka_measure(normalize='unit')"
-    return [f"{place}: stimulus {label}{at} alone {held}; {fix}"]
+    rows = leaf.order[high // steps]  # type: ignore[index]  # joined leaves have an order
+    names = [repr(leaf.labels[row]) for row in rows]
+    at = leaf.steps[high % steps]
+    if steps > 1:
+        names = [f"{name} at {leaf.axis} {step}" for name, step in zip(names, at, strict=True)]
+    held = f"{shares[high].sum():.0%} of the squared Gram"
+    if high.size == 1:
+        text = f"stimulus {names[0]} alone holds {held} and decides the score"
+    else:
+        text = f"{high.size} of {shares.size} samples hold {held} and decide the score: stimuli "
+        text += listed(names, 4)
+    fix = "leave out such stimuli in all systems"
+    if steps > 1 and len(np.unique(at)) < min(steps, high.size):
+        fix = f"compare without {leaf.axis} {listed(np.unique(at), 4)}"
+    return [f"{place}: {text}; {fix}, or use cka_measure(normalize='unit')"]
 
 
 def _ramp(array: Floats, leaf: Leaf) -> float:
-    """Share of the variance of samples in the mean over stimuli at each step, above chance."""
+    """Share of the squared Gram of samples that their mean over stimuli at each step has, above chance."""
     steps = len(leaf.steps)
     cube = centered(array.reshape(len(array), -1)).reshape(-1, steps, array.size // len(array))
     if len(cube) < 2:
         return 0.0
-    total = float(np.square(cube).sum())
-    return float(len(cube) * np.square(cube.mean(axis=0)).sum() / total - 1 / len(cube)) if total else 0.0
+    total = _squared_gram(cube.reshape(-1, cube.shape[2]))
+    mean = _squared_gram(cube.mean(axis=0)) * len(cube) ** 2
+    return mean / total - 1 / len(cube) if total else 0.0
+
+
+def _squared_gram(x: Floats) -> float:
+    """Squared norm of the Gram of samples (n, p)."""
+    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
+    return float(np.vdot(gram, gram))
+
+
+def _padding(leaf: Leaf) -> list[str]:
+    """Name stimuli that end in steps at which all units are 0, as if padded to one length."""
+    still = np.asarray(leaf.values.any(axis=(1, 3)) == 0)[leaf.order]
+    ends = np.where(still.all(axis=1), still.shape[1], np.argmin(still[:, ::-1], axis=1))
+    before = still & (np.arange(still.shape[1]) < still.shape[1] - ends[:, None])
+    if len(np.unique(ends)) < 2 or before[:, still.sum(axis=0) < len(still)].any():
+        return []
+    held = f"{np.count_nonzero(ends)} of {len(ends)} stimuli end in {leaf.axis}s that are 0 in all units"
+    fix = "then lengths are compared too: cut all to one length, or take the mean over the steps there are"
+    return [f"{leaf.name}: {held}, up to {ends.max()} of {still.shape[1]}; if that is padding, {fix}"]
 
 
 def pair_notes(measure: Measure, a: Prepared, b: Prepared, axis: str) -> list[str]:
@@ -192,15 +247,21 @@ def pair_notes(measure: Measure, a: Prepared, b: Prepared, axis: str) -> list[st
     """
     notes = [*a.notes, *(note for note in b.notes if note not in a.notes)]
     n, p = min(a.n_samples, b.n_samples), max(a.n_units, b.n_units)
-    if measure.name in _SATURATE and p > n / 5:
+    if _saturates(measure) and p > n / 5:
         text = f"{measure.name} of noise is far from 0 with {p} units on {n} samples"
         notes.append(f"{text}: look at the null, not at the value")
     if _plain_cosine(measure.options):
         text = "cosine of dissimilarities that are all positive is near 1 for anything"
         notes.append(f"{text}: compare by rank or correlation")
     if min(a.ramp, b.ramp) > RAMP:
-        text = f"the mean over stimuli at each {axis} holds {a.ramp:.0%} and {b.ramp:.0%} of the variance"
+        text = f"the mean over stimuli at each {axis} holds {a.ramp:.0%} and {b.ramp:.0%} of the squared Gram"
         notes.append(f"{text}, a ramp that any two systems share: compare with regress_out={axis!r} too")
+    if min(a.memory, b.memory) >= MEMORY:
+        text = f"samples without labels resemble the {min(a.memory, b.memory) - 1} after them in both"
+        fix = (
+            'give x[None] with dims=("stimulus", "time", "unit"), samples=("stimulus", "time"), null="shift"'
+        )
+        notes.append(f"{text}; if they are steps of one recording, p is far too small: {fix}")
     return notes
 
 

@@ -325,7 +325,7 @@ def _labels(value: Any, where: str, name: str) -> np.ndarray | None:
     if labels is not None:
         doubled = [label for label, count in Counter(labels.tolist()).items() if count > 1]
         if doubled:
-            bound = f"must have each stimulus once, has {listed(doubled)} more than once"
+            bound = f"must have each stimulus once, and these are doubled: {listed(doubled)}"
             fix = "give repeats a dimension of their own"
             raise SpecError.of(where=where, name=name, bound=bound, fix=fix)
     return labels

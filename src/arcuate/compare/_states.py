@@ -250,7 +250,7 @@ def _check_labels(labels: Iterable[Any], where: str) -> None:
         raise SpecError.of(where=where, name="stimulus", value=bad[0], bound=bound)
     doubled = [label for label, count in counts.items() if count > 1]
     if doubled:
-        bound = f"must have each label once, has {listed(doubled)} more than once"
+        bound = f"must have each label once, and these are doubled: {listed(doubled)}"
         fix = 'average them, or make them repeats with dims ("stimulus", "repeat", ...)'
         raise SpecError.of(where=where, name="stimulus", bound=bound, fix=fix)
 
@@ -272,7 +272,7 @@ def _pivot(
     cells = Counter(zip(labels.tolist(), keys, strict=True))
     doubled = [cell for cell, count in cells.items() if count > 1]
     if doubled:
-        bound = f"has (stimulus, repeat) {listed(doubled, 3)} more than once"
+        bound = f"must have each (stimulus, repeat) once, and these are doubled: {listed(doubled, 3)}"
         raise SpecError.of(where=where, name="trial", bound=bound, fix="number the repeats")
     numbers_ = sorted(set(keys), key=_rank)
     lacking = [(s, r) for s in unique for r in numbers_ if (s, r) not in cells]

@@ -207,5 +207,10 @@ def _finite(values: Floats, leaf: Leaf) -> None:
             rows = sum(not np.isfinite(other).all() for other in values)
             bound = f"must be finite, is not for {rows} of {len(values)} stimuli: {label!r}, unit {unit}"
             value = float(stimulus[repeat, step, unit])
-            fix = "leave these stimuli or units out; trials padded with NaN must be cut to one length"
+            fix = "leave these stimuli or units out"
+            if leaf.axis:
+                fix += (
+                    "; trials padded with NaN must be cut to one length, or averaged over the steps there are"
+                )
+                fix += f', x.mean("{leaf.axis}") of a DataArray'
             raise SpecError.of(where=f"{WHERE}: states {leaf.name!r}", value=value, bound=bound, fix=fix)

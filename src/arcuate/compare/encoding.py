@@ -200,7 +200,9 @@ def encode(
     the fold is higher; ``r_folds`` and ``r2`` have no such floor.
 
     The corrected score is r / sqrt(reliability * reliability_x), each by Spearman and Brown from halves of
-    the repeats (`reliability`); it is never clipped.
+    the repeats (`reliability`); it is never clipped. It takes out the noise of the responses that are
+    predicted, not of those that are learned from: with few samples and much noise the weights are worse than
+    they would be without noise, and the corrected score is below that of noiseless responses.
 
     References
     ----------

@@ -249,7 +249,7 @@ class TestNull:
 
     def test_one_long_recording_is_shifted_by_more_than_its_memory(self) -> None:
         rng = np.random.default_rng(0)
-        noise = rng.standard_normal((2, 450, 4))
+        noise = rng.standard_normal((2, 719, 4))
         kernel = np.ones(20) / 20
         slow = [np.apply_along_axis(np.convolve, 0, part, kernel, "valid") for part in noise]
         states = {name: xr.DataArray(x, dims=("time", "unit")) for name, x in zip("xy", slow, strict=True)}
@@ -263,7 +263,7 @@ class TestNull:
         result = compare(states, null="shift", **options)
         shifts = np.concatenate(seen)
         assert len(set(shifts.tolist())) == 99
-        assert shifts.min() >= 10 and shifts.max() <= 431 - 10
+        assert shifts.min() >= 10 and shifts.max() <= 700 - 10
         assert value(result, "x", "y", "p") > 0.05
         with pytest.raises(SpecError, match=r"one stimulus.*shift"):
             compare(states, null="permute", **options)
@@ -390,6 +390,74 @@ class TestGuards:
         assert value(plain, "x", "y") > 0.5 > abs(value(without, "x", "y")) + 0.3
         assert value(without, "x", "y", "value_raw") == value(plain, "x", "y")
 
+    def test_a_few_stimuli_that_decide_together_are_named(self) -> None:
+        x, y = normal(200, 20), normal(200, 20, seed=1)
+        x[:12, 3] += 100
+        names = [f"word{k}" for k in range(200)]
+        match = r"x: 7 of 200 samples hold 5\d% of the squared Gram and decide the score: stimuli 'word\d+', "
+        with pytest.warns(ArcuateWarning, match=match) as caught:
+            compare({"x": labeled(x, names), "y": labeled(y, names)}, **(QUICK | {"measure": "cka"}))
+        assert "exclude" not in str(caught[0].message) and str(caught[0].message).count("decide") == 1
+
+    def test_steps_that_decide_together_are_named(self) -> None:
+        states = {name: normal(12, 17, 20, seed=k) for k, name in enumerate("xy")}
+        for array in states.values():
+            array[:, 0, 3] += 100
+        options = QUICK | {"dims": ("stimulus", "token", "unit"), "samples": ("stimulus", "token")}
+        with pytest.warns(ArcuateWarning, match="stimuli 0 at token 0, .*; compare without token 0, or"):
+            compare(states, **options)
+
+    def test_a_small_ramp_that_makes_half_of_the_score_is_told(self) -> None:
+        ramp = np.linspace(-1, 1, 10)[None, :, None]
+        states = {name: normal(30, 10, 100, seed=k) + 0.75 * ramp for k, name in enumerate("xy")}
+        options = QUICK | {"dims": ("stimulus", "token", "unit"), "samples": ("stimulus", "token")}
+        with pytest.warns(
+            ArcuateWarning, match="holds .* of the squared Gram, a ramp .* regress_out='token'"
+        ):
+            result = compare(states, **(options | {"measure": "cka"}))
+        assert value(result, "x", "y", measure="cka") > 0.4
+
+    def test_time_points_taken_for_stimuli_are_told(self) -> None:
+        x, y = (np.cumsum(normal(200, 20, seed=k), axis=0) for k in (0, 1))
+        with pytest.warns(ArcuateWarning, match='steps of one recording, .*null="shift"'):
+            result = compare({"x": x, "y": y}, **(QUICK | {"measure": "cka"}))
+        assert value(result, "x", "y", "p", measure="cka") == 0.05
+        names = [f"word{k}" for k in range(200)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compare({"x": normal(200, 5), "y": y}, **QUICK)
+            compare({"x": labeled(x, names), "y": labeled(y, names)}, **QUICK)
+
+    def test_trials_padded_with_zeros_are_told(self) -> None:
+        states = {name: normal(12, 10, 20, seed=k) for k, name in enumerate("xy")}
+        for array in states.values():
+            array[:, 0] = 0
+            for stimulus, end in enumerate(range(10, 4, -1)):
+                array[stimulus, end:] = 0
+        options = QUICK | {"dims": ("stimulus", "tick", "unit")}
+        with pytest.warns(
+            ArcuateWarning, match="x: 5 of 12 stimuli end in ticks that are 0 in all units, up to 5"
+        ):
+            compare(states, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compare({name: array[:, :5] for name, array in states.items()}, **options)
+            compare({name: np.maximum(array[:, 1:5, :2], 0) for name, array in states.items()}, **options)
+
+    def test_a_recording_too_short_for_shifts_is_told(self) -> None:
+        x, y = (np.cumsum(normal(1, 200, 4, seed=k), axis=1) for k in (0, 1))
+        options = QUICK | {"dims": ("stimulus", "time", "unit"), "samples": ("stimulus", "time")}
+        with pytest.warns(ArcuateWarning, match="recording lasts .* autocorrelation times, of"):
+            compare({"x": x, "y": y}, null="shift", **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compare({"x": normal(1, 200, 4), "y": normal(1, 200, 4, seed=1)}, null="shift", **options)
+
+    def test_crowded_canonical_correlations_are_told_once(self) -> None:
+        with pytest.warns(ArcuateWarning) as caught:
+            compare({"x": X, "y": Y}, **(QUICK | {"measure": "cca"}))
+        assert len(caught) == 1 and len(str(caught[0].message).splitlines()) == 2
+
     def test_many_units_and_few_samples(self) -> None:
         with pytest.warns(
             ArcuateWarning, match="procrustes of noise is far from 0 with 5 units on 12 samples"
@@ -411,6 +479,13 @@ class TestGuards:
 
 
 class TestResult:
+    def test_each_note_is_shown_once_and_in_a_line_of_its_own(self) -> None:
+        x = np.hstack([X, np.ones((12, 2))])
+        with pytest.warns(ArcuateWarning):
+            result = compare({"x": x, "y": np.hstack([Y, np.ones((12, 1))]), "z": Z}, **QUICK)
+        lines = [line for line in repr(result).splitlines() if "warning" in line]
+        assert len(lines) == len(result.notes) == 2 and not any(" | " in line for line in lines)
+
     def test_a_file_gives_it_back(self, tmp_path: Any) -> None:
         result = compare({"x": X, "y": Y, "zed": Z}, **QUICK)
         path = result.save(tmp_path / "result.nc")

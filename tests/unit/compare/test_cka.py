@@ -252,3 +252,46 @@ def test_states_without_geometry_are_refused() -> None:
         compare.cka_minibatch([])
     with pytest.raises(SpecError, match="repeats"):
         compare.cka_cross(np.zeros((8, 3, 2)), np.zeros((8, 4, 2)))
+
+
+# A few samples that decide together.
+
+
+def batch(n: int = 200, large: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Two independent systems in which the first of each sequence is large in a direction of its own."""
+    x, y = np.random.default_rng(5).normal(size=(2, n, 20))
+    for states, unit in ((x, 3), (y, 7)):
+        states[:large, unit] += 100
+    return x, y
+
+
+def test_trap_a_few_samples_decide_together_and_are_named() -> None:
+    x, y = batch()
+    assert compare.leverage(x).max() < 0.2
+    with pytest.warns(ArcuateWarning, match=r"cka: x: 7 of 200 samples: .* hold 5\d.* the squared norm"):
+        assert compare.cka(x, y) > 0.9
+    assert compare.high_leverage(x).tolist() == list(range(12))
+    with pytest.warns(ArcuateWarning, match="12 of 200 samples are left out") as caught:
+        assert abs(compare.cka(x, y, exclude="leverage")) < 0.05
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("n", [10, 20, 50, 100, 1000])
+def test_samples_of_noise_do_not_decide(n: int) -> None:
+    found = [
+        compare.high_leverage(np.random.default_rng(seed).normal(size=(n, p))).size > 0
+        for seed in range(100, 140)
+        for p in (5, 30)
+    ]
+    assert np.mean(found) <= 0.02
+    heavy = [
+        compare.high_leverage(np.exp(0.5 * np.random.default_rng(seed).normal(size=(n, 30)))).size > 0
+        for seed in range(100, 120)
+    ]
+    assert np.mean(heavy) <= 0.15
+
+
+def test_a_measure_alone_names_no_option_that_it_lacks() -> None:
+    with pytest.warns(ArcuateWarning, match="leave out of both systems, or") as caught:
+        compare.cka_measure().prepare(batch()[0])
+    assert "exclude" not in str(caught[0].message)

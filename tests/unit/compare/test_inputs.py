@@ -82,11 +82,11 @@ def test_bad_samples_are_refused(value: object, words: str) -> None:
 def test_bad_labels_are_refused_by_name() -> None:
     values = np.random.default_rng(0).normal(size=(5, 2))
     x = labeled(values, "abcde")
-    with pytest.raises(SpecError, match="y: must have each stimulus once, has b more than once"):
+    with pytest.raises(SpecError, match="y: must have each stimulus once, and these are doubled: b"):
         _inputs.as_pair(x, labeled(values, "abbde"), where="cka")
     with pytest.raises(SpecError, match="lacks d, e"):
         _inputs.as_pair(x, labeled(values, "abcxy"), where="cka")
-    with pytest.raises(SpecError, match="y = 4: must have the 5 samples of x"):
+    with pytest.raises(SpecError, match="y: must have the stimulus of x, lacks e"):
         _inputs.as_pair(x, x[:4], where="cka")
     x[2, 1] = np.nan
     with pytest.raises(SpecError, match=r"1 of 5 rows: 2 \(c\)"):
@@ -100,3 +100,9 @@ def test_bad_repeats_trials_and_constant_states_are_refused() -> None:
         _inputs.as_trials([np.zeros((5, 2)), np.zeros((6, 2))], where="dsa", name="x")
     with pytest.raises(SpecError, match="none varies"):
         _inputs.varying(np.full((5, 2), 0.1), where="cka", name="x")
+
+
+def test_the_stimulus_that_one_side_lacks_is_named_whichever_side_it_is() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 2))
+    with pytest.raises(SpecError, match="cka: x: must have the stimulus of y, lacks e"):
+        _inputs.as_pair(labeled(values[:4], "abcd"), labeled(values, "abcde"), where="cka")
