@@ -52,6 +52,9 @@ CONNECTOME = {
 COMPARISON = {"comparison", "comparison_report", "dsa", "predictivity", "rdms"}
 """Tested in test_plot_comparison.py."""
 
+ANALYSES = {"avalanches", "branching", "capacity_by_delay"}
+"""Tested in test_plot_analysis.py."""
+
 
 @pytest.fixture(autouse=True)
 def _close() -> Iterator[None]:
@@ -315,7 +318,7 @@ class TestEveryPicture:
         assert dict(mpl.rcParams) == before
 
     def test_it_is_one_of_the_tested_public_functions(self, name: str) -> None:
-        here = set(plot.__all__) - THOUGHTS - CONNECTOME - COMPARISON
+        here = set(plot.__all__) - THOUGHTS - CONNECTOME - COMPARISON - ANALYSES
         assert here == {*PROPER, "panels"} == {*ONE, "panels"}
         assert name in plot.__all__
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from arcuate.plot.activity import modulators, raster, state_map
 from arcuate.plot.animation import animate_thought
+from arcuate.plot.capacity import capacity_by_delay
 from arcuate.plot.communities import block_matrix, chords, community_flow
 from arcuate.plot.comparison import comparison, dsa, predictivity, rdms
 from arcuate.plot.comparison_page import comparison_report
+from arcuate.plot.criticality import avalanches, branching
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
@@ -49,9 +51,12 @@ __all__ = [
     "angle",
     "animate_thought",
     "attention_path",
+    "avalanches",
     "block_matrix",
+    "branching",
     "calibration",
     "calibration_by_tick",
+    "capacity_by_delay",
     "capacity_curves",
     "chords",
     "community_flow",

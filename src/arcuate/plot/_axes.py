@@ -20,6 +20,7 @@ GRAY = "#6E7781"
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 
 RASTERIZE_ABOVE = 100_000
 """Points above which a layer is stored as pixels in a vector file."""

@@ -16,6 +16,7 @@ from arcuate.plot._axes import (
     COLORS,
     DASHES,
     GRAY,
+    HATCHES,
     axes,
     color,
     legend_beside,
@@ -36,7 +37,6 @@ LEVEL = 0.05
 _LETTER = 0.062
 """Width of a letter, inches."""
 
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 _LINES = 12
 """Pairs of which the steps are drawn in one picture at most."""
 
