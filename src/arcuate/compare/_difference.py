@@ -13,14 +13,15 @@ import numpy as np
 
 from arcuate._inputs import Floats
 from arcuate._progress import ProgressOption, check_progress, progress_bar
+from arcuate.compare._inputs import warn
 from arcuate.compare._measure import Measure
 from arcuate.compare._prepared import prepare
 from arcuate.compare._registry import measure_of
-from arcuate.compare._scoring import LEAST_FOR_HALVES, LEVEL, Job, half_scores, run, values_of
+from arcuate.compare._scoring import LEAST_FOR_HALVES, MOST_LOST, Job, half_scores, run, spread, values_of
 from arcuate.compare._states import chosen, joined, leaves_of
 from arcuate.compare._within import plan_of
-from arcuate.compare.inference import half_samples
-from arcuate.errors import ArcuateWarning, SpecError, check_int
+from arcuate.compare.inference import half_samples, p_value
+from arcuate.errors import ArcuateError, ArcuateWarning, SpecError, check_int
 from arcuate.rng import check_seed, stream
 
 __all__ = ["PairedDifference", "compare_pairs"]
@@ -112,7 +113,13 @@ def compare_pairs(
     Raises
     ------
     SpecError
-        As `compare`; if there are fewer than 8 stimuli, or both pairs are the same.
+        As `compare`; if there are fewer than 8 stimuli, both pairs are the same, or more than a tenth of the
+        halves give no score.
+
+    Warns
+    -----
+    ArcuateWarning
+        If a score is not defined (NaN): then so are interval and p. If some halves give no score.
 
     References
     ----------
@@ -135,7 +142,8 @@ def compare_pairs(
     made = measure_of(measure)
     leaves = leaves_of(states, dims)
     sides = [_pair(leaves, pair, name) for pair, name in ((first, "first"), (second, "second"))]
-    if sides[0] == sides[1]:
+    turned = made.symmetric and sides[0] == sides[1][::-1]
+    if sides[0] == sides[1] or turned:
         raise SpecError.of(where=where, name="second", value=second, bound="must differ from the first pair")
     names = dict.fromkeys(name for pair in sides for side in pair for name in side)
     labels, used = joined({name: leaf for name, leaf in leaves.items() if name in names}, join)
@@ -152,8 +160,29 @@ def compare_pairs(
         whole = np.array([values_of(made, ready[x], ready[y])[0, 0] for x, y in pairs])
         step = (lambda _: None) if advance is None else (lambda _: advance(1))
         calls = [(job, made, pairs, (rows, step)) for rows in half_samples(len(labels), n_boot, seed)]
-        halves = np.array([[one[0, 0] for one in scores] for scores in run(job, half_scores, calls)])
+        found = list(run(job, half_scores, calls))
+    halves = np.array([[one[0, 0] for one in scores] for scores, _ in found])
+    if np.isnan(whole).any():
+        x, y = pairs[int(np.flatnonzero(np.isnan(whole))[0])]
+        warn(f"{where}: {made.name} of {x!r} and {y!r} is not defined (NaN): neither are interval and p")
+        halves[:] = np.nan
+    else:
+        halves = _usable(halves, next((error for _, error in found if error is not None), None))
     return _summary(made, sides, (pairs, whole, halves), job)
+
+
+def _usable(halves: Floats, reason: ArcuateError | None) -> Floats:
+    """Halves of which all pairs have a score; too few of them are refused."""
+    text = spread(halves, reason)[1]
+    kept = halves[~np.isnan(halves).any(axis=1)]
+    if len(halves) - len(kept) > MOST_LOST * len(halves):
+        if not len(kept) and reason is not None:
+            raise reason
+        fix = "compare over more stimuli"
+        raise SpecError.of(where="compare_pairs", name="states", bound=text.split(":")[0], fix=fix)
+    if text:
+        warn(f"compare_pairs: {text}; interval and p are from the others")
+    return kept
 
 
 def _pair(leaves: Any, pair: Any, name: str) -> tuple[list[str], list[str]]:
@@ -183,9 +212,8 @@ def _summary(
         grids = [np.ix_(taken[tuple(one)], taken[tuple(other)]) for one, other in sides]
         first, second = (row[table[grid]].mean() for table, grid in zip(tables, grids, strict=True))
         draws[k] = sign * (first - second)
-    away = draws - np.nanmean(draws)
-    low, high = estimate + np.nanquantile(away, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    p = (1 + np.sum(np.abs(away) >= abs(estimate))) / (1 + len(away))
+    low, high = estimate + spread(draws)[0]
+    p = p_value(abs(estimate), np.abs(draws - draws.mean()))
     return PairedDifference(
         measure=measure.name,
         first=means[0],

@@ -28,12 +28,16 @@ __all__ = [
     "half_scores",
     "run",
     "scores_of",
+    "spread",
     "total",
     "values_of",
 ]
 
 N_BOOT = 200
 LEVEL = 0.95
+MOST_LOST = 0.1
+"""Share of the halves that may give no score before there is no interval (chosen)."""
+
 LONG = 50
 """Autocorrelation times that a recording must last for p by shifts (measured on pairs of independent AR(1)
 noise: p <= 0.05 in 12 % of 300 at 33 times, in 6 % at 50, in 5 % at 200)."""
@@ -236,7 +240,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         own = set(job.sides[0]) & set(job.sides[1]) if measure.symmetric else set()
         cells |= {(name, name): Cell.of(values_of(measure, ready[name], ready[name])) for name in sorted(own)}
         ceilings, why = _ceilings(job, measure, cells)
-        intervals = _intervals(job, measure, cells, step)
+        intervals, lost = _intervals(job, measure, cells, step)
         raw = _without_regressing(job, measure, pairs) if job.plan.regress else {}
     return Scores(
         measure=measure,
@@ -244,7 +248,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         intervals=intervals,
         ceilings=ceilings,
         no_ceiling=why,
-        notes=_notes(job, measure, cells, ready),
+        notes=_notes(job, measure, cells, (ready, lost)),
         raw=raw,
         n_samples={name: one.n_samples for name, one in ready.items()},
         n_units={name: one.n_units for name, one in ready.items()},
@@ -341,27 +345,62 @@ def _fill(
 
 def _intervals(
     job: Job, measure: Measure, cells: dict[_Pair, Cell], step: Callable[[int], None]
-) -> dict[_Pair, tuple[Floats, Floats]]:
-    """Ends of the interval of every score, from its spread over halves of the stimuli."""
+) -> tuple[dict[_Pair, tuple[Floats, Floats]], dict[_Pair, str]]:
+    """Ends of the interval of every score, from its spread over halves; what is to be said of lost ones."""
     n_boot = job.boots(measure)
     pairs = [pair for pair in cells if pair[0] != pair[1]]
     if not n_boot:
-        return {}
+        return {}, {}
     calls = [(job, measure, pairs, (rows, step)) for rows in half_samples(len(job.labels), n_boot, job.seed)]
     draws: dict[_Pair, list[Floats]] = {pair: [] for pair in pairs}
-    for half in run(job, half_scores, calls):
+    reason: ArcuateError | None = None
+    for half, error in run(job, half_scores, calls):
+        reason = reason or error
         for pair, values in zip(pairs, half, strict=True):
             draws[pair].append(values)
-    out = {}
+    out, lost = {}, {}
     for pair, found in draws.items():
-        spread = np.array(found)
-        ends = np.quantile(spread - spread.mean(axis=0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        shape = cells[pair].value.shape
+        ends, text = spread(np.array([np.broadcast_to(one, shape) for one in found]), reason)
         low, high = np.clip(cells[pair].value + ends, measure.low, measure.high)
         out[pair] = low, high
-    return out
+        if text:
+            lost[pair] = text if np.isnan(ends).all() else f"{text}; the interval is from the others"
+    return out, lost
 
 
-def half_scores(job: Job, measure: Measure, pairs: list[_Pair], about: tuple[Any, ...]) -> list[Floats]:
+def spread(draws: Floats, reason: ArcuateError | None = None) -> tuple[Floats, str]:
+    """Ends of an interval, as distances from a score that was computed from all stimuli.
+
+    Parameters
+    ----------
+    draws : ndarray, (n_boot, ...)
+        Scores of halves of the stimuli; NaN where one gave none.
+    reason : ArcuateError, optional
+        Why the first of these gave none.
+
+    Returns
+    -------
+    (ndarray, str)
+        Low and high (2, ...), NaN if more than a tenth of the halves gave no score, and what to say then.
+    """
+    nowhere = np.isnan(draws).all(axis=0)  # steps at which nothing varies are no loss of some halves
+    missing = (np.isnan(draws) & ~(nowhere & ~nowhere.all())).reshape(len(draws), -1).any(axis=1)
+    count = int(missing.sum())
+    text = ""
+    if count:
+        why = f" ({reason})" if reason is not None else ""
+        text = f"{count} of {len(draws)} halves of the stimuli give no score{why}"
+    if count > MOST_LOST * len(draws):
+        return np.full((2, *draws.shape[1:]), np.nan), f"{text}: no interval"
+    kept = draws[~missing]
+    ends = np.quantile(kept - kept.mean(axis=0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return ends, text
+
+
+def half_scores(
+    job: Job, measure: Measure, pairs: list[_Pair], about: tuple[Any, ...]
+) -> tuple[list[Floats], ArcuateError | None]:
     """Scores of some of the stimuli alone.
 
     Parameters
@@ -374,25 +413,30 @@ def half_scores(job: Job, measure: Measure, pairs: list[_Pair], about: tuple[Any
 
     Returns
     -------
-    list of ndarray
-        For each pair; NaN where no unit varies in the half.
+    (list of ndarray, ArcuateError or None)
+        For each pair, NaN where the half gives no score; and the first reason for that.
     """
     rows, step = about
+    reason: ArcuateError | None = None
     ready: dict[str, Prepared | None] = {}
-    for name in {name for pair in pairs for name in pair}:
+    for name in dict.fromkeys(name for pair in pairs for name in pair):
         leaf = job.leaves[name]
         try:
             ready[name] = prepare(measure, replace(leaf, order=leaf.order[rows]), job.plan)  # type: ignore[index]
-        except ArcuateError:
-            ready[name] = None
+        except ArcuateError as error:
+            ready[name], reason = None, reason or error
     out = []
     for x, y in pairs:
         first, second = ready[x], ready[y]
-        out.append(
-            np.full((1, 1), np.nan) if first is None or second is None else values_of(measure, first, second)
-        )
+        value = np.full((1, 1), np.nan)
+        if first is not None and second is not None:
+            try:
+                value = values_of(measure, first, second)
+            except ArcuateError as error:
+                reason = reason or error
+        out.append(value)
     step(len(pairs))
-    return out
+    return out, reason
 
 
 def _ceilings(
@@ -445,10 +489,13 @@ def _without_regressing(job: Job, measure: Measure, pairs: list[_Pair]) -> dict[
 
 
 def _notes(
-    job: Job, measure: Measure, cells: dict[_Pair, Cell], ready: dict[str, Prepared]
+    job: Job, measure: Measure, cells: dict[_Pair, Cell], known: tuple[dict[str, Prepared], dict[_Pair, str]]
 ) -> dict[_Pair, list[str]]:
+    ready, lost = known
     notes = {(x, y): pair_notes(measure, ready[x], ready[y], job.axis) for x, y in cells if x != y}
     for pair, found in notes.items():
+        if pair in lost:
+            found.append(f"{measure.name}: {lost[pair]}")
         if cells[pair].note:
             found.append(cells[pair].note)
         elif job.orders is not None and job.orders.count < 19:
