@@ -19,7 +19,9 @@ __all__ = [
     "as_samples",
     "as_trials",
     "centered",
+    "dims_of",
     "labels_of",
+    "laid_out",
     "listed",
     "one_size",
     "ordered",
@@ -30,6 +32,9 @@ __all__ = [
 LEAST = 4
 """Fewest samples of a comparison: the debiased estimates divide by n - 3."""
 
+_SAMPLES, _UNITS = ("stimulus", "trial"), ("unit", "neuron")
+"""Names of dimensions that are samples, and that are none, wherever they stand."""
+
 
 def as_samples(value: ArrayLike, *, where: str, name: str, least: int = LEAST) -> Floats:
     """Samples of one system as float64; a vector is one unit.
@@ -37,6 +42,7 @@ def as_samples(value: ArrayLike, *, where: str, name: str, least: int = LEAST) -
     Parameters
     ----------
     value : array_like or DataArray, (n_samples, n_units) or (n_samples,)
+        A dimension of a DataArray called ``"stimulus"`` or ``"trial"`` may be anywhere.
     where, name : str
         Who asks, and for which argument.
     least : int
@@ -51,7 +57,8 @@ def as_samples(value: ArrayLike, *, where: str, name: str, least: int = LEAST) -
     ------
     SpecError
         If it is not an array of real numbers, a value is not finite (the message names the sample), an
-        axis is empty, or there are fewer than `least` samples.
+        axis is empty, there are fewer than `least` samples, or the first dimension is called ``"unit"`` or
+        ``"neuron"`` and none says that it is of samples.
 
     Examples
     --------
@@ -59,6 +66,7 @@ def as_samples(value: ArrayLike, *, where: str, name: str, least: int = LEAST) -
     >>> as_samples([1, 2, 3, 5], where="cka", name="x").shape
     (4, 1)
     """
+    value = laid_out(value, where=where, name=name)
     array = _floats(value, (1, 2), "(n_samples, n_units) or (n_samples,)", where=where, name=name)
     return _enough(array.reshape(len(array), -1), least, where=where, name=name)
 
@@ -71,7 +79,7 @@ def as_repeats(
     Parameters
     ----------
     value : array_like or DataArray, (n_samples, n_repeats, n_units) or (n_samples, n_repeats)
-        A dimension of a DataArray called ``"repeat"`` may be anywhere.
+        Dimensions of a DataArray called ``"stimulus"``, ``"trial"`` or ``"repeat"`` may be anywhere.
     where, name : str
         Who asks, and for which argument.
     least, least_repeats : int
@@ -93,9 +101,7 @@ def as_repeats(
     >>> as_repeats(np.zeros((5, 2)), where="f", name="x").shape
     (5, 2, 1)
     """
-    if "repeat" in (dims := getattr(value, "dims", ())) and isinstance(dims, tuple):
-        rest = [dim for dim in dims if dim != "repeat"]
-        value = value.transpose(rest[0], "repeat", *rest[1:]) if rest else value  # type: ignore[union-attr]
+    value = laid_out(value, where=where, name=name)
     words = "(n_samples, n_repeats, n_units) or (n_samples, n_repeats)"
     array = _floats(value, (2, 3), words, where=where, name=name)
     array = _enough(array.reshape(*array.shape[:2], -1), least, where=where, name=name)
@@ -111,7 +117,8 @@ def as_trials(value: ArrayLike, *, where: str, name: str, least: int = 1, least_
     Parameters
     ----------
     value : array_like or DataArray, (n_trials, n_steps, n_units) or (n_steps, n_units)
-        Two dimensions are one trial.
+        Two dimensions are one trial. Of a DataArray, one called ``"trial"`` or ``"stimulus"`` becomes the
+        first, and ``"unit"`` or ``"neuron"`` the last.
     where, name : str
         Who asks, and for which argument.
     least, least_steps : int
@@ -133,7 +140,12 @@ def as_trials(value: ArrayLike, *, where: str, name: str, least: int = 1, least_
     >>> as_trials(np.zeros((50, 3)), where="dsa", name="x").shape
     (1, 50, 3)
     """
-    if isinstance(value, (list, tuple)) and len(lengths := {np.shape(trial)[:1] for trial in value}) > 1:
+    if len(dims := dims_of(value)) > 1:
+        first = next((dim for dim in _SAMPLES if dim in dims), None)
+        last = next((dim for dim in _UNITS if dim in dims), None)
+        middle = [dim for dim in dims if dim not in (first, last)]
+        value = value.transpose(*filter(None, (first, *middle, last)))  # type: ignore[union-attr]
+    if isinstance(value, (list, tuple)) and len(lengths := {_length(trial) for trial in value}) > 1:
         steps = sorted(length[0] for length in lengths if length)
         bound = f"must be trials of one length, has {listed(steps)} steps"
         raise SpecError.of(where=where, name=name, bound=bound, fix="cut them to the shortest")
@@ -211,8 +223,68 @@ def one_size(first: Floats, second: Floats, *, where: str, names: tuple[str, str
         )
 
 
+def dims_of(value: Any) -> tuple[str, ...]:
+    """Names of the dimensions of a DataArray; none of anything else.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    tuple of str
+    """
+    dims = getattr(value, "dims", ())
+    return dims if isinstance(dims, tuple) and hasattr(value, "transpose") else ()
+
+
+def laid_out(value: Any, *, where: str, name: str) -> Any:
+    """Put the samples of a DataArray first and its repeats second, by their names.
+
+    Parameters
+    ----------
+    value : array_like or DataArray
+        What has no names is left as it is.
+    where, name : str
+        Who asks, and for which argument.
+
+    Returns
+    -------
+    object
+        The input, transposed where it must be.
+
+    Raises
+    ------
+    SpecError
+        If the first dimension is of units, and none is named ``"stimulus"`` or ``"trial"``.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from arcuate.compare._inputs import laid_out
+    >>> laid_out(xr.DataArray(np.zeros((2, 5)), dims=("unit", "stimulus")), where="cka", name="x").shape
+    (5, 2)
+    """
+    dims = dims_of(value)
+    if (first := _sample_dim(value)) is None:
+        return value
+    if first in _UNITS:
+        bound = f"has dimensions {dims}: units come first, and none says that it is of samples"
+        fix = 'name the dimension of samples "stimulus" or "trial"'
+        raise SpecError.of(where=where, name=name, bound=bound, fix=fix)
+    front = [first, *(dim for dim in dims if dim == "repeat")]
+    order = (*front, *(dim for dim in dims if dim not in front))
+    return value if order == dims else value.transpose(*order)
+
+
+def _sample_dim(value: Any) -> str | None:
+    """Name of the dimension of samples: that of a name that says so, or the first."""
+    rest = [dim for dim in dims_of(value) if dim != "repeat"]
+    return next((dim for dim in _SAMPLES if dim in rest), rest[0] if rest else None)
+
+
 def labels_of(value: Any) -> np.ndarray | None:
-    """Labels of the samples, where a DataArray has them along its first dimension.
+    """Labels of the samples, where a DataArray has them along that dimension.
 
     Parameters
     ----------
@@ -223,14 +295,7 @@ def labels_of(value: Any) -> np.ndarray | None:
     ndarray, (n_samples,), or None
     """
     dim = _sample_dim(value)
-    return None if dim is None else np.asarray(value.indexes[dim])
-
-
-def _sample_dim(value: Any) -> str | None:
-    """Name of the dimension of samples, if it is labeled."""
-    dims, indexes = getattr(value, "dims", ()), getattr(value, "indexes", {})
-    rest = [dim for dim in dims if dim != "repeat"] if isinstance(dims, tuple) else []
-    return rest[0] if rest and rest[0] in indexes else None
+    return np.asarray(value.indexes[dim]) if dim is not None and dim in value.indexes else None
 
 
 def ordered(x: Any, y: Any, *, where: str, names: tuple[str, str] = ("x", "y")) -> Any:
@@ -410,6 +475,14 @@ def _finite(array: np.ndarray, labels: np.ndarray | None, *, where: str, name: s
         raise SpecError.of(
             where=where, name=name, value=value, bound=bound, fix="leave these out of both systems"
         )
+
+
+def _length(trial: Any) -> tuple[int, ...]:
+    """Number of steps of a trial; none of what is ragged or has no steps, which is refused later."""
+    try:
+        return np.shape(trial)[:1]
+    except ValueError:
+        return ()
 
 
 def _enough(array: Floats, least: int, *, where: str, name: str, word: str = "samples") -> Floats:

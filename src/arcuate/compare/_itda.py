@@ -17,6 +17,7 @@ from arcuate.compare._geometry_kernels import pursue
 from arcuate.compare._gram import linear_gram
 from arcuate.compare._inputs import as_pair, as_samples, varying, warn
 from arcuate.compare._measure import Measure
+from arcuate.compare.inference import p_value
 from arcuate.errors import check_int, check_real
 from arcuate.rng import check_seed, stream
 
@@ -293,7 +294,7 @@ def dictionary_overlap(
         chance=float(chance.mean()),
         null_mean=float(null.mean()),
         null_sd=float(null.std()),
-        p=float((1 + np.sum(null >= each.mean() - 1e-12)) / (1 + n_null)),
+        p=p_value(float(each.mean()), null),
         sizes=(float(first.member.sum(axis=1).mean()), float(second.member.sum(axis=1).mean())),
     )
 

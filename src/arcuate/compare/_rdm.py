@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats, as_real, check_bytes
 from arcuate._jit import compiled
-from arcuate.compare._inputs import as_repeats, as_samples, labels_of, listed, varying, warn
+from arcuate.compare._inputs import as_repeats, as_samples, dims_of, labels_of, listed, varying, warn
 from arcuate.compare._precision import ESTIMATORS, factor_of, whitened
 from arcuate.compare._rsa_kernels import contrasts
 from arcuate.errors import SpecError, check_choice, check_real
@@ -47,8 +47,8 @@ def rdm(
     Parameters
     ----------
     states : array_like or DataArray, (n_stimuli, n_units) or (n_stimuli, n_repeats, n_units)
-        A DataArray may have its dimension ``"repeat"`` anywhere; labels along the first dimension become
-        those of the result. Repeats are averaged, but for the cross-validated kinds.
+        A DataArray may have its dimensions ``"stimulus"`` (or ``"trial"``) and ``"repeat"`` anywhere; labels
+        of the stimuli become those of the result. Repeats are averaged, but for the cross-validated kinds.
     kind : str
         ``"euclidean"``: squared distance over the number of units. ``"correlation"``: 1 - r over units.
         ``"cosine"``: 1 - cosine. ``"mahalanobis"``: squared distance of whitened means, over the number of
@@ -107,7 +107,7 @@ def _states(states: ArrayLike, kind: str, noise: Any, where: str) -> Floats:
     """States as (n_stimuli, n_repeats, n_units)."""
     repeated = kind in REPEATED and not (kind == "mahalanobis" and not isinstance(noise, str))
     array = states if hasattr(states, "ndim") else np.asarray(states, dtype=object)  # ragged ones are refused
-    if repeated or array.ndim == 3 or "repeat" in getattr(states, "dims", ()):
+    if repeated or array.ndim == 3 or "repeat" in dims_of(states):
         least = 2 if repeated else 1
         return as_repeats(states, where=where, name="states", least=LEAST, least_repeats=least)
     return as_samples(states, where=where, name="states", least=LEAST)[:, None]
@@ -319,8 +319,6 @@ def _folds(folds: ArrayLike | None, n_repeats: int, where: str) -> np.ndarray:
 
 def _labels(value: Any, where: str, name: str) -> np.ndarray | None:
     """Labels of the stimuli, each of which must stand once."""
-    if getattr(value, "dims", ())[:1] == ("repeat",):
-        value = value.isel(repeat=0)
     labels = labels_of(value)
     if labels is not None:
         doubled = [label for label, count in Counter(labels.tolist()).items() if count > 1]

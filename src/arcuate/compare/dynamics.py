@@ -22,6 +22,7 @@ from arcuate.compare._dynamics_inputs import ascending, both_inputs, both_system
 from arcuate.compare._embedding import choose_embedding
 from arcuate.compare._inputs import as_trials
 from arcuate.compare._measure import Measure
+from arcuate.compare.inference import p_value
 from arcuate.errors import CapabilityError, SpecError, check_choice, check_int, check_real
 from arcuate.rng import stream
 
@@ -459,7 +460,7 @@ class SurrogateTest:
     value : float
     null : ndarray, (n_surrogates,)
     p : float
-        Share of surrogates that are at least as near, the observed one counted.
+        Share of surrogates that are at least as near, the observed one counted (`inference.p_value`).
     """
 
     value: float
@@ -546,7 +547,7 @@ def dsa_surrogates(
             null[draw] = fit.distance(first, surrogate)
             if advance is not None:
                 advance(1)
-    return SurrogateTest(value=value, null=null, p=float((1 + np.sum(null <= value)) / (1 + n)))
+    return SurrogateTest(value=value, null=null, p=p_value(value, null, kind="distance"))
 
 
 def _apart(cube: Floats, rng: np.random.Generator) -> Floats:

@@ -16,13 +16,15 @@ from numpy.typing import ArrayLike
 from arcuate._inputs import Floats
 from arcuate.analysis.interval import Interval, bootstrap_interval
 from arcuate.compare._inputs import (
-    as_pair,
     as_repeats,
     as_samples,
     centered,
+    dims_of,
     labels_of,
+    laid_out,
     listed,
     one_size,
+    ordered,
     varying,
     warn,
 )
@@ -245,29 +247,21 @@ def encode(
 
 def _matched(x: Any, y: Any, *, where: str) -> tuple[Floats, Floats, np.ndarray | None]:
     """Both systems with their repeats, matched by label, and the labels where they stand several times."""
-    first, second = (
-        as_repeats(value, where=where, name=name, least_repeats=1)
-        if np.ndim(value) == 3
-        else as_samples(value, where=where, name=name)[:, None]
-        for value, name in ((x, "x"), (y, "y"))
-    )
+    first, second = (_with_repeats(value, where=where, name=name) for value, name in ((x, "x"), (y, "y")))
     one_size(first, second, where=where)
     labels, others = labels_of(x), labels_of(y)
     if labels is not None and others is not None and not np.array_equal(labels, others):
-        second = second[_order(x, y, where=where)]
+        second = second[ordered(x, y, where=where)]
     labels = others if labels is None else labels
     return first, second, None if labels is None or len(set(labels.tolist())) == len(labels) else labels
 
 
-def _order(x: Any, y: Any, *, where: str) -> np.ndarray:
-    """Rows of `y` in the order of the labels of `x`."""
-    import xarray as xr
-
-    rows = [
-        xr.DataArray(np.arange(value.shape[0]), dims=dim, coords={dim: value.indexes[dim]})
-        for value, dim in ((x, x.dims[0]), (y, y.dims[0]))
-    ]
-    return as_pair(rows[0], rows[1], where=where)[1][:, 0].astype(np.intp)
+def _with_repeats(value: Any, *, where: str, name: str) -> Floats:
+    """One system as (n_samples, n_repeats, n_units); samples without repeats have one."""
+    array = value if hasattr(value, "ndim") else np.asarray(value, dtype=object)  # ragged ones are refused
+    if array.ndim == 3 or "repeat" in dims_of(value):
+        return as_repeats(value, where=where, name=name, least_repeats=1)
+    return as_samples(value, where=where, name=name)[:, None]
 
 
 def correlations(first: Floats, second: Floats) -> Floats:
@@ -329,8 +323,8 @@ def _result(
     import xarray as xr
 
     labels, names = labels_of(x), None
-    if np.ndim(y) > 1 and isinstance(dims := getattr(y, "dims", ()), tuple) and dims:
-        names = y.indexes[dims[-1]] if dims[-1] in y.indexes and len(y[dims[-1]]) == still.size else None
+    if len(dims := dims_of(laid_out(y, where="encode", name="y"))) > 1 and dims[-1] in y.indexes:
+        names = y.indexes[dims[-1]] if len(y[dims[-1]]) == still.size else None
     unit = np.arange(still.size) if names is None else np.asarray(names)
     rows = np.arange(len(prediction)) if labels is None else labels
     units = xr.Dataset(columns, coords={"unit": unit, "fold": np.arange(int(fold.max()) + 1)})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_systems import oscillators, trials, turn
+from scipy.stats import kstest
 
 from arcuate.compare import (
     choose_embedding,
@@ -147,8 +150,24 @@ def test_surrogates_keep_time_constants_and_lose_rotation() -> None:
     rng = np.random.default_rng(7)
     x, same = trials(ONE, rng), trials(ONE, rng) @ turn(4, rng)
     assert dsa_surrogates(x, same, n_delays=1, rank=4, n_surrogates=39).p == pytest.approx(1 / 40)
-    lone = [trials(np.diag([0.9, 0.8, 0.6, 0.3]), rng) * [8, 4, 2, 1] for _ in range(2)]
-    assert dsa_surrogates(*lone, n_delays=1, rank=4, n_surrogates=39).p > 0.05
+
+
+@pytest.mark.parametrize("score", ["wasserstein_squared", pytest.param("angular", marks=pytest.mark.slow)])
+def test_p_is_uniform_where_components_do_not_act_on_each_other(score: str) -> None:
+    options: dict[str, Any] = {"n_delays": 1, "rank": 4, "n_surrogates": 19, "n_starts": 1, "score": score}
+    p = []
+    for seed in range(40):
+        rng = np.random.default_rng([20, seed])
+        lone = [trials(np.diag([0.9, 0.8, 0.6, 0.3]), rng) * [8, 4, 2, 1] for _ in range(2)]
+        p.append(dsa_surrogates(*lone, **options).p)
+    assert kstest(p, "uniform").pvalue > 0.01
+
+
+def test_a_single_component_has_no_other_to_lose() -> None:
+    states = np.cumsum(np.random.default_rng(0).normal(size=(2, 10, 40, 1)), axis=2)
+    found = dsa_surrogates(states[0], states[1], n_delays=2, rank=2, n_surrogates=19)
+    np.testing.assert_allclose(found.null, found.value, rtol=0, atol=1e-10)
+    assert found.p == 1
 
 
 @pytest.mark.parametrize("criterion", ["mase", "aic"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from arcuate import compare
 from arcuate.compare import _inputs
 from arcuate.errors import ArcuateWarning, SpecError
 
@@ -106,3 +107,36 @@ def test_the_stimulus_that_one_side_lacks_is_named_whichever_side_it_is() -> Non
     values = np.random.default_rng(0).normal(size=(5, 2))
     with pytest.raises(SpecError, match="cka: x: must have the stimulus of y, lacks e"):
         _inputs.as_pair(labeled(values[:4], "abcd"), labeled(values, "abcde"), where="cka")
+
+
+@pytest.mark.parametrize("samples", ["stimulus", "trial"])
+def test_samples_are_found_by_name_wherever_they_stand(samples: str) -> None:
+    x, y = (np.random.default_rng(k).normal(size=(12, 5)) for k in (0, 1))
+    labels = [f"s{k}" for k in range(12)]
+    one, two = (xr.DataArray(v, dims=(samples, "unit"), coords={samples: labels}) for v in (x, y))
+    order = np.random.default_rng(2).permutation(12)
+    for measure in (compare.cka, compare.rsa, compare.ridge):
+        assert measure(one.T, two[order].T) == measure(x, y)
+    np.testing.assert_array_equal(compare.encode(one.T, two.T).units.r, compare.encode(x, y).units.r)
+    assert compare.encode(one.T, two.T).prediction.sample.values.tolist() == labels
+
+
+def test_dissimilarities_are_those_of_stimuli_wherever_they_stand() -> None:
+    states = np.random.default_rng(0).normal(size=(7, 3, 5))
+    array = xr.DataArray(states, dims=("stimulus", "repeat", "unit"))
+    exact = compare.rdm(states, kind="crossnobis")
+    for dims in (("unit", "stimulus", "repeat"), ("repeat", "unit", "stimulus")):
+        np.testing.assert_array_equal(compare.rdm(array.transpose(*dims), kind="crossnobis"), exact)
+
+
+def test_trials_are_found_by_name_wherever_they_stand() -> None:
+    states = np.random.default_rng(0).normal(size=(7, 30, 2))
+    array = xr.DataArray(states, dims=("trial", "time", "unit")).transpose("unit", "time", "trial")
+    np.testing.assert_array_equal(_inputs.as_trials(array, where="dsa", name="x"), states)
+
+
+@pytest.mark.parametrize("dims", [("unit", "time"), ("neuron", "foo"), ("unit",)], ids="-".join)
+def test_units_are_not_taken_for_samples(dims: tuple[str, ...]) -> None:
+    array = xr.DataArray(np.random.default_rng(0).normal(size=(6, 6)[: len(dims)]), dims=dims)
+    with pytest.raises(SpecError, match=r"x: has dimensions .*units come first"):
+        compare.cka(array, np.ones(6))
