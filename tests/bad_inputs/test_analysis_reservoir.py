@@ -140,6 +140,21 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
         lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", variables=["exc/x"]), "variable", "exc/v",
     ),
     "twin none": (lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", variables=[]), "variables", "name"),
+    "twin one name": (
+        lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", variables="exc/v"), "variables", "several",
+    ),
+    "twin name twice": (
+        lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", variables=["exc/v"] * 2), "variables", "once",
+    ),
+    "twin state of a run": (
+        lambda: analysis.lyapunov_twin(simulation(), 0.3, d0="1 mV"), "state", "function",
+    ),
+    "twin part of a step": (
+        lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", interval="0.14 ms"), "interval", "whole",
+    ),
+    "twin less than a step": (
+        lambda: analysis.lyapunov_twin(simulation(), d0="1 mV", interval="0.04 ms"), "interval", "whole",
+    ),
     "twin unit": (lambda: analysis.lyapunov_twin(simulation(), d0="1 ms"), "d0", "V"),
     "twin unit of numbers": (lambda: analysis.lyapunov_twin(numbers(), d0="1 mV"), "d0", "number"),
     "twin engine": (

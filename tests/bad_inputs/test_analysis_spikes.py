@@ -89,6 +89,7 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "min_intervals of 1": (lambda: analysis.local_variation([0.1], min_intervals=1), "min_intervals", ">= 2"),
     "refractory in mV": (lambda: analysis.local_variation([0.1], refractory="1 mV"), "refractory", "unit"),
     "window of the record": (lambda: analysis.fano_factor([0.1], windows="1 s", **ONE), "windows", "half"),
+    "fano ddof": (lambda: analysis.fano_factor([0.1], windows="1 ms", ddof=2, **ONE), "ddof", "<= 1"),
     "window without unit": (lambda: analysis.fano_factor([0.1], windows=0.1, **ONE), "windows", "unit"),
     "bins descend": (lambda: analysis.rate_distribution([0.1], bins=[1, 0], **ONE), "bins", "ascend"),
     "no bins": (lambda: analysis.rate_distribution([0.1], bins=0, **ONE), "bins", ">= 1"),

@@ -103,7 +103,7 @@ def test_too_few_spikes_are_refused_where_they_refuse_and_nan_beside_others(name
 def test_fano_factors_over_trials_are_theirs(group: str) -> None:
     trials = [GOLDEN[f"in/fano_{group}/{k}"] for k in range(15)]
     times = np.concatenate([trial + DURATION * k for k, trial in enumerate(trials)])
-    found = fano_factor(times, windows=f"{DURATION} s", duration=15 * DURATION)
+    found = fano_factor(times, windows=f"{DURATION} s", duration=15 * DURATION, ddof=0)
     close(found.fano[0, 0], f"fano_{group}")
 
 

@@ -47,11 +47,22 @@ class SpikeTrains:
 
     def intervals(self) -> tuple[NDArray[np.int64], Floats]:
         """Neuron and length of each interval between spikes; none spans two trials if time starts again."""
+        interval, same = self._gaps()
+        return self.neuron[1:][same], interval[same]
+
+    def interval_pairs(self) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Neuron and lengths of each two intervals of which one follows the other at a spike."""
+        interval, same = self._gaps()
+        both = same[1:] & same[:-1]
+        return self.neuron[2:][both], interval[:-1][both], interval[1:][both]
+
+    def _gaps(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Time from each spike to the next in the order of the table, and whether it is an interval."""
         interval = np.diff(self.time)
         same = self.neuron[1:] == self.neuron[:-1]
         if np.any(interval[same] < 0):
             same &= self.trial[1:] == self.trial[:-1]
-        return self.neuron[1:][same], interval[same]
+        return interval, same
 
 
 def read_spikes(source: Any, population: str | None, where: str, **given: Any) -> SpikeTrains:

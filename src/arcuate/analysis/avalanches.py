@@ -29,6 +29,7 @@ TAIL = 50
 STARTS = 100
 """Most smallest values that are tried, denser among small ones (chosen)."""
 
+_EDGE = 1e-5  # an exponent so close to the end of the search lies beyond it
 _BLOCK = 1 << 21  # weights at a time, so that memory stays small
 
 
@@ -126,7 +127,7 @@ class PowerLaw:
     Attributes
     ----------
     exponent : Interval
-        By maximum likelihood; the interval is a bootstrap of the values in the tail, `x_min` held.
+        By maximum likelihood, below 20; the interval is a bootstrap of the values in the tail, `x_min` held.
     x_min : int
         Smallest value of the tail.
     n_tail : int
@@ -166,7 +167,8 @@ def power_law(values: ArrayLike, *, x_min: int | None = None, level: float = 0.9
     SpecError
         If values are not whole numbers of 1 or more, or an option is out of range.
     FitError
-        If fewer than 50 values, or a single one, lie in the tail.
+        If fewer than 50 values, or a single one, lie in the tail, or no exponent between 1 and 20 is the most
+        likely one.
 
     References
     ----------
@@ -222,6 +224,12 @@ def _best(data: NDArray[np.int64], x_min: int | None, where: str) -> tuple[int, 
         raise FitError.of(where=where, name="values", value=int(data.size), bound=bound)
     logs = np.cumsum((count * np.log(unique))[::-1])[::-1] / above
     found = _exponents(logs[places], starts)
+    inside = (found > 1 + _EDGE) & (found < STEEPEST - _EDGE)
+    if not inside.any():
+        bound = f"must have an exponent between 1 and {STEEPEST:g}: none is the most likely one"
+        fix = "values that fall faster than that follow no power law"
+        raise FitError.of(where=where, name="values", value=f"{data.size} values", bound=bound, fix=fix)
+    starts, places, found = starts[inside], places[inside], found[inside]
     distance = np.empty(places.size)
     for k, (place, start, exponent) in enumerate(zip(places, starts, found, strict=True)):
         beyond = zeta(exponent, unique[place:] + 1.0) / zeta(exponent, float(start))

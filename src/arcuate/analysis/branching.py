@@ -15,6 +15,7 @@ from arcuate.rng import stream
 __all__ = ["Branching", "branching_parameter"]
 
 _LARGEST = 1.2  # branching parameters that are looked for: from 0 to this one
+_EDGE = 1e-6  # an m so close to the end of the search lies beyond it
 _GRID = 240
 _ZOOMS, _FINE = 5, 21
 
@@ -80,7 +81,7 @@ def branching_parameter(
     SpecError
         If the activity is negative or not finite, or too short for lags and pieces.
     FitError
-        If the activity does not vary, or does not depend on its past.
+        If the activity does not vary or does not depend on its past, or no m between 0 and 1.2 fits best.
 
     References
     ----------
@@ -118,11 +119,15 @@ def branching_parameter(
         bound = "must depend on its past: no slope is above 0"
         raise FitError.of(where=where, name="activity", bound=bound)
     value = float(m[0])
+    if not _EDGE < value < _LARGEST - _EDGE:
+        bound = f"must have slopes that fall with the lag as m^k does: no m from 0 to {_LARGEST:g} fits best"
+        fix = "look at the autocorrelation: a rhythm, a drift, or no memory beyond one step"
+        raise FitError.of(where=where, name="activity", value=f"r_1 {slope[0, 0]:.3g}", bound=bound, fix=fix)
     return Branching(
         m=interval_of(value, _fit(slopes, lag)[0], level=cover, n=n),
         naive=interval_of(float(slope[0, 0]), slopes[:, 0], level=cover, n=n),
         amplitude=float(amplitude[0]),
-        time_constant=float(-1 / np.log(value)) if 0 < value < 1 else (0.0 if value <= 0 else np.inf),
+        time_constant=float(-1 / np.log(value)) if value < 1 else np.inf,
         lag=lag,
         slope=slope[0],
     )

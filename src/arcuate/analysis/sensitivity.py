@@ -312,7 +312,7 @@ def lyapunov_twin(
     Raises
     ------
     SpecError
-        If an option is out of range, or there is nothing to change.
+        If an option is out of range, `interval` is no whole number of steps, or there is nothing to change.
     NonFiniteError
         If a function gives a state that is not finite.
 
@@ -340,6 +340,9 @@ def lyapunov_twin(
         pair = _Maps(system, state, d0, interval, where)
     else:
         _check_system(system, where)
+        if state is not None:
+            bound, fix = "is for a function only", "a Simulation has a state: change it with set_state"
+            raise SpecError.of(where=where, name="state", value=state, bound=bound, fix=fix)
         pair = _Runs(system, d0, interval, variables, where)
     growth, merged = np.empty(burn + count), np.zeros(burn + count, dtype=bool)
     rng = stream(seed, "analysis/lyapunov_twin")
@@ -413,13 +416,20 @@ class _Runs:
         self, system: Any, d0: Any, interval: Any, variables: Sequence[str] | None, where: str
     ) -> None:
         self.system, self.where = system, where
-        names = system.read_state() if variables is None else variables
+        names = list(system.read_state()) if variables is None else variables
+        if isinstance(names, str) or len(set(names)) < len(names):
+            bound = 'must be several names, each once, such as ["exc/v"]'
+            raise SpecError.of(where=where, name="variables", value=variables, bound=bound)
         self.names = tuple(names)
         values = [_variable(system, name, where) for name in self.names]
         if not values:
             raise SpecError.of(where=where, name="variables", value=variables, bound="must name something")
         self.span = "20 ms" if interval is None else interval
         self.length = seconds(self.span, where=where, name="interval", low_open=True)
+        done = float(_advance(system.copy(), self.span).duration)
+        if not math.isclose(done, self.length, rel_tol=1e-6):
+            bound = f"must be a whole number of steps: a run of it went on by {done:g} s"
+            raise SpecError.of(where=where, name="interval", value=interval, bound=bound)
         size = _in_unit_of(values[0], d0, where=where, name="d0")
         self.d0 = check_real(size, where=where, name="d0", low=0.0, low_open=True)
         self.scale: list[float] = []

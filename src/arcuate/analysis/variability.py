@@ -57,8 +57,8 @@ def local_variation(
     n_neurons : int, optional
         Number of neurons. A Recording knows it.
     trial : array_like, (n_spikes,), optional
-        Trial of each spike, with spike times. Intervals across trials count only if time runs on through the
-        trials.
+        Trial of each spike, with spike times. Intervals across trials, and pairs of intervals, count only if
+        time runs on through the trials.
     min_intervals : int
         Fewest intervals for a value.
     level : float
@@ -100,9 +100,9 @@ def local_variation(
     train = read_spikes(
         source, population, where, neuron=neuron, n_neurons=n_neurons, duration="1 s", trial=trial
     )
-    owner, interval = train.intervals()
-    together = (owner[1:] == owner[:-1]) & (interval[1:] + interval[:-1] > 0)
-    before, after, owner_of_two = interval[:-1][together], interval[1:][together], owner[1:][together]
+    owner_of_two, before, after = train.interval_pairs()
+    lasting = before + after > 0
+    owner_of_two, before, after = owner_of_two[lasting], before[lasting], after[lasting]
     total = before + after
     ratio = (after - before) / total
     terms = {
@@ -110,7 +110,7 @@ def local_variation(
         "lv": 3.0 * ratio**2,
         "lvr": 3.0 * ratio**2 * (1.0 + 4.0 * pause / total),
     }
-    n_intervals = np.bincount(owner, minlength=train.n_neurons)
+    n_intervals = np.bincount(train.intervals()[0], minlength=train.n_neurons)
     count = np.bincount(owner_of_two, minlength=train.n_neurons)
     enough = (n_intervals >= least) & (count > 0)
     check_some(int(enough.sum()), where, f"a neuron with {least + 1} spikes or more")
@@ -130,6 +130,7 @@ def fano_factor(
     population: str | None = None,
     *,
     windows: Any = ("50 ms", "100 ms", "200 ms", "500 ms", "1 s"),
+    ddof: int = 1,
     neuron: ArrayLike | None = None,
     n_neurons: int | None = None,
     duration: Any = None,
@@ -148,6 +149,9 @@ def fano_factor(
         Population of the Recording; not needed if it has one.
     windows : quantity, or several
         Lengths; at least two windows must fit into the record.
+    ddof : {1, 0}
+        The variance over n windows has n - `ddof` in its denominator. With 1 the mean over Poisson processes
+        is 1 for any number of windows; with 0, as in elephant, it is (n - 1) / n.
     neuron : array_like, (n_spikes,), optional
         Neuron of each spike, with spike times.
     n_neurons : int, optional
@@ -164,12 +168,12 @@ def fano_factor(
     Dataset
         ``fano`` (neuron, window): 0 for a clock, 1 for a Poisson process, CV^2 of a renewal process in long
         windows, NaN without a spike; ``mean``, ``low`` and ``high`` (window), the mean over neurons with its
-        bootstrap interval over neurons; ``window`` in s. The variance has n in its denominator.
+        bootstrap interval over neurons; ``window`` in s.
 
     Raises
     ------
     SpecError
-        If a window is no time, or longer than half of the record.
+        If a window is no time or longer than half of the record, or `ddof` is neither 0 nor 1.
     RecordingError
         If there is no spike, or one lies outside the record.
 
@@ -182,13 +186,14 @@ def fano_factor(
     >>> from arcuate.analysis import fano_factor
     >>> found = fano_factor([0.1, 0.2, 0.3, 1.1], windows="1 s", duration="2 s")
     >>> found.fano.values.tolist()
-    [[0.5]]
+    [[1.0]]
     """
     import xarray as xr
 
     where = "fano_factor"
     cover = check_level(level, where)
     widths = seconds_array(windows, where=where, name="windows")
+    less = check_int(ddof, where=where, name="ddof", low=0, high=1)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     check_some(train.time.size, where, "a spike")
     if widths.min() <= 0 or widths.max() > train.duration / 2 * (1 + 1e-9):
@@ -198,7 +203,7 @@ def fano_factor(
     for k, width in enumerate(widths.tolist()):
         counts = count_table(train, width)
         mean = counts.mean(axis=0)
-        np.divide(counts.var(axis=0), mean, out=fano[:, k], where=mean > 0)
+        np.divide(counts.var(axis=0, ddof=less), mean, out=fano[:, k], where=mean > 0)
     values = xr.DataArray(
         fano,
         dims=("neuron", "window"),

@@ -22,6 +22,7 @@ from arcuate.analysis import (
     spike_surrogate,
     spike_synchrony,
 )
+from arcuate.errors import FitError
 
 
 def zeta_numbers(exponent: float, x_min: int, n: int, seed: int) -> np.ndarray:
@@ -62,6 +63,16 @@ def test_the_exponent_is_the_most_likely_one() -> None:
     loss = lambda a: data.size * np.log(zeta(a, 4.0)) + a * np.log(data).sum()  # noqa: E731
     best = minimize_scalar(loss, bounds=(1.1, 5.0), method="bounded", options={"xatol": 1e-10}).x
     assert math.isclose(power_law(data, x_min=4).exponent.estimate, best, rel_tol=1e-6)
+
+
+def test_values_beyond_every_law_are_refused() -> None:
+    """Of 100 000 tens and 60 elevens the exponent would be 78."""
+    with pytest.raises(FitError, match="between 1 and 20"):
+        power_law([10] * 100_000 + [11] * 60)
+    with pytest.raises(FitError, match="between 1 and 20"):
+        power_law([10] * 100_000 + [11] * 60, x_min=10)
+    near = zeta_numbers(15.0, 10, 3000, seed=2)
+    assert abs(power_law(near, x_min=10).exponent.estimate - 15) < 1.5
 
 
 def test_avalanches_are_cut_at_empty_bins() -> None:
@@ -115,6 +126,12 @@ def branching(m: float, n: int, seed: int, rate: float = 100.0) -> np.ndarray:
         now = rng.poisson(m * now + (1 - m) * rate)
         activity[t] = now
     return activity
+
+
+def test_a_rhythm_has_no_branching_parameter() -> None:
+    for activity in (np.tile([0, 1], 2000), np.tile([3, 3, 3, 0, 0, 0], 1000)):
+        with pytest.raises(FitError, match=r"from 0 to 1\.2"):
+            branching_parameter(activity)
 
 
 @pytest.mark.parametrize("m", [0.9, 0.98])

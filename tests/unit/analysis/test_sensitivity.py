@@ -192,18 +192,19 @@ def phases_after(span: float, weights: np.ndarray, speed: np.ndarray, drive: np.
     return step
 
 
-@pytest.mark.parametrize("strength", [-2.0, 0.4])
-def test_tangent_exponents_equal_those_of_a_twin_without_a_grid(strength):
+def test_tangent_exponent_is_that_of_a_twin_without_a_grid():
+    """Twelve neurons that inhibit each other and are chaotic, followed for many spikes by both."""
     rng = np.random.default_rng(5)
     n, tau = 12, 0.01
-    weights = strength * (rng.random((n, n)) < 0.4)
+    weights = -rng.uniform(0.2, 1.0, (n, n)) * (rng.random((n, n)) < 0.4)
     np.fill_diagonal(weights, 0.0)
-    drive = rng.uniform(0.8, 1.2, n)
-    found = lyapunov_tangent(weights, drive, tau="10 ms", n_spikes=3000, n_exponents=2)
+    drive = rng.uniform(0.8, 1.5, n)
+    found = lyapunov_tangent(weights, drive, tau="10 ms", n_spikes=20_000, n_exponents=2)
     step = phases_after(0.02, weights, 2 * np.sqrt(drive) / tau, drive)
-    twin = lyapunov_twin(step, rng.uniform(-3, 3, n), d0=1e-7, n_intervals=600)
-    wide = float(found.high[0] - found.low[0]) + 50 * float(twin.exponent_high - twin.exponent_low)
-    assert float(twin.exponent) / 0.02 == pytest.approx(float(found.exponent[0]), abs=0.5 + wide)
+    twin = lyapunov_twin(step, rng.uniform(-3, 3, n), d0=1e-7, n_intervals=3000)
+    assert float(found.low[0]) > 5.0
+    apart = float(twin.exponent) / 0.02 - float(found.exponent[0])
+    assert abs(apart) < 1.5
 
 
 def test_neurons_without_synapses_have_only_zero_exponents_and_their_own_rates():

@@ -77,6 +77,36 @@ def test_a_poisson_process_has_one_everywhere() -> None:
     assert fano.sizes == {"neuron": 30, "window": 5}
 
 
+@pytest.mark.parametrize("n_windows", [2, 5, 10])
+def test_a_poisson_process_has_a_fano_factor_of_one_for_few_windows_too(n_windows: int) -> None:
+    """Given its spikes, the counts are multinomial: with n - 1 the mean is 1, with n it is 1 - 1/n."""
+    held = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        n_spikes = rng.poisson(50.0, 100)
+        given = {
+            "source": rng.uniform(0, 10, n_spikes.sum()),
+            "neuron": np.repeat(np.arange(100), n_spikes),
+            "n_neurons": 100,
+            "duration": "10 s",
+            "windows": f"{10 / n_windows} s",
+        }
+        fano = fano_factor(**given, seed=seed)
+        held += bool(fano.low[0] < 1.0 < fano.high[0])
+        other = fano_factor(**given, ddof=0)
+        np.testing.assert_allclose(other.fano, fano.fano * (1 - 1 / n_windows))
+    assert held >= 16
+
+
+def test_two_intervals_that_a_trial_parts_are_no_pair() -> None:
+    """Two clocks of different rate, one in each trial: nothing varies within a trial."""
+    times, trial = [0.0, 0.1, 0.2, 0.0, 0.3, 0.6], [0, 0, 0, 1, 1, 1]
+    found = local_variation(times, trial=trial)
+    assert [float(found[name][0]) for name in ("cv2", "lv", "lvr")] == pytest.approx([0.0] * 3, abs=1e-12)
+    running = local_variation([*times[:3], 1.0, 1.3, 1.6], trial=trial)
+    assert float(running.cv2[0]) > 0.5  # time runs on, so that the pause counts
+
+
 @pytest.mark.parametrize("shape", [2, 5])
 def test_a_gamma_process_has_the_variation_of_its_order(shape: int) -> None:
     rng = np.random.default_rng(shape)
