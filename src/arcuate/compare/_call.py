@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._assemble import assemble, say
-from arcuate.compare._ceiling import CEILINGS, is_encoding
+from arcuate.compare._ceiling import CEILINGS
 from arcuate.compare._comparison import Comparison
+from arcuate.compare._folds import check_folds, folded
 from arcuate.compare._inputs import listed
 from arcuate.compare._measure import Measure
 from arcuate.compare._registry import measure_of
 from arcuate.compare._scoring import Job, scores_of, total
 from arcuate.compare._states import WHERE, Leaf, chosen, joined, leaves_of
 from arcuate.compare._within import Plan, plan_of, samples_of
-from arcuate.compare.encoding import ridge_measure
 from arcuate.compare.inference import Orders, autocorrelation_time
-from arcuate.errors import SpecError, check_choice, check_int, unknown
+from arcuate.errors import SpecError, check_choice, check_int
 from arcuate.rng import check_seed
 
 __all__ = ["compare"]
@@ -127,15 +125,17 @@ def compare(
     _words(correction=(correction, ("max", "fdr")), ceiling=(ceiling, CEILINGS))
     if n_boot is not None:
         check_int(n_boot, where=WHERE, name="n_boot", low=0)
-    measures = _measures(measure, folds)
+    measures = _measures(measure)
+    check_folds(measures, folds, where=WHERE)
     leaves = leaves_of(states, dims)
     sides = _sides(leaves, a, b)
     labels, used = joined({name: leaves[name] for name in leaves if name in {*sides[0], *sides[1]}}, join)
     plan = plan_of(used, samples=samples, within=within, regress_out=regress_out)
-    measures = [_folded(one, used, plan, folds) for one in measures]
+    for one in measures:  # what does not do is refused before anything is computed
+        folded(one, used, plan, folds)
     orders = _orders(used, plan, null, n_null, seed=seed, apart=not set(sides[0]) & set(sides[1]))
     job = Job(leaves=used, labels=labels, sides=sides, plan=plan, orders=orders, seed=seed, n_jobs=n_jobs,
-              ceiling=ceiling, n_boot=n_boot, correction=correction, join=join)  # fmt: skip
+              ceiling=ceiling, n_boot=n_boot, correction=correction, join=join, folds=folds)  # fmt: skip
     with progress_bar(progress, total(job, measures), title="compare", unit="score") as advance:
         result = assemble([scores_of(job, one, advance) for one in measures], job)
     say(result)
@@ -149,7 +149,7 @@ def _words(**options: tuple[str | None, tuple[str, ...]]) -> None:
             check_choice(word, choices, where=WHERE, name=name)
 
 
-def _measures(measure: Any, folds: Any) -> list[Measure]:
+def _measures(measure: Any) -> list[Measure]:
     several = measure if isinstance(measure, (list, tuple)) else [measure]
     if not several:
         raise SpecError.of(where=WHERE, name="measure", value=measure, bound="must name one or more measures")
@@ -159,40 +159,7 @@ def _measures(measure: Any, folds: Any) -> list[Measure]:
         bound = "must have names that differ"
         fix = "give each its own by dataclasses.replace(measure, name=...)"
         raise SpecError.of(where=WHERE, name="measure", value=names, bound=bound, fix=fix)
-    if folds is not None and not any(is_encoding(one) for one in made):
-        bound = f"is for measures that are cross-validated, not for {listed(names)}"
-        raise SpecError.of(where=WHERE, name="folds", value=folds, bound=bound)
     return made
-
-
-def _folded(measure: Measure, leaves: Mapping[str, Leaf], plan: Plan, folds: Any) -> Measure:
-    """A measure that is cross-validated, with folds that no stimulus straddles."""
-    made = measure.options.get("folds")
-    if not is_encoding(measure) or (folds is None and plan.within != "samples"):
-        return measure
-    first = next(iter(leaves.values()))
-    n = len(first.order)  # type: ignore[arg-type]  # joined leaves have an order
-    each = len(first.steps) if plan.within == "samples" else 1
-    if made == "given":
-        if folds is not None:
-            bound = f"is given to {measure.name!r} already"
-            raise SpecError.of(where=WHERE, name="folds", value=folds, bound=bound)
-        return measure
-    options = {**measure.options, "folds": made if folds is None else folds}
-    if isinstance(folds, str):
-        options["folds"] = np.repeat(_column(leaves, folds), each)
-    elif each > 1:
-        options["groups"] = np.repeat(np.arange(n), each)
-    return ridge_measure(**options)
-
-
-def _column(leaves: Mapping[str, Leaf], name: str) -> np.ndarray:
-    """A column of the stimuli as numbers of folds, in the shared order."""
-    for leaf in leaves.values():
-        if name in leaf.columns:
-            return np.unique(leaf.columns[name][leaf.order], return_inverse=True)[1]
-    known = {key for leaf in leaves.values() for key in leaf.columns}
-    raise unknown(WHERE, name, known, kind="column of the stimuli")
 
 
 def _sides(leaves: Mapping[str, Leaf], a: Any, b: Any) -> tuple[list[str], list[str]]:

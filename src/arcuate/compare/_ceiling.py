@@ -67,7 +67,7 @@ def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Boun
     none = np.array([np.nan])
     if n < 2:
         return Bound(low=none, high=none, why=f"{leaf.name} has one repeat")
-    if measure.name == "cka_cross":
+    if measure.family == "cka_cross":
         return Bound(low=none, high=none, why="cka_cross is free of the noise of repeats as it is")
     try:
         if is_encoding(measure):
@@ -110,7 +110,7 @@ def is_encoding(measure: Measure) -> bool:
     -------
     bool
     """
-    return measure.name.startswith("ridge")
+    return measure.family == "ridge" and {"folds", "groups"} <= measure.options.keys()
 
 
 def seed_groups(leaves: Mapping[str, Leaf]) -> dict[str, list[str]]:

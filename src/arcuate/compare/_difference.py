@@ -13,6 +13,7 @@ import numpy as np
 
 from arcuate._inputs import Floats
 from arcuate._progress import ProgressOption, check_progress, progress_bar
+from arcuate.compare._folds import check_folds, folded
 from arcuate.compare._inputs import warn
 from arcuate.compare._measure import Measure
 from arcuate.compare._prepared import prepare
@@ -81,6 +82,7 @@ def compare_pairs(
     measure: str | Measure = "cka",
     samples: Any = "stimulus",
     within: Any = "mean",
+    folds: Any = None,
     join: str = "exact",
     dims: Any = None,
     n_boot: int = 1000,
@@ -94,7 +96,7 @@ def compare_pairs(
 
     Parameters
     ----------
-    states, measure, samples, within, join, dims
+    states, measure, samples, within, folds, join, dims
         As in `compare`; one measure that gives one score of each pair.
     first, second : (str, str)
         The pairs: names, systems or globs. What picks several leaves (seeds) is averaged, and its spread
@@ -140,6 +142,7 @@ def compare_pairs(
     check_int(n_jobs, where=where, name="n_jobs")
     seed = check_seed(seed)
     made = measure_of(measure)
+    check_folds([made], folds, where=where)
     leaves = leaves_of(states, dims)
     sides = [_pair(leaves, pair, name) for pair, name in ((first, "first"), (second, "second"))]
     turned = made.symmetric and sides[0] == sides[1][::-1]
@@ -152,12 +155,13 @@ def compare_pairs(
         bound = f"needs one score of a pair, and >= {LEAST_FOR_HALVES} stimuli; has {len(labels)}"
         raise SpecError.of(where=where, name="states", bound=bound)
     job = Job(leaves=used, labels=labels, sides=sides[0], plan=plan, orders=None, seed=seed, n_jobs=n_jobs,
-              ceiling=None, n_boot=n_boot, correction=None, join=join)  # fmt: skip
+              ceiling=None, n_boot=n_boot, correction=None, join=join, folds=folds)  # fmt: skip
     pairs = list(dict.fromkeys((x, y) for one, other in sides for x in one for y in other))
     with warnings.catch_warnings(), progress_bar(progress, n_boot, title=where, unit="half") as advance:
         warnings.simplefilter("ignore", ArcuateWarning)  # `compare` tells what speaks against a score
-        ready = {name: prepare(made, leaf, plan) for name, leaf in used.items()}
-        whole = np.array([values_of(made, ready[x], ready[y])[0, 0] for x, y in pairs])
+        fitted = folded(made, used, plan, folds)
+        ready = {name: prepare(fitted, leaf, plan) for name, leaf in used.items()}
+        whole = np.array([values_of(fitted, ready[x], ready[y])[0, 0] for x, y in pairs])
         step = (lambda _: None) if advance is None else (lambda _: advance(1))
         calls = [(job, made, pairs, (rows, step)) for rows in half_samples(len(labels), n_boot, seed)]
         found = list(run(job, half_scores, calls))

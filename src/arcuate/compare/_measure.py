@@ -44,6 +44,9 @@ class Measure:
         are taken; returns the scores (n_orders,), without preparing anything anew.
     options : dict
         What the measure was made with, for a report.
+    family : str
+        The name it had when it was made, which `dataclasses.replace` of the name leaves: what is known of
+        ``"ridge"`` is known of it by any name.
 
     Examples
     --------
@@ -77,6 +80,11 @@ class Measure:
     score: Callable[[Any, Any], float]
     null: Callable[[Any, Any, np.ndarray], Floats]
     options: dict[str, Any] = field(default_factory=dict)
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.family:
+            object.__setattr__(self, "family", self.name)
 
 
 def refit(

@@ -145,13 +145,13 @@ def _noted(measure: Measure, array: Floats, place: str, notes: list[str]) -> Any
 
 def _saturates(measure: Measure) -> bool:
     """Whether noise is alike where units are many; `pair_notes` tells it."""
-    return measure.name in _SATURATE
+    return measure.family in _SATURATE
 
 
 def _by_gram(measure: Measure) -> bool:
     """Whether one sample with a large norm can decide the score."""
     return measure.options.get("normalize") is None and (
-        measure.name in _BY_GRAM or measure.name not in FACTORIES
+        measure.family in _BY_GRAM or measure.family not in FACTORIES
     )
 
 

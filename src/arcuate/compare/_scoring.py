@@ -12,6 +12,7 @@ import numpy as np
 
 from arcuate._inputs import Floats
 from arcuate.compare._ceiling import Bound, is_encoding, pair_ceiling, repeat_bound, seed_bound, seed_groups
+from arcuate.compare._folds import folded
 from arcuate.compare._measure import Measure
 from arcuate.compare._prepared import Prepared, pair_notes, prepare
 from arcuate.compare._states import Leaf
@@ -66,6 +67,7 @@ class Job:
     n_boot : int or None
     correction : str or None
     join : str
+    folds : int, str or None
     """
 
     leaves: dict[str, Leaf]
@@ -79,6 +81,7 @@ class Job:
     n_boot: int | None
     correction: str | None
     join: str
+    folds: Any = None
 
     @property
     def axis(self) -> str:
@@ -232,6 +235,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
     """
     step = _locked(advance)
     pairs = job.pairs(measure)
+    given, measure = measure, folded(measure, job.leaves, job.plan, job.folds)
     ready = {name: prepare(measure, leaf, job.plan, guard=True) for name, leaf in job.leaves.items()}
     with warnings.catch_warnings():  # what preparing warned of is noted
         warnings.simplefilter("ignore", ArcuateWarning)
@@ -240,7 +244,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         own = set(job.sides[0]) & set(job.sides[1]) if measure.symmetric else set()
         cells |= {(name, name): Cell.of(values_of(measure, ready[name], ready[name])) for name in sorted(own)}
         ceilings, why = _ceilings(job, measure, cells)
-        intervals, lost = _intervals(job, measure, cells, step)
+        intervals, lost = _intervals(job, given, cells, step)
         raw = _without_regressing(job, measure, pairs) if job.plan.regress else {}
     return Scores(
         measure=measure,
@@ -419,10 +423,13 @@ def half_scores(
     rows, step = about
     reason: ArcuateError | None = None
     ready: dict[str, Prepared | None] = {}
-    for name in dict.fromkeys(name for pair in pairs for name in pair):
-        leaf = job.leaves[name]
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    leaves = {name: job.leaves[name] for name in names}
+    half = {name: replace(leaf, order=leaf.order[rows]) for name, leaf in leaves.items()}  # type: ignore[index]
+    measure = folded(measure, half, job.plan, job.folds, rows=rows)
+    for name, leaf in half.items():
         try:
-            ready[name] = prepare(measure, replace(leaf, order=leaf.order[rows]), job.plan)  # type: ignore[index]
+            ready[name] = prepare(measure, leaf, job.plan)
         except ArcuateError as error:
             ready[name], reason = None, reason or error
     out = []

@@ -570,9 +570,14 @@ def ridge_measure(
         prepare=prepare,
         score=score,
         null=null,
-        options={"folds": "given" if np.ndim(folds) else folds, "alphas": options.alphas.tolist(),
+        options={"folds": _plain(folds), "groups": _plain(groups), "alphas": options.alphas.tolist(),
                  "n_components": n_components, "reduce": reduce, "seed": seed},
     )  # fmt: skip
+
+
+def _plain(given: Any) -> Any:
+    """What was given, arrays as lists for a report."""
+    return np.asarray(given).tolist() if np.ndim(given) else given
 
 
 def _medians(model: Folded, y: Floats, count: int) -> Floats:
