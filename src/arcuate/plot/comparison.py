@@ -161,13 +161,21 @@ def _step_of(data: Any, dim: str) -> str:
     return f"step of{' ' if len(name) < 16 else chr(10)}{name}"
 
 
-def _name_across(ax: Axes, places: Any, names: list[str]) -> None:
-    """Write names under an axis, slanted so that each ends at its tick if they have no room side by side."""
+def _name_across(ax: Axes, places: Any, names: list[str], *, slanted: bool) -> None:
+    """Write names under an axis; slanted, each ends at its tick."""
     ax.set_xticks(places, names, fontsize="small")
-    room = 0.85 * ax.get_window_extent().width / ax.figure.dpi / max(1, len(names))
-    if max(map(len, names)) * _LETTER > room:
-        for word in ax.get_xticklabels():
-            word.set(rotation=45, ha="right", rotation_mode="anchor")
+    for word in ax.get_xticklabels() if slanted else []:
+        word.set(rotation=45, ha="right", rotation_mode="anchor")
+
+
+def _wide(names: list[str]) -> float:
+    return _LETTER * max(map(len, names))
+
+
+def _crowd(ax: Axes, names: list[str], beside: list[str]) -> bool:
+    """Tell whether names have no room side by side under an axis with a legend of others."""
+    width = 1.2 * ax.get_window_extent().width / ax.figure.dpi - 0.9  # not yet laid out
+    return _wide(names) > (width - 0.55 - _wide(beside)) / len(names)
 
 
 def _bar_beside(ax: Axes, image: Any, label: str) -> None:
@@ -179,8 +187,12 @@ def matrix(data: Any, ax: Axes | None, *, names: tuple[str, str] = ("a", "b"), n
     """Draw scores of one measure, all pairs of systems or of the steps of one pair."""
     values = np.asarray(data["value"], dtype=float)
     steps = "within_a" in data.dims
-    cell = 0.0 if steps else (0.44 if max(values.shape) <= _WRITTEN else 0.3)
-    ax = axes(ax, width=3.4 + max(2.0, cell * values.shape[1]), height=2.0 + max(2.0, cell * values.shape[0]))
+    rows, columns = _short(data, "a"), _short(data, "b")
+    slanted = max(map(len, columns)) > 6
+    cell = 0.44 if max(values.shape) <= _WRITTEN else 0.3
+    high, wide = (4.0, 4.0) if steps else (max(1.4, cell * size) for size in values.shape)
+    below = 0.8 + (0.7 * _wide(columns) if slanted else 0.0)
+    ax = axes(ax, width=wide + _wide(rows) + 2.0, height=high + below)
     if steps:
         names = (_step_of(data, "a"), _step_of(data, "b"))
     ax.set(ylabel=names[0], xlabel=names[1])
@@ -197,8 +209,8 @@ def matrix(data: Any, ax: Axes | None, *, names: tuple[str, str] = ("a", "b"), n
             shown = data[dim].values[::every]
             axis.set_ticks(np.arange(0, len(data[dim]), every), [f"{one:g}" for one in shown])
     else:
-        ax.set_yticks(np.arange(len(data["a"])), _short(data, "a"), fontsize="small")
-        _name_across(ax, np.arange(len(data["b"])), _short(data, "b"))
+        ax.set_yticks(np.arange(len(rows)), rows, fontsize="small")
+        _name_across(ax, np.arange(len(columns)), columns, slanted=slanted)
     _bar_beside(ax, image, _label(data, note=note, mark="outlined:" if steps else "*"))
     return ax
 
@@ -237,7 +249,7 @@ def profile(data: Any, a: str | None, ax: Axes | None, *, note: bool = True) -> 
     steps = "within_b" in data.dims
     lines = _lines(data, [a] if a is not None else [str(one) for one in data["a"].values])
     most = _LINES if steps else len(lines)
-    ax = axes(ax, width=8.4 if steps else 6.4 + 0.05 * len(lines) * len(data["b"]), height=3.8)
+    ax = axes(ax, width=8.4 if steps else 7.0 + 0.05 * len(lines) * len(data["b"]), height=3.8)
     left = f" ({most} of {len(lines)} pairs)" if len(lines) > most else ""
     ax.set(xlabel=("step of b" if steps else "b") + left, ylabel=_label(data, note=note))
     if not lines:
@@ -260,7 +272,9 @@ def profile(data: Any, a: str | None, ax: Axes | None, *, note: bool = True) -> 
             alpha=0.35 if len(lines) <= 3 or not steps else 0.12,
         )
     if not steps:
-        _name_across(ax, np.arange(len(data["b"])), _short(data, "b"))
+        names = _short(data, "b")
+        slanted = _crowd(ax, names, [label for label, _ in lines])
+        _name_across(ax, np.arange(len(names)), names, slanted=slanted)
         ax.set_xlim(-0.6, len(data["b"]) - 0.4)
     ax.spines[["top", "right"]].set_visible(False)
     return legend_beside(ax, last=("ceiling", "mean of the null"))
@@ -463,7 +477,7 @@ def prediction(data: Any, ax: Axes | None, *, note: bool = True) -> Axes:
     """Draw scores of prediction as groups of bars, or as a matrix if there are many systems."""
     if crowded(data):
         return matrix(data, ax, names=("predictor", "predicted"), note=note)
-    ax = axes(ax, width=3.2 + 0.2 * len(data["a"]) * len(data["b"]), height=3.8)
+    ax = axes(ax, width=7.0 + 0.1 * len(data["a"]) * len(data["b"]), height=3.8)
     words = "median correlation,\nheld out"
     if note and _stars(data).any():
         words += f"\n{star_words(data)}"
@@ -480,7 +494,9 @@ def prediction(data: Any, ax: Axes | None, *, note: bool = True) -> Axes:
             x = np.arange(len(rank)) + (np.asarray(rank) - (np.asarray(size) - 1) / 2) * 0.8 / max(size)
             _bars(ax, one.isel(b=some), k, x[some], 0.8 / max(size), label=label, words=legend)
     ax.axhline(0, color="black", linewidth=0.8)
-    _name_across(ax, np.arange(len(data["b"])), _short(data, "b"))
+    names = _short(data, "b")
+    slanted = _crowd(ax, names, _short(data, "a"))
+    _name_across(ax, np.arange(len(names)), names, slanted=slanted)
     ax.spines[["top", "right"]].set_visible(False)
     return legend_beside(ax, title="predictor", last=("ceiling",))
 
