@@ -85,7 +85,12 @@ def check_bytes(need: int, *, where: str, fix: str) -> None:
 
 
 def as_real(
-    value: ArrayLike, *, where: str, name: str, error: type[ArcuateError] = SpecError
+    value: ArrayLike,
+    *,
+    where: str,
+    name: str,
+    error: type[ArcuateError] = SpecError,
+    boolean: bool = True,
 ) -> NDArray[Any]:
     """Real, finite and dense; float32 stays float32, everything else becomes float64, C order.
 
@@ -97,6 +102,8 @@ def as_real(
         Who asks, and for which argument; both stand in the message.
     error : type
         Class of the error to raise.
+    boolean : bool
+        Whether truth values may stand for 0 and 1, as in a graph; not for times or potentials.
 
     Returns
     -------
@@ -106,7 +113,7 @@ def as_real(
     Raises
     ------
     ArcuateError
-        Of the class `error`: not numeric, ragged, complex, or not finite.
+        Of the class `error`: not numeric, ragged, complex, masked, or not finite.
 
     Examples
     --------
@@ -120,10 +127,14 @@ def as_real(
         raise error.of(
             where=where, name=name, value=value, bound="must be a regular array of numbers"
         ) from cause
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in ("fiub" if boolean else "fiu"):
         raise error.of(
             where=where, name=name, value=f"array of {array.dtype}", bound="must hold real numbers"
         )
+    if np.ma.is_masked(value):
+        n = int(np.ma.count_masked(value))
+        fix = "leave them out, or put numbers in their place: values.filled(...)"
+        raise error.of(where=where, name=name, value=f"{n} masked", bound="must have none masked", fix=fix)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     array = np.ascontiguousarray(array) if array.ndim else array

@@ -340,15 +340,16 @@ def read(path: str | os.PathLike[str], *, limit: int = LIMIT) -> Any:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise _refuse(where, path, "must be the path of a file")
     file = Path(path).expanduser()
-    if file.suffix == ".nc":
+    suffix = file.suffix.lower()
+    if suffix == ".nc":
         from arcuate.recording import Recording
 
         return Recording.load(file)
-    if file.suffix not in _READERS:
+    if suffix not in _READERS:
         kinds = ", ".join([*_READERS, ".nc"])
         raise _refuse(where, file, f"must have one of the suffixes {kinds}")
     with open_checked(file, where=where, limit=limit) as stream:
-        return _READERS[file.suffix](stream, file, limit)
+        return _READERS[suffix](stream, file, limit)
 
 
 def open_checked(file: Path, *, where: str, limit: int = LIMIT) -> IO[bytes]:

@@ -22,6 +22,7 @@ SILENT = WAVES * [1.0, 0.0] + [0.0, 5.0]
 
 MEASURES: dict[str, Callable[..., Any]] = {
     "fano_factor": lambda *a, **k: analysis.fano_factor(*a, windows="100 ms", **k),
+    "rates": analysis.rates,
     "rate_distribution": analysis.rate_distribution,
     "spike_synchrony": lambda *a, **k: analysis.spike_synchrony(*a, width="5 ms", **k),
     "spike_chi": analysis.spike_chi,
@@ -32,7 +33,7 @@ MEASURES: dict[str, Callable[..., Any]] = {
     "avalanches": analysis.avalanches,
     "spike_surrogate": lambda *a, **k: analysis.spike_surrogate(*a, kind="interval", **k),
 }
-UNSURE = ("avalanches", "spike_surrogate")  # without an interval
+UNSURE = ("avalanches", "rates", "spike_surrogate")  # without an interval
 
 # What every measure of a record refuses: the call, the name, the bound.
 COMMON: dict[str, tuple[tuple[Any, ...], dict[str, Any], str, str]] = {
@@ -43,6 +44,14 @@ COMMON: dict[str, tuple[tuple[Any, ...], dict[str, Any], str, str]] = {
     "text": ((["a"],), ONE, "time", "real numbers"),
     "ragged": (([[0.1], [0.2, 0.3]],), ONE, "time", "regular"),
     "two dimensions": (([[0.1, 0.2]],), ONE, "time", "(n_spikes,)"),
+    "truth values": (([True],), ONE, "time", "real numbers"),
+    "masked": ((np.ma.masked_less([0.1, 0.2], 0.15),), ONE, "1 masked", "none masked"),
+    "masked neurons": (
+        ([0.1, 0.2],),
+        {**TWO, "neuron": np.ma.masked_less([0, 1], 1)},
+        "neuron",
+        "none masked",
+    ),
     "complex": (([0.1j],), ONE, "time", "real numbers"),
     "duration missing": (([0.1],), {}, "duration", "needed"),
     "duration in mV": (([0.1],), {"duration": "3 mV"}, "duration", "unit"),
@@ -82,6 +91,11 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "local variation of one spike": (lambda: analysis.local_variation([0.1]), "time", "3 spikes"),
     "fano of nothing": (lambda: analysis.fano_factor([], windows="1 ms", **ONE), "time", "a spike"),
     "tiling of nothing": (lambda: analysis.spike_synchrony([], width="1 ms", **ONE), "time", "a spike"),
+    "chi of a spike at the end": (
+        lambda: analysis.spike_chi([1.0005], duration=1.0005),
+        "time",
+        "before the last",
+    ),
     "chi of nothing": (lambda: analysis.spike_chi([], **ONE), "time", "a spike"),
     "correlation of nothing": (lambda: analysis.count_correlation([], **ONE), "time", "a spike"),
     "histogram of nothing": (lambda: analysis.cross_correlation_histogram([], **ONE), "time", "a spike"),

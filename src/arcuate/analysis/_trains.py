@@ -187,7 +187,8 @@ def _first(*values: Any) -> Any:
 
 def _checked(time: Any, neuron: Any, trial: Any, *, where: str, given: dict[str, Any]) -> SpikeTrains:
     n_neurons, duration = given.get("n_neurons"), given.get("duration")
-    times = as_real(time, where=where, name="time", error=RecordingError).astype(np.float64, copy=False)
+    found = as_real(time, where=where, name="time", error=RecordingError, boolean=False)
+    times = found.astype(np.float64, copy=False)
     if times.ndim != 1:
         raise RecordingError.of(
             where=where, name="time", value=f"shape {times.shape}", bound="must be (n_spikes,)"
@@ -197,12 +198,12 @@ def _checked(time: Any, neuron: Any, trial: Any, *, where: str, given: dict[str,
         column = np.zeros(times.size, np.int64) if value is None else np.asarray(value)
         if not times.size and not column.size:
             column = np.zeros(0, np.int64)
-        if column.shape != times.shape or column.dtype.kind not in "iu":
+        if column.shape != times.shape or column.dtype.kind not in "iu" or np.ma.is_masked(value):
             raise RecordingError.of(
                 where=where,
                 name=name,
                 value=f"{column.dtype} of shape {column.shape}",
-                bound=f"must be {times.size} integers, one per spike",
+                bound=f"must be {times.size} integers, one per spike, none masked",
             )
         columns[name] = column.astype(np.int64)
     count = check_int(

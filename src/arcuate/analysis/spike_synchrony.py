@@ -270,6 +270,10 @@ def spike_chi(
         size = total[:, :1]
         whole = total[:, 2] / size[:, 0] - (total[:, 1] / size[:, 0]) ** 2
         mean, square = total[:, 3 : 3 + width] / size, total[:, 3 + width :] / size
-        return np.asarray(np.sqrt(np.maximum(whole, 0.0) / np.mean(square - mean**2, axis=1)))
+        alone = np.mean(square - mean**2, axis=1)
+        share = np.divide(np.maximum(whole, 0.0), alone, out=np.full(alone.shape, np.nan), where=alone > 0)
+        return np.asarray(np.sqrt(share))
 
-    return segment_interval(sums, chi, level=cover, seed=seed)
+    band = segment_interval(sums, chi, level=cover, seed=seed)
+    check_some(int(not np.isnan(band.estimate)), where, "a spike before the last step")
+    return band

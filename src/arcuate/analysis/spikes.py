@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arcuate._inputs import seconds, seconds_array
-from arcuate.analysis._trains import SpikeTrains, read_spikes
+from arcuate.analysis._trains import SpikeTrains, read_record, read_spikes
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def rates(
     Raises
     ------
     RecordingError
-        If spikes are not finite or name a neuron that is not there.
+        If spikes are not finite, lie outside the record, start again in every trial, or name a neuron that
+        is not there.
     SpecError
         If the duration or the number of neurons is missing.
 
@@ -69,9 +70,10 @@ def rates(
     """
     import xarray as xr
 
-    train = read_spikes(source, population, "rates", neuron=neuron, n_neurons=n_neurons, duration=duration)
-    counts = np.bincount(train.neuron, minlength=train.n_neurons)
-    return xr.DataArray(counts / train.duration, dims="neuron", attrs={"units": "Hz", "long_name": "rate"})
+    train = read_record(source, population, "rates", neuron=neuron, n_neurons=n_neurons, duration=duration)
+    return xr.DataArray(
+        train.counts / train.duration, dims="neuron", attrs={"units": "Hz", "long_name": "rate"}
+    )
 
 
 def isi_cv(

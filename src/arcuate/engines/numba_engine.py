@@ -197,11 +197,15 @@ class NumbaRun:
         SpecError
             If a name or a shape does not fit, or a value is not finite.
         """
+        table: Any = values
+        if not isinstance(table, Mapping):
+            bound = "must be a mapping of names of variables to values"
+            raise SpecError.of(where="set_state", name="values", value=values, bound=bound)
         free, given = self.free(), {}
-        for name, value in values.items():
+        for name, value in table.items():
             if name not in free:
                 raise unknown("set_state", name, free, kind="variable")
-            array = as_real(value, where="set_state", name=name)
+            array = as_real(value, where="set_state", name=name, boolean=False)
             if array.shape not in ((), free[name].shape):
                 bound = f"must have the shape {free[name].shape}"
                 raise SpecError.of(where="set_state", name=name, value=f"shape {array.shape}", bound=bound)

@@ -47,7 +47,8 @@ def read_arrays(
     labels, animals : str or sequence of str, optional
         Names, or the name of an array of the file that holds them.
     units : str
-        Unit of the traces.
+        Unit of the traces, or the name of an array of the file that holds it, such as ``"units"`` in a file
+        of `write_arrays`.
 
     Returns
     -------
@@ -75,7 +76,11 @@ def read_arrays(
     order = tuple(as_row(dims, where=_WHERE, name="dims"))
     file = checked(path, where=_WHERE, suffixes=(".npz", ".h5", ".hdf5", ".nwb", ".mat"))
     wanted = [name, *(item for item in (times, labels, animals) if isinstance(item, str))]
-    found = _arrays(file, wanted)
+    found = _arrays(file, wanted, maybe=units)
+    if units in found and found[units].dtype.kind in "OSU":
+        if found[units].size != 1:
+            raise refuse(_WHERE, file, f"must hold one unit at {units!r}, has {found[units].size}")
+        units = texts(found[units])[0]
     data = found[name]
     if data.dtype.kind not in "fiub":
         raise refuse(_WHERE, file, f"holds no numbers at {name!r}, but {data.dtype}")
@@ -98,15 +103,17 @@ def read_arrays(
     )  # fmt: skip
 
 
-def _arrays(file: Path, wanted: list[str]) -> dict[str, np.ndarray]:
+def _arrays(file: Path, wanted: list[str], *, maybe: str) -> dict[str, np.ndarray]:
+    """Arrays by name: those that are wanted, and one more if the file has it."""
     if file.suffix.lower() == ".npz":
         table = datasets.read(file)
-        return {name: _part(table, name, file) for name in wanted}
+        return {name: _part(table, name, file) for name in (*wanted, *({maybe} & set(table)))}
     if _is_hdf5(file):
-        return _from_hdf5(file, wanted)
+        return _from_hdf5(file, wanted, maybe=maybe)
     if file.suffix.lower() == ".mat":
         table = load_mat(file, where=_WHERE)
-        return {name: np.squeeze(_part(table, name, file)) for name in wanted}
+        names = (*wanted, *({maybe} & set(table)))
+        return {name: np.squeeze(_part(table, name, file)) for name in names}
     raise refuse(_WHERE, file, "is no HDF5 file")
 
 
@@ -135,7 +142,7 @@ def load_mat(file: Path, *, where: str) -> dict[str, Any]:
     return {name: value for name, value in table.items() if not name.startswith("__")}
 
 
-def _from_hdf5(file: Path, wanted: list[str]) -> dict[str, np.ndarray]:
+def _from_hdf5(file: Path, wanted: list[str], *, maybe: str) -> dict[str, np.ndarray]:
     """Read arrays of an HDF5 file; those of MATLAB in the order of axes that MATLAB shows."""
     import h5py
 
@@ -143,7 +150,8 @@ def _from_hdf5(file: Path, wanted: list[str]) -> dict[str, np.ndarray]:
     found = {}
     try:
         with h5py.File(file, "r") as stream:
-            for name in wanted:
+            more = [maybe] if isinstance(stream.get(maybe or "/"), h5py.Dataset) else []
+            for name in wanted + more:
                 item = stream.get(name)
                 if not isinstance(item, h5py.Dataset):
                     known = _names(stream)

@@ -26,7 +26,7 @@ def read_csv(
     rate_hz: float | None = None,
     header: bool = True,
     index: bool = False,
-    delimiter: str = ",",
+    delimiter: str | None = None,
     labels: Sequence[str] | None = None,
     units: str = "1",
 ) -> Recording:
@@ -44,8 +44,8 @@ def read_csv(
         Whether the first row names the columns: neurons, or times in s.
     index : bool
         Whether the first column names the rows: times in s, or neurons.
-    delimiter : str
-        One character between the cells.
+    delimiter : str, optional
+        One character between the cells; by default a tab in a ``.tsv`` file and a comma in others.
     labels : sequence of str, optional
         Names of the neurons where the file does not hold them.
     units : str
@@ -75,10 +75,10 @@ def read_csv(
     if sorted(map(str, as_row(dims, where=_WHERE, name="dims"))) != ["neuron", "time"]:
         fix = 'say what rows and columns are: dims=("time", "neuron") or ("neuron", "time")'
         raise SpecError.of(where=_WHERE, name="dims", value=dims, bound="must be time and neuron", fix=fix)
-    if not isinstance(delimiter, str) or len(delimiter) != 1:
+    if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1):
         raise SpecError.of(where=_WHERE, name="delimiter", value=delimiter, bound="must be one character")
     file = checked(path, where=_WHERE, suffixes=(".csv", ".tsv", ".txt"))
-    rows = _rows(file, delimiter)
+    rows = _rows(file, delimiter or ("\t" if file.suffix.lower() == ".tsv" else ","))
     columns, rows = (rows[0], rows[1:]) if header else ([], rows)
     names = [row[0] for row in rows] if index else []
     columns, body = (columns[1:], [row[1:] for row in rows]) if index else (columns, rows)

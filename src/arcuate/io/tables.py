@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 
 from arcuate import datasets
 from arcuate._optional import require
-from arcuate.errors import ArcuateError, SpecError, check_int, check_real, unknown
+from arcuate.errors import ArcuateError, ArcuateWarning, SpecError, check_int, check_real, unknown
 from arcuate.io._build import checked, grid, refuse, traces_recording
 from arcuate.io._take import as_recording, check_dims, traces_of, trains_of, write_whole
 from arcuate.recording import Recording
+from arcuate.units import to_si
 
 __all__ = ["read_parquet", "read_spikes", "write_arrays", "write_csv", "write_parquet", "write_spikes"]
 
@@ -136,19 +138,21 @@ def write_arrays(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = io.write_arrays(Recording.build(source="x", states={"exc": {"v": v}}), folder + "/v.npz")
     ...     axes = ("animal", "time", "neuron")
-    ...     found = io.read_arrays(file, name="traces", dims=axes, times="times", labels="labels")
-    >>> found.states("traces")["time"].values.tolist()
-    [0.0, 0.5, 1.0, 1.5]
+    ...     names = {"times": "times", "labels": "labels", "units": "units"}
+    ...     found = io.read_arrays(file, name="traces", dims=axes, **names)
+    >>> found.states("traces")["time"].values.tolist(), found.states("traces")["trace"].attrs["units"]
+    ([0.0, 0.5, 1.0, 1.5], 'V')
     """
     where = "write_arrays"
     traces = traces_of(recording, site=site, quantity=quantity, where=where)
 
     def write(file: Path) -> None:
-        np.savez_compressed(
-            file, traces=traces.values, times=traces.times, labels=np.array(traces.labels),
-            animals=np.array(traces.animals), units=np.array(traces.units),
-            dims=np.array(["animal", "time", "neuron"]),
-        )  # fmt: skip
+        with file.open("wb") as out:  # NumPy would put ".npz" behind a name in capitals
+            np.savez_compressed(
+                out, traces=traces.values, times=traces.times, labels=np.array(traces.labels),
+                animals=np.array(traces.animals), units=np.array(traces.units),
+                dims=np.array(["animal", "time", "neuron"]),
+            )  # fmt: skip
 
     return write_whole(path, write, where=where, suffixes=(".npz",), overwrite=overwrite)
 
@@ -346,13 +350,14 @@ def write_spikes(
     def write(file: Path) -> None:
         import pandas as pd
 
-        if file.suffix == ".npz":
-            np.savez_compressed(file, **table)  # type: ignore[arg-type]
-        elif file.suffix == ".parquet":
+        if file.suffix.lower() == ".npz":
+            with file.open("wb") as out:
+                np.savez_compressed(out, **table)  # type: ignore[arg-type]
+        elif file.suffix.lower() == ".parquet":
             require("pyarrow", extra="study", purpose=where)
             pd.DataFrame(table).to_parquet(file, engine="pyarrow", index=False)
         else:
-            mark = "\t" if file.suffix == ".tsv" else ","
+            mark = "\t" if file.suffix.lower() == ".tsv" else ","
             pd.DataFrame(table).to_csv(file, sep=mark, index=False, lineterminator="\n")
 
     return write_whole(path, write, where=where, suffixes=_SPIKES, overwrite=overwrite)
@@ -366,7 +371,8 @@ def read_spikes(
     trial: str | None = None,
     population: str = "units",
     n_neurons: int | None = None,
-    duration: float | None = None,
+    start: Any = 0.0,
+    duration: Any = None,
 ) -> Recording:
     """Read spikes from a table with one row for each.
 
@@ -377,13 +383,14 @@ def read_spikes(
     time, neuron : str
         Columns, or arrays, with times in s and with neurons as whole numbers from 0 on.
     trial : str, optional
-        Column with trials as whole numbers; one trial by default.
+        Column with trials as whole numbers; one trial by default, with a warning if the file has a column
+        ``trial`` with several.
     population : str
         Name in the Recording.
     n_neurons : int, optional
         Number of neurons, which a table of spikes does not tell where some are silent.
-    duration : float, optional
-        Recorded time, s.
+    start, duration : quantity or float in s, optional
+        When the record begins, and its length, in which all spikes must lie.
 
     Returns
     -------
@@ -393,6 +400,9 @@ def read_spikes(
     ------
     FileFormatError
         Missing, empty, damaged, columns of different lengths, no numbers, neurons that are not whole.
+    SpecError
+        If a spike lies outside the record, there are fewer neurons than in the file, or the name of a column
+        is no text.
     UnknownNameError
         If there is no such column.
 
@@ -404,8 +414,15 @@ def read_spikes(
     """
     where = "read_spikes"
     file = checked(path, where=where, suffixes=_SPIKES)
-    columns = {"time": time, "neuron": neuron} | ({} if trial is None else {"trial": trial})
+    columns: dict[str, Any] = {"time": time, "neuron": neuron} | ({} if trial is None else {"trial": trial})
+    for name, column in columns.items():
+        if not isinstance(column, str):
+            bound = "must be text, the name of a column"
+            raise SpecError.of(where=where, name=name, value=column, bound=bound)
     table = _columns(file, where=where)
+    if trial is None and "trial" in table and np.unique(np.asarray(table["trial"])).size > 1:
+        message = f'{where}: {file.name}: several trials are taken as one; trial="trial" keeps them apart'
+        warnings.warn(message, ArcuateWarning, stacklevel=2)
     found: dict[str, Any] = {}
     for name, column in columns.items():
         if column not in table:
@@ -422,18 +439,40 @@ def read_spikes(
     if n_neurons is not None:
         least = int(found["neuron"].max(initial=-1)) + 1
         found["n"] = check_int(n_neurons, where=where, name="n_neurons", low=least)
-    if duration is not None:
-        duration = check_real(
-            duration, where=where, name="duration", low=float(found["time"].max(initial=0.0))
-        )
+    first, length = _span(found["time"], start, duration)
     kind = file.suffix[1:].lower()
-    return Recording.build(source=f"{kind}:{file.name}", spikes={population: found}, duration=duration)
+    return Recording.build(
+        source=f"{kind}:{file.name}", spikes={population: found}, start=first, duration=length
+    )
+
+
+def _span(time: np.ndarray, start: Any, duration: Any) -> tuple[float, float | None]:
+    """Start and length, s, of a record in which all spikes lie; no length where none is given."""
+    plain = (int, float, np.number)
+    given = {"start": start} | ({} if duration is None else {"duration": duration})
+    span = {
+        name: check_real(value, where="read_spikes", name=name)
+        if isinstance(value, plain)
+        else to_si(value, "s", where="read_spikes", name=name)
+        for name, value in given.items()
+    }
+    first, length = span["start"], span.get("duration")
+    low, high = float(time.min(initial=np.inf)), float(time.max(initial=-np.inf))
+    slack = 1e-9 * (length or 0.0)  # rounding of start + duration
+    if (duration is not None or first) and low < first - slack:
+        bound = f"must be at most {low:g} s, the first spike"
+        raise SpecError.of(where="read_spikes", name="start", value=start, bound=bound)
+    if length is not None and (length < 0 or high > first + length + slack):
+        bound = f"must be at least {max(high - first, 0.0):g} s, up to the last spike"
+        fix = "" if first or length < high - low else f"start={low:g} begins with the first"
+        raise SpecError.of(where="read_spikes", name="duration", value=duration, bound=bound, fix=fix)
+    return first, length
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
     """Numbers of a column of text, where each cell is one; else the column as it is."""
     try:
-        return values if values.dtype.kind in "fiu" else values.astype(np.float64)
+        return values.astype(np.float64) if values.dtype.kind in "OSU" else values
     except (ValueError, TypeError):
         return values
 
@@ -441,12 +480,12 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 def _columns(file: Path, *, where: str) -> Any:
     import pandas as pd
 
-    if file.suffix == ".npz":
+    if file.suffix.lower() == ".npz":
         return datasets.read(file)
-    if file.suffix == ".parquet":
+    if file.suffix.lower() == ".parquet":
         return _parquet(file, where=where)
     try:
-        mark = "\t" if file.suffix == ".tsv" else ","
+        mark = "\t" if file.suffix.lower() == ".tsv" else ","
         return pd.read_csv(file, sep=mark, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except Exception as error:  # a damaged file makes its library raise anything
         if isinstance(error, ArcuateError):

@@ -115,9 +115,16 @@ def test_what_may_not_be_set_is_refused():
         ({"exc/v": [0.0, 1.0]}, "shape"),
         ({"exc/v": 0.0, "exc/ref": np.nan}, "finite"),
         ({"exc/v": 1j}, "real"),
+        ({"exc/v": True}, "real"),
+        ({"exc/v": np.zeros(20, bool)}, "real"),
+        ({"exc/v": [[1.0], [2.0, 3.0]]}, "regular"),
+        ({"exc/v": np.ma.masked_less(np.arange(20.0), 3)}, "3 masked"),
+        ("exc/v", "mapping"),
+        (None, "mapping"),
+        ([("exc/v", 0.0)], "mapping"),
     ):
         with pytest.raises(SpecError, match=text):
-            sim.set_state(values)
+            sim.set_state(values)  # type: ignore[arg-type]
     assert all(np.array_equal(value, sim.state[name]) for name, value in before.items())
 
 

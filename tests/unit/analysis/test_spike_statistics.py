@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from typing import Any
 
 import hypothesis
@@ -32,6 +33,7 @@ from arcuate.analysis import (
     van_rossum_distance,
     victor_purpura_distance,
 )
+from arcuate.errors import RecordingError
 from arcuate.recording import Recording
 
 
@@ -414,3 +416,19 @@ def test_a_gaussian_has_unit_area_and_looks_both_ways() -> None:
     assert math.isclose(float(rate.sum()) * 1e-3, 1.0, rel_tol=1e-5) and rate.attrs["units"] == "Hz"
     np.testing.assert_allclose(rate.values, rate.values[::-1], rtol=1e-9)
     assert math.isclose(float(rate[220, 0]), math.exp(-0.5) / (0.02 * math.sqrt(2 * math.pi)), rel_tol=1e-9)
+
+
+def test_chi_of_a_record_that_is_mostly_silent_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        band = spike_chi([1.0], duration="1 s")  # most resamples of the pieces hold no spike
+    assert (band.estimate, band.low, band.high) == pytest.approx((1.0, 1.0, 1.0))
+
+
+def test_a_rate_is_of_the_record():
+    late = Recording.build(
+        source="x", spikes={"exc": {"time": [5.25, 5.5], "neuron": [1, 1], "n": 2}}, start=5.0, duration=1.0
+    )
+    assert rates(late).values.tolist() == [0.0, 2.0]
+    with pytest.raises(RecordingError, match=r"time = 7\.5: must be from 0 to 2 s"):
+        rates([0.1, 7.5], duration="2 s")

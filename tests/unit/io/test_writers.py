@@ -6,12 +6,14 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
 
-from arcuate import io
-from arcuate.errors import ArcuateError, FileFormatError, SpecError, UnknownNameError
+from arcuate import analysis, io
+from arcuate.errors import ArcuateError, ArcuateWarning, FileFormatError, SpecError, UnknownNameError
 from arcuate.recording import Recording
 
 DRAW = np.random.default_rng(5)
@@ -100,6 +102,97 @@ def test_spikes_come_back_with_equal_bits(suffix: str, tmp_path: Path) -> None:
     for name in ("time", "neuron", "trial"):
         np.testing.assert_array_equal(found.spikes("exc")[name], recording.spikes("exc")[name])
     assert found.n_neurons("exc") == 5 and found.duration == 20.0
+
+
+@pytest.mark.parametrize("suffix", [".CSV", ".TSV", ".NPZ", ".Parquet"])
+def test_a_suffix_in_capitals_is_the_same_format(suffix: str, tmp_path: Path) -> None:
+    if suffix == ".Parquet":
+        pytest.importorskip("pyarrow")
+    recording = made()
+    file = io.write_spikes(recording, tmp_path / f"a{suffix}")
+    plain = io.write_spikes(recording, tmp_path / f"b{suffix.lower()}")
+    assert file.read_bytes()[:4] == plain.read_bytes()[:4]
+    assert file.read_bytes().count(b"\t") == plain.read_bytes().count(b"\t")
+    found = io.read_spikes(file)
+    np.testing.assert_array_equal(found.spikes("units")["time"], recording.spikes("units")["time"])
+    if suffix == ".NPZ":
+        arrays = io.write_arrays(recording, tmp_path / f"c{suffix}")
+        axes = ("animal", "time", "neuron")
+        again = io.read_arrays(
+            arrays, name="traces", dims=axes, times="times", labels="labels", units="units"
+        )
+        same(again, recording)
+    assert {entry.name for entry in tmp_path.iterdir()} <= {f"a{suffix}", plain.name, f"c{suffix}"}
+
+
+def test_a_table_with_tabs_needs_no_delimiter(tmp_path: Path) -> None:
+    file = io.write_csv(made(), tmp_path / "worm.tsv")
+    same(io.read_csv(file, dims=("time", "neuron"), index=True, units="mV"), made())
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".mat"])
+def test_the_unit_of_arrays_may_be_an_array_of_text(suffix: str, tmp_path: Path) -> None:
+    table = {"V": DATA[0], "unit": "mV", "two": np.array(["mV", "V"])}
+    file = tmp_path / f"cell{suffix}"
+    if suffix == ".npz":
+        np.savez(file, **table)
+    elif suffix == ".mat":
+        scipy.io.savemat(file, table)
+    else:
+        with h5py.File(file, "w") as stream:
+            stream["V"], stream["unit"], stream["two"] = DATA[0], "mV", ["mV", "V"]
+    options: Any = {"name": "V", "dims": ("time", "neuron"), "rate_hz": 1.0}
+    for units, wanted in (("unit", "mV"), ("V", "V"), ("dF/F", "dF/F")):  # "V" is an array of numbers here
+        assert io.read_arrays(file, units=units, **options).states("traces")["trace"].attrs["units"] == wanted
+    with pytest.raises(FileFormatError, match="one unit"):
+        io.read_arrays(file, units="two", **options)
+
+
+def test_trials_that_are_taken_as_one_are_told(tmp_path: Path) -> None:
+    spikes = {"exc": {"time": [0.25, 0.5, 0.25], "neuron": [1, 0, 1], "trial": [0, 0, 1], "n": 3}}
+    file = io.write_spikes(Recording.build(source="x", spikes=spikes), tmp_path / "spikes.csv")
+    with pytest.warns(ArcuateWarning, match='trial="trial"'):
+        assert not io.read_spikes(file).spikes("units")["trial"].values.any()
+    assert io.read_spikes(file, trial="trial").spikes("units")["trial"].values.tolist() == [0, 0, 1]
+
+
+def test_a_record_of_spikes_may_start_late_and_last_a_quantity(tmp_path: Path) -> None:
+    file = tmp_path / "spikes.csv"
+    file.write_text("time,neuron\n5.25,1\n5.5,0\n6.0,1\n")
+    for start, duration in ((5.0, 1.0), ("5 s", "1000 ms")):
+        found = io.read_spikes(file, start=start, duration=duration, n_neurons=2)
+        assert (found.start, found.duration) == (5.0, 1.0)
+        assert analysis.rates(found).values.tolist() == [1.0, 2.0]
+    assert io.read_spikes(file, duration="6 s").duration == 6.0
+    refused = (
+        ({"duration": 1.0}, "duration = 1"),
+        ({"start": 5.3, "duration": 1.0}, "start = 5.3"),
+        ({"start": 5.0, "duration": "900 ms"}, "duration"),
+        ({"duration": "6 mV"}, "duration"),
+        ({"duration": float("nan")}, "duration"),
+        ({"duration": -1.0}, "duration"),
+        ({"start": None}, "start"),
+        ({"time": ["time"]}, "must be text"),
+        ({"neuron": 0}, "must be text"),
+    )
+    for options, words in refused:
+        with pytest.raises(ArcuateError, match=words):
+            io.read_spikes(file, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        np.array([1 + 1j, 2.0]),
+        np.array(["2026-01-01", "2026-01-02"], "datetime64[D]"),
+        np.array([True, False]),
+    ],
+    ids=["complex", "dates", "bool"],
+)
+def test_times_of_spikes_are_real_numbers(time: np.ndarray, tmp_path: Path) -> None:
+    np.savez(tmp_path / "spikes.npz", time=time, neuron=[0, 1])
+    with pytest.raises(FileFormatError, match="must hold numbers"):
+        io.read_spikes(tmp_path / "spikes.npz")
 
 
 @pytest.mark.filterwarnings("default")
