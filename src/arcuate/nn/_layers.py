@@ -19,7 +19,7 @@ from arcuate.errors import SpecError
 from arcuate.nn._product import Product
 from arcuate.rng import stream
 
-__all__ = ["NeuronModels", "Positions", "SynapseUNet", "as_tensor", "initialize", "synapses"]
+__all__ = ["NeuronModels", "Positions", "SynapseUNet", "as_tensor", "as_whole", "initialize", "synapses"]
 
 NARROWEST = 16
 """Width of a U-Net at its bottom (official code)."""
@@ -32,6 +32,20 @@ def as_tensor(value: Any, device: torch.device, *, where: str, name: str = "x") 
     except (TypeError, ValueError, RuntimeError) as error:
         bound = f"must be a tensor or an array of numbers, not {type(value).__name__}"
         raise SpecError.of(where=where, name=name, bound=bound) from error
+
+
+def as_whole(x: Any, device: torch.device, *, ndim: int, n: int, where: str, kind: str) -> torch.Tensor:
+    """Return words or tokens by their numbers as a tensor, or refuse what is outside the vocabulary of n."""
+    x = as_tensor(x, device, where=where)
+    if x.ndim != ndim or not x.numel() or x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+        shape = ", ".join(["any"] * ndim)
+        bound = f"must be whole numbers of shape ({shape}), none of them 0; it is {tuple(x.shape)}"
+        raise SpecError.of(where=where, name="x", bound=bound)
+    low, high = int(x.min()), int(x.max())
+    if low < 0 or high >= n:
+        bound = f"must be {kind} from 0 to {n - 1}"
+        raise SpecError.of(where=where, name="x", value=low if low < 0 else high, bound=bound)
+    return x
 
 
 def synapses(n_in: int, n_neurons: int, *, depth: int, dropout: float) -> nn.Module:

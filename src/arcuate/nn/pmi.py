@@ -345,24 +345,25 @@ def derived_seed(seed: int, name: str) -> int:
     return int(stream(seed, f"pmi/{name}").integers(2**63))
 
 
-def initialize_linear(model: nn.Module, seed: int) -> None:
+def initialize_linear(model: nn.Module, seed: int, *, prefix: str = "pmi") -> None:
     """Draw weights of affine maps, convolutions and embeddings as torch does, from streams by their names.
 
     Parameters
     ----------
     model : torch.nn.Module
     seed : int
-        Address of the draws: ``pmi/<name>``.
+    prefix : str
+        Address of the draws: ``<prefix>/<name>``.
     """
     with torch.no_grad():
         for name, module in model.named_modules():
             if isinstance(module, nn.Embedding):
-                drawn = stream(seed, f"pmi/{name}.weight").standard_normal(tuple(module.weight.shape))
+                drawn = stream(seed, f"{prefix}/{name}.weight").standard_normal(tuple(module.weight.shape))
                 module.weight.copy_(torch.from_numpy(drawn))
             if isinstance(module, (nn.Linear, nn.Conv2d)):
                 bound = module.weight[0].numel() ** -0.5
                 for part, value in module.named_parameters(recurse=False):
-                    drawn = stream(seed, f"pmi/{name}.{part}").uniform(-bound, bound, tuple(value.shape))
+                    drawn = stream(seed, f"{prefix}/{name}.{part}").uniform(-bound, bound, tuple(value.shape))
                     value.copy_(torch.from_numpy(drawn))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from arcuate.errors import SpecError, check_int
-from arcuate.nn._layers import as_tensor
+from arcuate.errors import check_int
+from arcuate.nn._layers import as_whole
 from arcuate.nn.pmi import initialize_linear
 from arcuate.rng import check_seed
 
@@ -83,14 +83,7 @@ class SentenceEmbedding(nn.Module):  # type: ignore[misc]
         False
         """
         where, own = "SentenceEmbedding", self.words.weight
-        x = as_tensor(x, own.device, where=where)
-        if x.ndim != 3 or not x.numel() or x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
-            bound = f"must be whole numbers of shape (any, any, any), none of them 0; it is {tuple(x.shape)}"
-            raise SpecError.of(where=where, name="x", bound=bound)
-        low, high = int(x.min()), int(x.max())
-        if low < 0 or high >= self.n_words:
-            bound = f"must be words from 0 to {self.n_words - 1}"
-            raise SpecError.of(where=where, name="x", value=low if low < 0 else high, bound=bound)
+        x = as_whole(x, own.device, ndim=3, n=self.n_words, where=where, kind="words")
         n, width = x.shape[2], own.shape[1]
         there = (x > 0).to(own.dtype)
         share = torch.arange(1, n + 1, dtype=own.dtype, device=own.device)
