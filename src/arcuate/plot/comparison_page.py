@@ -48,7 +48,7 @@ def comparison_report(result: Any) -> list[Axes]:
     list of matplotlib.axes.Axes
         From top to bottom: dissimilarities; for each measure of geometry a matrix and a profile (of steps,
         the first three pairs); predictivity; matrix and map of dynamics. Their ``figure`` is the page. The
-        caption at its foot says once what stars, bands and bars are.
+        caption at its foot says once what stars, bands and thin lines are.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _caption(data: Any) -> str:
     elif told["correction"] == "none":
         words.append("No correction, so no stars.")
     if np.isfinite(data["low"]).any() and not crowded(data):
-        words.append("Bars: 95 % interval over stimuli.")
+        words.append("Thin lines: 95 % interval over stimuli.")
     some = np.isfinite(data["ceiling_low"]).any()
     if crowded(data) and "within_a" not in data.dims:
         words.append("Intervals, ceilings and nulls of so many pairs: plot.comparison(kind='profile').")
