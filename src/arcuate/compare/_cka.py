@@ -393,6 +393,18 @@ def _without(
     return first[kept], second[kept], None if labels is None else labels[kept]
 
 
+def _pairs(batches: Any, where: str) -> Iterator[tuple[ArrayLike, ArrayLike]]:
+    """Pairs of states, one after the other; anything else is refused."""
+    bound = "must be pairs (x, y) of states, one for each batch"
+    if not isinstance(batches, Iterable) or getattr(batches, "ndim", 1) == 0:
+        raise SpecError.of(where=where, name="batches", value=batches, bound=bound)
+    for number, pair in enumerate(batches):
+        if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
+            fix = "give one batch as [(x, y)]"
+            raise SpecError.of(where=where, name=f"batches[{number}]", value=pair, bound=bound, fix=fix)
+        yield pair[0], pair[1]
+
+
 def cka_minibatch(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
     """Debiased linear alignment of more samples than can be held at once.
 
@@ -429,7 +441,7 @@ def cka_minibatch(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
     """
     where = "cka_minibatch"
     sums = np.zeros(3)
-    for x, y in batches:
+    for x, y in _pairs(batches, where):
         first, second = (
             Gram(debiased=True, features=centered(states)) for states in as_pair(x, y, where=where)
         )

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
 from arcuate.compare._dmd import as_inputs
-from arcuate.compare._inputs import as_trials
+from arcuate.compare._inputs import as_trials, rank_of
 from arcuate.errors import SpecError, check_int
 
 __all__ = ["ascending", "both_inputs", "both_systems"]
@@ -23,7 +23,7 @@ def ascending(given: Any, default: Sequence[int], most: int, where: str, name: s
     """What is to be tried, ascending."""
     if given is None:
         return [value for value in default if value <= most]
-    values = given if isinstance(given, Iterable) else [given]
+    values = given if isinstance(given, Iterable) and rank_of(given) else [given]
     return sorted({check_int(value, where=where, name=name) for value in values})
 
 

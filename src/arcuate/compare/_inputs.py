@@ -25,6 +25,8 @@ __all__ = [
     "listed",
     "one_size",
     "ordered",
+    "plain_array",
+    "rank_of",
     "varying",
     "warn",
 ]
@@ -221,6 +223,50 @@ def one_size(first: Floats, second: Floats, *, where: str, names: tuple[str, str
         raise SpecError.of(
             where=where, name=names[1], value=len(second), bound=bound, fix="give the same stimuli to both"
         )
+
+
+def plain_array(value: Any, *, where: str, name: str) -> np.ndarray:
+    """Entries of any type, such as labels, as one array.
+
+    Parameters
+    ----------
+    value : array_like
+    where, name : str
+        Who asks, and for which argument.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    SpecError
+        If they do not make a regular array.
+    """
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as cause:
+        bound = "must be a regular array, or a list of entries"
+        raise SpecError.of(where=where, name=name, value=value, bound=bound) from cause
+
+
+def rank_of(value: Any) -> int:
+    """Number of dimensions; 0 of what is no array, which is refused where its values are read.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    int
+    """
+    if isinstance(rank := getattr(value, "ndim", None), int):
+        return rank
+    try:
+        return np.asarray(value, dtype=object).ndim
+    except (ValueError, TypeError):
+        return 0
 
 
 def dims_of(value: Any) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from arcuate.compare._geometry_kernels import shared_neighbors
 from arcuate.compare._inputs import as_pair, varying
 from arcuate.compare._measure import Measure
 from arcuate.errors import SpecError, check_int
+from arcuate.spec.checks import check_flag
 
 __all__ = ["mutual_knn", "mutual_knn_measure"]
 
@@ -83,6 +84,7 @@ def mutual_knn_measure(*, k: int = 10, corrected: bool = True) -> Measure:
     {'k': 5, 'corrected': True}
     """
     k = check_int(k, where="mutual_knn", name="k")
+    corrected = check_flag(corrected, where="mutual_knn", name="corrected")
 
     def null(first: np.ndarray, second: np.ndarray, orders: np.ndarray) -> Floats:
         n, counts = len(first), np.empty(len(orders))
@@ -101,7 +103,7 @@ def mutual_knn_measure(*, k: int = 10, corrected: bool = True) -> Measure:
         prepare=partial(_prepare, k=k),
         score=lambda first, second: float(null(first, second, np.arange(len(first))[None])[0]),
         null=null,
-        options={"k": k, "corrected": bool(corrected)},
+        options={"k": k, "corrected": corrected},
     )
 
 

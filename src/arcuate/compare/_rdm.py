@@ -13,10 +13,21 @@ from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats, as_real, check_bytes
 from arcuate._jit import compiled
-from arcuate.compare._inputs import as_repeats, as_samples, dims_of, labels_of, listed, varying, warn
+from arcuate.compare._inputs import (
+    as_repeats,
+    as_samples,
+    dims_of,
+    labels_of,
+    listed,
+    plain_array,
+    rank_of,
+    varying,
+    warn,
+)
 from arcuate.compare._precision import ESTIMATORS, factor_of, whitened
 from arcuate.compare._rsa_kernels import contrasts
 from arcuate.errors import SpecError, check_choice, check_real
+from arcuate.spec.checks import check_flag
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -95,6 +106,7 @@ def rdm(
     where = "rdm"
     check_choice(kind, KINDS, where=where, name="kind")
     labels = _labels(states, where, "states")
+    check_flag(remove_mean, where=where, name="remove_mean")
     cube = _states(states, kind, noise, where)
     check_bytes(24 * len(cube) ** 2, where=where, fix="compare fewer stimuli at a time")
     pairs = dissimilarities(
@@ -106,8 +118,7 @@ def rdm(
 def _states(states: ArrayLike, kind: str, noise: Any, where: str) -> Floats:
     """States as (n_stimuli, n_repeats, n_units)."""
     repeated = kind in REPEATED and not (kind == "mahalanobis" and not isinstance(noise, str))
-    array = states if hasattr(states, "ndim") else np.asarray(states, dtype=object)  # ragged ones are refused
-    if repeated or array.ndim == 3 or "repeat" in dims_of(states):
+    if repeated or rank_of(states) == 3 or "repeat" in dims_of(states):
         least = 2 if repeated else 1
         return as_repeats(states, where=where, name="states", least=LEAST, least_repeats=least)
     return as_samples(states, where=where, name="states", least=LEAST)[:, None]
@@ -307,7 +318,7 @@ def _folds(folds: ArrayLike | None, n_repeats: int, where: str) -> np.ndarray:
     """Index of the fold of each repeat."""
     if folds is None:
         return np.arange(n_repeats)
-    given = np.asarray(folds)
+    given = plain_array(folds, where=where, name="folds")
     if given.shape != (n_repeats,):
         bound = f"must name the fold of each of the {n_repeats} repeats"
         raise SpecError.of(where=where, name="folds", value=f"shape {given.shape}", bound=bound)

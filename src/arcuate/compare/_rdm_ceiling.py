@@ -70,6 +70,9 @@ def rdm_noise_ceiling(rdms: Sequence[ArrayLike], *, comparator: str = "rho-a") -
     """
     where = "rdm_noise_ceiling"
     check_choice(comparator, COMPARATORS, where=where, name="comparator")
+    if not hasattr(rdms, "__len__") or getattr(rdms, "ndim", 1) == 0:
+        bound = "must be a list of matrices, one for each subject"
+        raise SpecError.of(where=where, name="rdms", value=rdms, bound=bound)
     if len(rdms) < 2:
         raise SpecError.of(where=where, name="rdms", value=len(rdms), bound="needs >= 2 subjects")
     found, _ = matched(rdms, where=where, names=[f"rdms[{k}]" for k in range(len(rdms))])

@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats, as_real
 from arcuate.compare._comparators import COMPARATORS
-from arcuate.compare._inputs import labels_of, listed
+from arcuate.compare._inputs import labels_of, listed, plain_array, rank_of
 from arcuate.compare._rdm import LEAST, labeled, matched
 from arcuate.errors import SpecError, check_choice, check_int
 from arcuate.rng import stream
@@ -56,7 +56,7 @@ def model_rdm(values: ArrayLike, *, kind: str) -> xr.DataArray:
     check_choice(kind, MODELS, where=where, name="kind")
     labels = labels_of(values)
     if kind == "identity":
-        given = np.asarray(values)
+        given = plain_array(values, where=where, name="values")
     else:
         given = as_real(values, where=where, name="values").astype(np.float64, copy=False)
     if given.ndim != 1 or len(given) < LEAST:
@@ -148,8 +148,9 @@ def fit_rdm(
     """
     where = "fit_rdm"
     check_choice(comparator, COMPARATORS, where=where, name="comparator")
-    if not models:
-        raise SpecError.of(where=where, name="models", bound="needs at least one model")
+    if not isinstance(models, Mapping) or not models:
+        bound = "must be a mapping of names to one or more matrices"
+        raise SpecError.of(where=where, name="models", bound=bound, fix='models={"time": matrix}')
     names = list(models)
     found, labels = matched(
         [data, *models.values()], where=where, names=["data", *(f"models[{name!r}]" for name in names)]
@@ -191,15 +192,15 @@ def _named(weights: Floats, names: list[str]) -> xr.DataArray:
 
 def _folds(folds: Any, n: int, seed: int, where: str) -> np.ndarray:
     """Index of the fold of each stimulus."""
-    if np.ndim(folds) == 0:
+    if rank_of(folds) == 0:
         count = check_int(folds, where=where, name="folds", low=2, high=n)
         fold = stream(seed, "compare/fit_rdm").permutation(n) % count
     else:
-        given = np.asarray(folds)
+        given = plain_array(folds, where=where, name="folds")
         if given.shape != (n,):
             bound = f"must be a number, or name the fold of each of the {n} stimuli"
             raise SpecError.of(where=where, name="folds", value=f"shape {given.shape}", bound=bound)
-        fold = np.unique(given, return_inverse=True)[1]
+        fold = np.unique(given.astype(str) if given.dtype.kind == "O" else given, return_inverse=True)[1]
     sizes = np.sort(np.bincount(fold))
     left = n - int(sizes[-2:].sum())
     if len(sizes) < 3 or left < LEAST:

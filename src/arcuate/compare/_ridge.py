@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, as_real
-from arcuate.compare._inputs import listed, warn
+from arcuate.compare._inputs import listed, plain_array, rank_of, warn
 from arcuate.errors import SpecError, check_int
 from arcuate.rng import stream
 
@@ -92,7 +92,7 @@ def as_folds(
     [2, 2, 1, 1, 0, 0]
     """
     names = None if groups is None else _labels(groups, n, name="groups", where=where)
-    if not isinstance(folds, (int, np.integer)) and np.ndim(folds):
+    if not isinstance(folds, (int, np.integer)) and rank_of(folds):
         given = _labels(folds, n, name="folds", where=where)
         kinds, fold = np.unique(given, return_inverse=True)
         _enough_folds(kinds.size, least, where=where)
@@ -119,7 +119,7 @@ def as_folds(
 
 
 def _labels(value: Any, n: int, *, name: str, where: str) -> np.ndarray:
-    labels = np.asarray(value)
+    labels = plain_array(value, where=where, name=name)
     if labels.shape != (n,):
         raise SpecError.of(
             where=where,

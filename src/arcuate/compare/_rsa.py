@@ -69,6 +69,7 @@ def rsa(
     >>> round(rsa(x, x @ np.linalg.qr(np.ones((5, 5)) + np.eye(5))[0]), 6)
     1.0
     """
+    check_choice(dissimilarity, KINDS, where="rsa", name="dissimilarity")
     first, second = (
         rdm(
             states,

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
-from arcuate.compare._inputs import as_pair, centered, varying
+from arcuate.compare._inputs import as_pair, centered, plain_array, varying
 from arcuate.compare._measure import Measure, refit
 from arcuate.errors import SpecError, check_choice, check_real
+from arcuate.spec.checks import check_flag
 
 __all__ = ["procrustes", "procrustes_measure", "shape_distance", "shape_measure"]
 
@@ -210,6 +211,7 @@ def shape_measure(
     check_choice(metric, METRICS, where=where, name="metric")
     check_choice(group, GROUPS, where=where, name="group")
     alpha = check_real(alpha, where=where, name="alpha", low=0, high=1)
+    center = check_flag(center, where=where, name="center")
     rows = None if train is None else _rows(train, where)
     if group == "permutation" and (alpha < 1 or rows is not None):
         bound = "must be None, and alpha 1, for a permutation" if rows is not None else "must be 1"
@@ -224,7 +226,7 @@ def shape_measure(
         score = partial(_held_distance, metric=metric, alpha=alpha)
     null = partial(_null_distances, metric=metric, alpha=alpha)
     refitted = refit(score, lambda shape, order: prepare(shape.given[order]))
-    known = ("rotation",) * (group == "orthogonal") + ("permutation",) + ("shift",) * bool(center)
+    known = ("rotation",) * (group == "orthogonal") + ("permutation",) + ("shift",) * center
     return Measure(
         name="shape",
         kind="distance",
@@ -239,14 +241,14 @@ def shape_measure(
             "metric": metric,
             "alpha": alpha,
             "group": group,
-            "center": bool(center),
+            "center": center,
             "train": None if rows is None else rows.tolist(),
         },
     )
 
 
 def _rows(train: ArrayLike, where: str) -> np.ndarray:
-    rows = np.asarray(list(train) if isinstance(train, range) else train)
+    rows = plain_array(list(train) if isinstance(train, range) else train, where=where, name="train")
     if rows.ndim != 1 or rows.size < 2 or rows.dtype.kind not in "iu" or len(np.unique(rows)) < rows.size:
         bound = "must be two or more different indices of samples"
         raise SpecError.of(where=where, name="train", value=rows, bound=bound)

@@ -12,6 +12,7 @@ from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats
 from arcuate.compare._comparators import COMPARATORS
+from arcuate.compare._inputs import rank_of
 from arcuate.compare._rdm import LEAST, as_rdm, labeled, matched
 from arcuate.errors import SpecError, check_choice, check_real
 from arcuate.rng import stream
@@ -126,6 +127,9 @@ def topological_rsa(
     where = "topological_rsa"
     similar = [name for name, compare in COMPARATORS.items() if compare.kind == "similarity"]
     check_choice(comparator, similar, where=where, name="comparator")
+    if rank_of(quantiles) != 1:
+        bound = "must be a list of numbers from 0 to 1"
+        raise SpecError.of(where=where, name="quantiles", value=quantiles, bound=bound)
     levels = sorted({check_real(q, where=where, name="quantiles", low=0, high=1) for q in quantiles})
     if len(levels) < 2:
         raise SpecError.of(where=where, name="quantiles", value=quantiles, bound="needs >= 2 that differ")

@@ -98,7 +98,7 @@ def _segments(states: Any, n_segments: int | None, *, where: str) -> tuple[list[
     """Segment means of each trial and layer, and whether there are layers."""
     count = None if n_segments is None else check_int(n_segments, where=where, name="n_segments", low=2)
     out, ranks = [], set()
-    if not hasattr(states, "__len__") or len(states) == 0:
+    if not hasattr(states, "__len__") or getattr(states, "ndim", 1) == 0 or len(states) == 0:
         raise SpecError.of(where=where, name="states", value=states, bound="must hold one or more trials")
     for index, trial in enumerate(states):
         array = as_real(trial, where=where, name=f"states[{index}]").astype(np.float64, copy=False)

@@ -491,6 +491,9 @@ def scalar_law(
     where = "scalar_law"
     check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
     n = check_int(n_resamples, where=where, name="n_resamples", low=2)
+    if not hasattr(tuning, "data_vars"):
+        bound = "must be a Dataset, as tuning_curves gives"
+        raise SpecError.of(where=where, name="tuning", value=tuning, bound=bound)
     missing = {"preferred", "width", "tuned"} - set(tuning)
     if missing:
         raise SpecError.of(where=where, name="tuning", bound=f"lacks {', '.join(sorted(missing))}")

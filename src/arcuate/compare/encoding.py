@@ -25,6 +25,7 @@ from arcuate.compare._inputs import (
     listed,
     one_size,
     ordered,
+    rank_of,
     varying,
     warn,
 )
@@ -258,8 +259,7 @@ def _matched(x: Any, y: Any, *, where: str) -> tuple[Floats, Floats, np.ndarray 
 
 def _with_repeats(value: Any, *, where: str, name: str) -> Floats:
     """One system as (n_samples, n_repeats, n_units); samples without repeats have one."""
-    array = value if hasattr(value, "ndim") else np.asarray(value, dtype=object)  # ragged ones are refused
-    if array.ndim == 3 or "repeat" in dims_of(value):
+    if rank_of(value) == 3 or "repeat" in dims_of(value):
         return as_repeats(value, where=where, name=name, least_repeats=1)
     return as_samples(value, where=where, name=name)[:, None]
 
