@@ -17,7 +17,7 @@ from arcuate._jit import compiled
 from arcuate.compare._inputs import warn
 from arcuate.compare._measure import refit
 from arcuate.compare._rdm import matched
-from arcuate.compare._rsa_kernels import permuted_concordance, permuted_products
+from arcuate.compare._rsa_kernels import average_ranks, permuted_concordance, permuted_products
 from arcuate.errors import SpecError, check_choice
 
 __all__ = ["COMPARATORS", "Comparator", "rdm_similarity", "warn_cosine"]
@@ -28,7 +28,9 @@ class Comparator:
     """A way to compare two vectors of pairs (the diagonal is never among them).
 
     `prepare` makes of one vector what `score` and `null` take; `null` knows the other orders of the second
-    one's stimuli. `pool` makes of several vectors the one that is, or nearly is, most like all of them.
+    one's stimuli. `pool` makes of several vectors the one that is, or nearly is, most like all of them. Where
+    pairs are prepared, their matrix would have n^2 entries and `peak` n^2 bytes are in use at once, measured and
+    rounded up.
     """
 
     prepare: Callable[[Floats], Any]
@@ -39,6 +41,7 @@ class Comparator:
     low: float = -1.0
     high: float = 1.0
     symmetric: bool = True
+    peak: int = 64
 
 
 def rdm_similarity(
@@ -165,15 +168,18 @@ def _spread(pairs: Floats) -> Floats:
 
 
 def _ranks(pairs: Floats) -> Floats:
-    """Ranks about their mean; ties share theirs."""
-    from scipy.stats import rankdata
-
-    return rankdata(_spread(pairs)) - (pairs.size + 1) / 2
+    """Ranks about their mean; ties share theirs. As `scipy.stats.rankdata`, in a third of its memory."""
+    ranks = np.empty(pairs.size)
+    compiled(average_ranks)(pairs, np.argsort(_spread(pairs)), ranks)
+    ranks -= (pairs.size + 1) / 2
+    return ranks
 
 
 def _rho_a(pairs: Floats) -> _Vector:
     m = float(pairs.size)
-    return _Vector(_ranks(pairs) * np.sqrt(12 / (m**3 - m)), _NONE)
+    ranks = _ranks(pairs)
+    ranks *= np.sqrt(12 / (m**3 - m))
+    return _Vector(ranks, _NONE)
 
 
 def _deviations(pairs: Floats) -> Floats:
@@ -253,7 +259,7 @@ def _tau(name: str) -> Comparator:
     def score(first: _Ranked, second: _Ranked) -> float:
         return float(null(first, second, np.arange(_stimuli(first.ranks))[None])[0])
 
-    return Comparator(prepare=_ranked, score=score, null=null, pool=_mean_ranks)
+    return Comparator(prepare=_ranked, score=score, null=null, pool=_mean_ranks, peak=36)
 
 
 class _Moments(NamedTuple):
@@ -339,8 +345,10 @@ def _mean(vectors: Floats) -> Floats:
     return vectors.mean(axis=0)
 
 
-def _inner(prepare: Callable[[Floats], _Vector], pool: Callable[[Floats], Floats]) -> Comparator:
-    return Comparator(prepare=prepare, score=_product, null=_products_null, pool=pool)
+def _inner(
+    prepare: Callable[[Floats], _Vector], pool: Callable[[Floats], Floats], peak: int = 16
+) -> Comparator:
+    return Comparator(prepare=prepare, score=_product, null=_products_null, pool=pool, peak=peak)
 
 
 COMPARATORS: dict[str, Comparator] = {
@@ -348,8 +356,8 @@ COMPARATORS: dict[str, Comparator] = {
     "spearman": _inner(lambda pairs: _unit(_ranks(pairs)), _mean_ranks),
     "corr": _inner(lambda pairs: _unit(_deviations(pairs)), _mean_score),
     "cosine": _inner(_unit, _mean_unit),
-    "corr_cov": _inner(lambda pairs: _whitened(_deviations(pairs)), _mean_score),
-    "cosine_cov": _inner(_whitened, _mean_unit),
+    "corr_cov": _inner(lambda pairs: _whitened(_deviations(pairs)), _mean_score, 32),
+    "cosine_cov": _inner(_whitened, _mean_unit, 32),
     "tau-a": _tau("tau-a"),
     "tau-b": _tau("tau-b"),
     "bures": Comparator(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from arcuate._inputs import Floats
+from arcuate._inputs import Floats, check_bytes
 from arcuate.compare._comparators import COMPARATORS, rdm_similarity, warn_cosine
 from arcuate.compare._measure import Measure
 from arcuate.compare._rdm import KINDS, REPEATED, dissimilarities, rdm
@@ -156,6 +156,8 @@ def rsa_measure(
 
     def prepare(states: Floats) -> Any:
         cube = states if repeated else states[:, None]
+        fix = 'compare fewer stimuli, or take comparator="rho-a" or "corr", which need least'
+        check_bytes(compare.peak * len(cube) ** 2, where=name, fix=fix)
         return compare.prepare(dissimilarities(cube, kind=dissimilarity, noise=noise, where=name))
 
     return Measure(

@@ -98,3 +98,15 @@ def permuted_concordance(
                     node += node & -node
             first = last
         out[k] = total
+
+
+def average_ranks(values: np.ndarray, order: np.ndarray, ranks: np.ndarray) -> None:
+    """Write the ranks, from 1, of values that `order` sorts; those that tie share the mean of theirs."""
+    first = 0
+    while first < order.size:
+        last = first
+        while last + 1 < order.size and values[order[last + 1]] == values[order[first]]:
+            last += 1
+        for place in range(first, last + 1):
+            ranks[order[place]] = 0.5 * (first + last) + 1
+        first = last + 1

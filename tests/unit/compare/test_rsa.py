@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import squareform
 
-from arcuate import compare
-from arcuate.compare._comparators import COMPARATORS
-from arcuate.errors import ArcuateWarning
+from arcuate import _inputs, compare
+from arcuate.compare._comparators import COMPARATORS, _ranks
+from arcuate.errors import ArcuateWarning, MemoryLimitError
 
 RNG = np.random.default_rng(7)
 X, Y = RNG.normal(size=(2, 8, 12))
@@ -221,3 +222,29 @@ def test_a_thousand_orders_of_two_hundred_stimuli_need_no_states() -> None:
     assert abs(null.mean()) < 4 * null.std() / np.sqrt(1000)
     matrix = squareform(b)[np.ix_(orders[5], orders[5])]
     assert null[5] == pytest.approx(compared.score(first, compared.prepare(squareform(matrix))))
+
+
+@pytest.mark.parametrize("comparator", COMPARATORS)
+def test_preparing_takes_no_more_memory_than_is_said(comparator: str) -> None:
+    n = 400
+    pairs = compare.rdm(np.random.default_rng(0).normal(size=(n, n + 5))).values[np.triu_indices(n, 1)]
+    compare = COMPARATORS[comparator]
+    compare.prepare(pairs)  # imports and compiles
+    tracemalloc.start()
+    compare.prepare(pairs)
+    peak = tracemalloc.get_traced_memory()[1] + pairs.nbytes
+    tracemalloc.stop()
+    assert peak < compare.peak * n**2
+
+
+def test_ranks_share_ties_as_in_scipy() -> None:
+    for top in (5, 10**6):
+        pairs = np.random.default_rng(top).integers(0, top, size=300).astype(float)
+        np.testing.assert_array_equal(_ranks(pairs), stats.rankdata(pairs) - 301 / 2)
+
+
+def test_more_stimuli_than_fit_are_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_inputs, "_SMALL", 0)
+    monkeypatch.setattr(_inputs, "MOST_BYTES", 10**6)
+    with pytest.raises(MemoryLimitError, match="rsa: would take .* fewer stimuli"):
+        compare.rsa_measure().prepare(np.random.default_rng(0).normal(size=(300, 5)))
