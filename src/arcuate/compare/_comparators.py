@@ -28,9 +28,8 @@ class Comparator:
     """A way to compare two vectors of pairs (the diagonal is never among them).
 
     `prepare` makes of one vector what `score` and `null` take; `null` knows the other orders of the second
-    one's stimuli. `pool` makes of several vectors the one that is, or nearly is, most like all of them. Where
-    pairs are prepared, their matrix would have n^2 entries and `peak` n^2 bytes are in use at once, measured and
-    rounded up.
+    one's stimuli. `pool` makes of several vectors the one that is, or nearly is, most like all of them. To
+    prepare the pairs of n stimuli takes at most `peak` n^2 bytes, themselves counted.
     """
 
     prepare: Callable[[Floats], Any]

@@ -25,6 +25,7 @@ from arcuate.compare._inputs import (
     listed,
     one_size,
     ordered,
+    plain_array,
     rank_of,
     varying,
     warn,
@@ -570,14 +571,15 @@ def ridge_measure(
         prepare=prepare,
         score=score,
         null=null,
-        options={"folds": _plain(folds), "groups": _plain(groups), "alphas": options.alphas.tolist(),
-                 "n_components": n_components, "reduce": reduce, "seed": seed},
+        options={"folds": _plain(folds, "folds"), "groups": _plain(groups, "groups"),
+                 "alphas": options.alphas.tolist(), "n_components": n_components, "reduce": reduce, "seed": seed},
     )  # fmt: skip
 
 
-def _plain(given: Any) -> Any:
+def _plain(given: Any, name: str) -> Any:
     """What was given, arrays as lists for a report."""
-    return np.asarray(given).tolist() if np.ndim(given) else given
+    single = given is None or isinstance(given, (int, str, np.generic))
+    return given if single else plain_array(given, where="ridge", name=name).tolist()
 
 
 def _medians(model: Folded, y: Floats, count: int) -> Floats:

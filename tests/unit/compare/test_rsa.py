@@ -228,13 +228,13 @@ def test_a_thousand_orders_of_two_hundred_stimuli_need_no_states() -> None:
 def test_preparing_takes_no_more_memory_than_is_said(comparator: str) -> None:
     n = 400
     pairs = compare.rdm(np.random.default_rng(0).normal(size=(n, n + 5))).values[np.triu_indices(n, 1)]
-    compare = COMPARATORS[comparator]
-    compare.prepare(pairs)  # imports and compiles
+    one = COMPARATORS[comparator]
+    one.prepare(pairs)  # imports and compiles
     tracemalloc.start()
-    compare.prepare(pairs)
+    one.prepare(pairs)
     peak = tracemalloc.get_traced_memory()[1] + pairs.nbytes
     tracemalloc.stop()
-    assert peak < compare.peak * n**2
+    assert peak < one.peak * n**2
 
 
 def test_ranks_share_ties_as_in_scipy() -> None:
@@ -246,5 +246,5 @@ def test_ranks_share_ties_as_in_scipy() -> None:
 def test_more_stimuli_than_fit_are_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_inputs, "_SMALL", 0)
     monkeypatch.setattr(_inputs, "MOST_BYTES", 10**6)
-    with pytest.raises(MemoryLimitError, match="rsa: would take .* fewer stimuli"):
+    with pytest.raises(MemoryLimitError, match=r"rsa: would take .* fewer stimuli"):
         compare.rsa_measure().prepare(np.random.default_rng(0).normal(size=(300, 5)))
