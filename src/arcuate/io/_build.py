@@ -91,8 +91,12 @@ def traces_recording(
     where: str,
     events: Any = None,
     spikes: Mapping[str, Any] | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Recording:
-    """Return the Recording of traces (n_animals, n_times, n_neurons)."""
+    """Return the Recording of traces (n_animals, n_times, n_neurons).
+
+    It reaches over the traces and over `span`, the first and last time (s) of what was recorded besides.
+    """
     data = np.asarray(values)
     n = data.shape[2]
     names = (
@@ -107,13 +111,16 @@ def traces_recording(
         raise SpecError.of(where=where, name="animals", value=worms, bound=bound)
     coords = {"time": times, "animal": ("trial", np.array(worms)), "neuron": ("unit", np.array(names))}
     step = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    start, stop = (float(times[0]), float(times[-1]) + max(step, 0.0)) if times.size else span or (0.0, 0.0)
+    if span is not None:
+        start, stop = min(start, span[0]), max(stop, span[1])
     return Recording.build(
         source=source,
         states={SITE: {QUANTITY: (data.astype(np.float64), ("trial", "time", "unit"), coords, units)}},
         spikes=spikes,
         events=events,
-        start=float(times[0]) if times.size else 0.0,
-        duration=float(times[-1] - times[0]) + max(step, 0.0) if times.size else 0.0,
+        start=start,
+        duration=stop - start,
     )
 
 

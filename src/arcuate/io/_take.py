@@ -97,6 +97,13 @@ def trains_of(
     return spikes["time"].values, spikes["neuron"].values, spikes["trial"].values
 
 
+def span_of(recording: Recording, time: Floats) -> tuple[float, float]:
+    """First and last moment, s, of a recording, which reaches at least over the times of its spikes."""
+    start = float(time.min(initial=recording.start))
+    stop = recording.start + (recording.duration or 0.0)
+    return start, float(time.max(initial=stop))
+
+
 def epochs_of(recording: Recording) -> list[tuple[str, float, float]]:
     """Events with a duration as rows of stimulus, start and stop."""
     events = recording.events

@@ -59,7 +59,9 @@ def read_nwb(
     Recording
         Traces of one animal, by the identifier of the subject or the name of the file, with the times of the
         file; spikes as the population "units"; the tables of intervals as events with ``stimulus``, ``time``
-        and ``duration``.
+        and ``duration``. It reaches over the traces, the spikes and the observation intervals of the units
+        (from the first to the last, gaps included); of spikes alone without such intervals the duration
+        is not known, and there are no rates.
 
     Raises
     ------
@@ -104,18 +106,22 @@ class _Reader:
             )
 
     def read(self, kind: str | None, series: str | None, column: str | None, units: str | None) -> Recording:
-        spikes, events = self._spikes(), epoch_table(self._epochs())
+        spikes, events, observed = self._spikes(), epoch_table(self._epochs()), self._observed()
         group = self._series(kind, series)
         if group is None and spikes is None:
             raise refuse(_WHERE, self.file, f"holds no {kind or 'traces'} and no spikes")
         source = f"nwb:{self.file.name}"
         if group is None:
-            return Recording.build(source=source, spikes=spikes, events=events)
+            options: dict[str, Any] = {"source": source, "spikes": spikes, "events": events}
+            if observed.size:
+                start, stop = _hull(spikes, observed)
+                options |= {"start": start, "duration": stop - start}
+            return Recording.build(**options)
         data, times = self._data(group)
         return traces_recording(
             data[None], times=times, labels=self._labels(group, data.shape[1], column),
             animals=[self._animal()], units=units or self._unit(group), source=source, where=_WHERE,
-            events=events, spikes=spikes,
+            events=events, spikes=spikes, span=_hull(spikes, observed),
         )  # fmt: skip
 
     def _series(self, kind: str | None, name: str | None) -> Any:
@@ -220,6 +226,12 @@ class _Reader:
         trains = np.split(np.asarray(units["spike_times"][()], dtype=np.float64), ends[:-1])
         return {"units": spike_table(trains)}
 
+    def _observed(self) -> np.ndarray:
+        """Begins and ends, s, of all intervals in which units were observed; none where the file has none."""
+        item = self.stream.get("units/obs_intervals")
+        found = np.zeros(0) if item is None else np.asarray(item[()], dtype=np.float64).reshape(-1)
+        return found[np.isfinite(found)]
+
     def _epochs(self) -> list[tuple[str, float, float]]:
         rows: list[tuple[str, float, float]] = []
         for name, table in (self.stream.get("intervals") or {}).items():
@@ -231,3 +243,9 @@ class _Reader:
             labels = texts(table["stimulus"][()]) if "stimulus" in table else [name] * start.size
             rows += zip(labels, start.tolist(), stop.tolist(), strict=True)
         return rows
+
+
+def _hull(spikes: dict[str, Any] | None, observed: np.ndarray) -> Any:
+    """First and last time, s, of spikes and of observation; None where there is neither."""
+    time = observed if spikes is None else np.concatenate((observed, spikes["units"]["time"]))
+    return (float(time.min()), float(time.max())) if time.size else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from arcuate._optional import require
 from arcuate.errors import SpecError
-from arcuate.io._take import Traces, as_recording, epochs_of, traces_of, trains_of, write_whole
+from arcuate.io._take import Traces, as_recording, epochs_of, span_of, traces_of, trains_of, write_whole
 from arcuate.recording import Recording
 
 __all__ = ["write_nwb"]
@@ -55,7 +55,8 @@ def write_nwb(
     pathlib.Path
         States are a TimeSeries (time, unit) in the acquisition, named by their site, with the names of the
         units in the processing module "arcuate"; spikes the table of units, one row for each neuron, also
-        for silent ones; events with a duration the table of trials, with a column ``stimulus``.
+        for silent ones, with the span of the recording as ``obs_intervals``; events with a duration the
+        table of trials, with a column ``stimulus``.
 
     Raises
     ------
@@ -98,8 +99,9 @@ def write_nwb(
     )  # fmt: skip
     if traces is not None:
         _add_traces(pynwb, content, traces)
+    span = [span_of(found, np.concatenate(trains))] if trains and found.duration is not None else None
     for train in trains or ():
-        content.add_unit(spike_times=train)
+        content.add_unit(spike_times=train, obs_intervals=span)
     epochs = epochs_of(found)
     if epochs:
         content.add_trial_column(name="stimulus", description="name of the stimulus")

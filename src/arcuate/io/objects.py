@@ -10,7 +10,7 @@ import numpy as np
 from arcuate._optional import require
 from arcuate.errors import SpecError
 from arcuate.io._build import Floats, epoch_table, spike_table, traces_recording
-from arcuate.io._take import as_recording, epochs_of, traces_of, trains_of
+from arcuate.io._take import as_recording, epochs_of, span_of, traces_of, trains_of
 from arcuate.recording import Recording
 
 __all__ = ["from_neo", "from_pynapple", "to_neo"]
@@ -30,6 +30,8 @@ def from_neo(data: Any, *, labels: Sequence[str] | None = None) -> Recording:
     -------
     Recording
         Traces of one animal, where there is a signal; spikes as the population "units"; epochs as events.
+        It reaches from the first to the last moment of the signal and of all trains (their ``t_start`` and
+        ``t_stop``).
 
     Raises
     ------
@@ -72,18 +74,23 @@ def from_neo(data: Any, *, labels: Sequence[str] | None = None) -> Recording:
             where=where, name="data", value=f"{len(signals)} signals", bound="must have one", fix=fix
         )
     spikes = {"units": spike_table([_seconds(train) for train in trains])} if trains else None
+    begin, end = (
+        [float(getattr(train, word).rescale("s")) for train in trains] for word in ("t_start", "t_stop")
+    )
+    span = (min(begin), max(end)) if trains else None
     if not signals:
-        ends = [float(train.t_stop.rescale("s")) for train in trains]
+        first, last = span or (0.0, 0.0)
         return Recording.build(
-            source="neo", spikes=spikes, events=epoch_table(epochs), duration=max(ends, default=0.0)
+            source="neo", spikes=spikes, events=epoch_table(epochs), start=first, duration=last - first
         )
     signal = signals[0]
+    unit = signal.dimensionality.string
     names = labels if labels is not None else signal.array_annotations.get("channel_names")
     return traces_recording(
         np.asarray(signal.magnitude)[None], times=_seconds(signal.times), animals=[signal.name or "0"],
         labels=None if names is None else [str(name) for name in names],
-        units=signal.dimensionality.string, source="neo", where=where,
-        events=epoch_table(epochs), spikes=spikes,
+        units="1" if unit == "dimensionless" else unit, source="neo", where=where,
+        events=epoch_table(epochs), spikes=spikes, span=span,
     )  # fmt: skip
 
 
@@ -142,11 +149,10 @@ def to_neo(
             bound = f"must have one trial, has {np.unique(trial).size}"
             raise SpecError.of(where=where, name="recording", bound=bound, fix=fix)
         name = found.populations[0] if population is None else population
-        last = float(time.max(initial=found.start))
-        stop = last if found.duration is None else max(last, found.start + found.duration)
+        first, last = span_of(found, time)
         for number in range(found.n_neurons(name)):
             train = time[neuron == number]
-            segment.spiketrains.append(neo.SpikeTrain(train, units="s", t_start=found.start, t_stop=stop))
+            segment.spiketrains.append(neo.SpikeTrain(train, units="s", t_start=first, t_stop=last))
     epochs = epochs_of(found)
     if epochs:
         names, start, stops = zip(*epochs, strict=True)

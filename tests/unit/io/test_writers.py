@@ -14,6 +14,8 @@ import scipy.io
 
 from arcuate import analysis, io
 from arcuate.errors import ArcuateError, ArcuateWarning, FileFormatError, SpecError, UnknownNameError
+from arcuate.io._build import traces_recording
+from arcuate.io._take import span_of
 from arcuate.recording import Recording
 
 DRAW = np.random.default_rng(5)
@@ -234,6 +236,70 @@ def test_neo_comes_back() -> None:
     np.testing.assert_allclose(found.events["duration"], [1.0, 0.25])
     with pytest.raises(SpecError, match="does not know"):
         io.to_neo(made(units="florin"))
+
+
+def late(units: str = "V", **parts: Any) -> Recording:
+    """A record of 10 s from 5 s on, with states over 2 s of it unless they are left out."""
+    v = (np.ones((4, 2)), ("time", "unit"), {"time": 6 + np.arange(4) * 0.5}, units)
+    spikes = {"units": {"time": [5.25, 12.5, 13.0], "neuron": [1, 0, 1], "n": 3}}
+    return Recording.build(
+        source="x", start=5.0, duration=10.0, **{"states": {"exc": {"v": v}}, "spikes": spikes} | parts
+    )
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("way", ["nwb", "neo"])
+@pytest.mark.parametrize("parts", [{}, {"states": None}], ids=["states", "spikes alone"])
+def test_rates_are_the_same_after_a_file_or_an_object_of_others(way: str, parts: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pynwb" if way == "nwb" else "neo")
+    recording = late(**parts)
+    if way == "neo":
+        found = io.from_neo(io.to_neo(recording))
+    else:
+        found = io.read_nwb(io.write_nwb(recording, tmp_path / "late.nwb"))
+    assert (found.start, found.duration) == pytest.approx((5.0, 10.0))
+    assert analysis.rates(found).values == pytest.approx([0.1, 0.2, 0.0])
+
+
+@pytest.mark.filterwarnings("default")
+def test_neo_keeps_a_unit_of_1() -> None:
+    pytest.importorskip("neo")
+    found = io.from_neo(io.to_neo(late("1")))
+    assert found.states("traces")["trace"].attrs["units"] == "1"
+
+
+def test_a_recording_of_traces_reaches_over_what_was_recorded_besides() -> None:
+    options: dict[str, Any] = {
+        "times": np.array([6.0, 6.5]), "labels": None, "animals": ["0"], "units": "V",
+        "source": "x", "where": "f",
+    }  # fmt: skip
+    for span, wanted in ((None, (6.0, 1.0)), ((6.2, 6.3), (6.0, 1.0)), ((5.0, 15.0), (5.0, 10.0))):
+        found = traces_recording(np.ones((1, 2, 1)), span=span, **options)
+        assert (found.start, found.duration) == wanted
+    empty = traces_recording(np.ones((1, 0, 1)), span=(5.0, 6.0), **options | {"times": np.zeros(0)})
+    assert (empty.start, empty.duration) == (5.0, 1.0)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_file_of_units_has_a_duration_where_it_says_when_they_were_observed(
+    known: bool, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "units.nwb", "w") as stream:
+        stream.attrs["nwb_version"] = "2.6.0"
+        stream["units/spike_times"], stream["units/spike_times_index"] = [5.25, 12.5, 13.0], [1, 3]
+        if known:
+            stream["units/obs_intervals"] = [[5.0, 15.0], [5.0, 8.0], [9.0, 15.0]]
+            stream["units/obs_intervals_index"] = [1, 3]
+    found = io.read_nwb(tmp_path / "units.nwb")
+    assert (found.start, found.duration) == ((5.0, 10.0) if known else (0.0, None))
+    if known:
+        assert analysis.rates(found).values == pytest.approx([0.1, 0.2])
+
+
+def test_the_span_of_a_recording_holds_its_spikes() -> None:
+    assert span_of(late(), np.array([5.25, 12.5])) == (5.0, 15.0)
+    assert span_of(Recording.build(source="x", start=5.0), np.array([5.25, 12.5])) == (5.0, 12.5)
+    assert span_of(late(), np.zeros(0)) == (5.0, 15.0)
 
 
 TWO = made(np.concatenate([DATA, DATA]))
