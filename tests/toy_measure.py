@@ -44,6 +44,7 @@ def toy(**options: Any) -> Measure:
         "prepare": gram,
         "score": score,
         "null": null,
+        "pooled": True,
     }
     return Measure(**(about | options))
 

@@ -61,7 +61,10 @@ def assemble(scores: list[Scores], job: Job) -> Comparison:
     data["n_samples"] = ("measure", [max(one.n_samples.values()) for one in scores])
     for side, names in zip("ab", job.sides, strict=True):
         data[f"n_units_{side}"] = (side, [scores[0].n_units[name] for name in names])
-    data["warning"] = (("measure", "a", "b"), np.array([grid.texts(one) for one in scores], dtype=str))
+    notes = [{pair: SEPARATOR.join(found) for pair, found in one.notes.items()} for one in scores]
+    for name, texts in (("warning", notes), ("ceiling_by", [one.ceiling_by for one in scores])):
+        rows = [grid.texts(each, one.measure.symmetric) for each, one in zip(texts, scores, strict=True)]
+        data[name] = (("measure", "a", "b"), np.array(rows, dtype=str))
     coords = grid.coords(scores)
     if (made := _dissimilarities(job)) is not None:
         data["rdm"] = (("system", "stimulus", "stimulus_2"), made)
@@ -105,12 +108,11 @@ class _Grid:
                     out[i, j, : found.shape[0], : found.shape[1]] = found
         return out if self.matrix else out[:, :, 0, 0]
 
-    def texts(self, one: Scores) -> list[list[str]]:
-        """Notes of each pair."""
-        notes = dict(one.notes)
-        if one.measure.symmetric:
-            notes |= {(y, x): text for (x, y), text in one.notes.items() if (y, x) not in notes}
-        return [[SEPARATOR.join(notes.get((x, y), [])) for y in self.sides[1]] for x in self.sides[0]]
+    def texts(self, words: Mapping[Any, str], symmetric: bool) -> list[list[str]]:
+        """Texts of pairs as (a, b)."""
+        turned = {(y, x): text for (x, y), text in words.items()} if symmetric else {}
+        both = turned | dict(words)
+        return [[both.get((x, y), "") for y in self.sides[1]] for x in self.sides[0]]
 
 
 def _steps(leaves: list[Leaf]) -> np.ndarray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 
 from arcuate._inputs import Floats
+from arcuate.compare._cka_cross import REPEATS, crossed
+from arcuate.compare._gram import DOUBLE, Gram, inner
 from arcuate.compare._inputs import centered
 from arcuate.compare._measure import Measure
 from arcuate.compare._prepared import prepare
@@ -39,11 +41,14 @@ class Bound:
         Score of one half with the other (or of one seed with the others), and the same for all the data.
     why : str
         Why there is none, if so.
+    rough : bool
+        Whether `high` may be below what two systems without noise of their own would reach.
     """
 
     low: Floats
     high: Floats
     why: str = ""
+    rough: bool = False
 
 
 def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Bound:
@@ -59,8 +64,11 @@ def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Boun
     Returns
     -------
     Bound
-        For a similarity, `low` is the mean score of two halves, `high` that by Spearman and Brown's formula
-        for all repeats. For a distance both are the mean distance of halves. For an encoding measure both
+        For a similarity, `low` is the mean score of two halves. `high` is for debiased linear alignment of 4
+        or more repeats the share of the squared Gram that repeats have in common; else what Spearman and
+        Brown's formula makes of `low` for all repeats, which is too low for measures of Grams (there noise
+        falls faster than by the number of repeats). For a distance both are the mean distance of halves, for
+        all repeats too great. For an encoding measure both
         are the median `reliability` of the units.
     """
     n = leaf.values.shape[1]
@@ -81,8 +89,34 @@ def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Boun
         return Bound(low=none, high=none, why=f"halves of {leaf.name} do not do: {error}")
     low = np.mean(halves, axis=0)
     if measure.kind == "distance":
-        return Bound(low=low, high=low)
-    return Bound(low=np.maximum(low, 0), high=spearman_brown(np.nan_to_num(low), n / (n // 2)))
+        return Bound(low=low, high=low, rough=True)
+    low = np.maximum(low, 0)
+    linear = measure.family == "cka" and measure.options.get("normalize", "") is None
+    if linear and n >= REPEATS and len(leaf.order) <= DOUBLE:  # type: ignore[arg-type]  # it has an order
+        return Bound(low=low, high=_common(leaf, plan, seed=seed))
+    return Bound(low=low, high=spearman_brown(np.nan_to_num(low), n / (n // 2)), rough=True)
+
+
+def _common(leaf: Leaf, plan: Plan, *, seed: int) -> Floats:
+    """Share of the squared Gram of the mean over repeats that repeats have in common, 0 to 1 at each node.
+
+    Grams of products of different repeats hold no noise on average, and those of halves of the repeats share
+    none: their product is the squared Gram without noise.
+    """
+    out = []
+    for cube in samples_of(leaf, plan, "repeats"):
+        states = centered(cube)
+        largest = np.max(np.abs(states))
+        if not largest > 0:
+            out.append(np.nan)
+            continue
+        states /= largest
+        mean = Gram(debiased=True, features=states.mean(axis=1))
+        pairs = [
+            [crossed(states[:, list(half)]) for half in halves] for halves in _splits(len(cube[0]), seed)
+        ]
+        out.append(float(np.mean([inner(*pair) for pair in pairs])) / inner(mean, mean))
+    return np.clip(out, 0, 1)
 
 
 def _splits(n: int, seed: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -145,17 +179,19 @@ def seed_bound(measure: Measure, group: list[Leaf], plan: Plan) -> Bound:
     Returns
     -------
     Bound
-        `low` is the mean score of a seed with the other seeds pooled, `high` with all of them pooled. To
-        pool, the units of all seeds are put side by side, each seed with a Gram of norm 1: the mean of
-        their Grams. Measures that take trials are compared seed by seed, without an upper bound.
+        `low` is the mean score of a seed with the other seeds pooled, `high` with all of them pooled; of a
+        distance, the other way round. To pool, the units of all seeds are put side by side, each seed with a
+        Gram of norm 1: the mean of their Grams. Measures that are not of Grams would find the units of a seed
+        in the pool; they, and those that take trials, are compared seed by seed, without an upper bound.
     """
     none = np.array([np.nan])
     if len(group) < 2:
         return Bound(low=none, high=none, why=f"{group[0].name} has one seed")
     try:
         own = [prepare(measure, leaf, plan).nodes for leaf in group]
-        if measure.takes == "trials" or len({len(nodes) for nodes in own}) > 1:
-            pairs = [_scores(measure, x, y) for x, y in combinations(own, 2)]
+        if not measure.pooled or measure.takes == "trials" or len({len(nodes) for nodes in own}) > 1:
+            turns = combinations(own, 2) if measure.symmetric else permutations(own, 2)
+            pairs = [_scores(measure, x, y) for x, y in turns]
             return Bound(low=np.mean(pairs, axis=0), high=none)
         arrays = [[_scaled(x) for x in samples_of(leaf, plan, measure.takes)] for leaf in group]
         low = [_scores(measure, _pooled(measure, arrays, leave_out=k), own[k]) for k in range(len(group))]
@@ -163,8 +199,10 @@ def seed_bound(measure: Measure, group: list[Leaf], plan: Plan) -> Bound:
         high = [_scores(measure, all_of_them, mine) for mine in own]
     except ArcuateError as error:
         return Bound(low=none, high=none, why=f"seeds of {group[0].name} do not do: {error}")
-    upper = np.mean(high, axis=0) if measure.symmetric else none
-    return Bound(low=np.mean(low, axis=0), high=upper)
+    ends = np.mean(low, axis=0), np.mean(high, axis=0) if measure.symmetric else none
+    return (
+        Bound(low=ends[0], high=ends[1]) if measure.kind == "similarity" else Bound(low=ends[1], high=ends[0])
+    )
 
 
 def _scores(measure: Measure, first: tuple, second: tuple) -> Floats:

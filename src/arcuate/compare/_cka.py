@@ -158,6 +158,7 @@ def cka_measure(
         prepare=partial(_prepare, **options, where=name),
         score=partial(_score, low=-1.0 if debiased else 0.0),
         null=permuted_inner,
+        pooled=True,
         options=options,
     )
 

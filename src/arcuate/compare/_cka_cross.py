@@ -12,7 +12,7 @@ from arcuate.compare._gram import Gram, center_gram, empty_gram, inner, permuted
 from arcuate.compare._inputs import as_repeats, centered, one_size, ordered, varying, warn
 from arcuate.compare._measure import Measure
 
-__all__ = ["cka_cross", "cka_cross_measure"]
+__all__ = ["REPEATS", "cka_cross", "cka_cross_measure", "crossed"]
 
 REPEATS = 4
 
@@ -102,6 +102,7 @@ def cka_cross_measure() -> Measure:
         prepare=_prepare,
         score=_score,
         null=_null,
+        pooled=True,
     )
 
 
@@ -111,13 +112,13 @@ def _prepare(states: Floats, *, name: str = "x") -> _Crossed:
     states = centered(states)
     states /= np.max(np.abs(states))
     half = states.shape[1] // 2
-    square = inner(_crossed(states[:, :half]), _crossed(states[:, half:]))
+    square = inner(crossed(states[:, :half]), crossed(states[:, half:]))
     if not square > 0:
         warn(f"{where}: {name}: repeats have nothing in common (norm without noise {square:.3g}): NaN")
-    return _Crossed(_crossed(states), float(np.sqrt(square)) if square > 0 else float("nan"))
+    return _Crossed(crossed(states), float(np.sqrt(square)) if square > 0 else float("nan"))
 
 
-def _crossed(states: Floats) -> Gram:
+def crossed(states: Floats) -> Gram:
     """U-centered mean of the products of different repeats: all pairs less those of a repeat with itself."""
     n, n_repeats, _ = states.shape
     total, single = states.sum(axis=1), states.reshape(n, -1)

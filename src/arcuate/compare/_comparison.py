@@ -35,10 +35,11 @@ class Comparison:
     data : xarray.Dataset
         Dimensions measure, a, b, and within_a, within_b where each step was compared with each. Variables:
         ``value``, of which ``low`` and ``high`` are the ends of a 95 % interval over stimuli; ``ceiling_low``
-        and ``ceiling_high``; ``null_mean``, ``null_sd``, ``p``, ``p_corrected``; ``n_samples``,
-        ``n_units_a``, ``n_units_b``; ``warning``, a text. With ``regress_out``, ``value_raw`` is the score
-        without it. Where there are few enough stimuli, ``rdm`` (system, stimulus, stimulus_2) holds the
-        squared distances by number of units. Attributes tell the call, the seed and the versions.
+        and ``ceiling_high``, and ``ceiling_by``, a text: by what, or why there is none; ``null_mean``,
+        ``null_sd``, ``p``, ``p_corrected``; ``n_samples``, ``n_units_a``, ``n_units_b``; ``warning``, a text.
+        With ``regress_out``, ``value_raw`` is the score without it. Where there are few enough stimuli,
+        ``rdm`` (system, stimulus, stimulus_2) holds the squared distances by number of units. Attributes tell
+        the call, the seed and the versions.
 
     Examples
     --------

@@ -44,6 +44,9 @@ class Measure:
         are taken; returns the scores (n_orders,), without preparing anything anew.
     options : dict
         What the measure was made with, for a report.
+    pooled : bool
+        Whether units of several systems side by side, each with a Gram of norm 1, stand for all of them: for
+        measures of Grams or dissimilarities. Others would find the units of one system again in the pool.
     family : str
         The name it had when it was made, which `dataclasses.replace` of the name leaves: what is known of
         ``"ridge"`` is known of it by any name.
@@ -80,6 +83,7 @@ class Measure:
     score: Callable[[Any, Any], float]
     null: Callable[[Any, Any, np.ndarray], Floats]
     options: dict[str, Any] = field(default_factory=dict)
+    pooled: bool = False
     family: str = ""
 
     def __post_init__(self) -> None:

@@ -175,6 +175,7 @@ def rsa_measure(
         prepare=prepare,
         score=compare.score,
         null=compare.null,
+        pooled=True,
         options={"dissimilarity": dissimilarity, "comparator": comparator}
         | ({"noise": noise} if dissimilarity in ("mahalanobis", "crossnobis") else {}),
     )

@@ -43,6 +43,8 @@ LONG = 50
 """Autocorrelation times that a recording must last for p by shifts (measured on pairs of independent AR(1)
 noise: p <= 0.05 in 12 % of 300 at 33 times, in 6 % at 50, in 5 % at 200)."""
 
+_NO_CEILING = "no leaf has more than one repeat or more than one seed"
+
 LEAST_FOR_HALVES = 8
 """Fewest stimuli that can be halved: each half needs the four of any comparison."""
 
@@ -174,8 +176,10 @@ class Scores:
         By pair of leaves.
     intervals, ceilings : dict
         Low and high ends, by pair.
+    ceiling_by : dict
+        What the ceiling is made of, or why there is none, by pair.
     no_ceiling : str
-        Why there is none.
+        Why no pair has one.
     notes : dict
         What speaks against a score, by pair.
     raw : dict
@@ -188,6 +192,7 @@ class Scores:
     cells: dict[_Pair, Cell]
     intervals: dict[_Pair, tuple[Floats, Floats]]
     ceilings: dict[_Pair, tuple[Floats, Floats]]
+    ceiling_by: dict[_Pair, str]
     no_ceiling: str
     notes: dict[_Pair, list[str]]
     raw: dict[_Pair, Floats]
@@ -243,7 +248,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         cells = dict(zip(pairs, run(job, _cell, calls), strict=True))
         own = set(job.sides[0]) & set(job.sides[1]) if measure.symmetric else set()
         cells |= {(name, name): Cell.of(values_of(measure, ready[name], ready[name])) for name in sorted(own)}
-        ceilings, why = _ceilings(job, measure, cells)
+        ceilings, by, why = _ceilings(job, measure, cells)
         intervals, lost = _intervals(job, given, cells, step)
         raw = _without_regressing(job, measure, pairs) if job.plan.regress else {}
     return Scores(
@@ -251,6 +256,7 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         cells=cells,
         intervals=intervals,
         ceilings=ceilings,
+        ceiling_by=by,
         no_ceiling=why,
         notes=_notes(job, measure, cells, (ready, lost)),
         raw=raw,
@@ -448,10 +454,10 @@ def half_scores(
 
 def _ceilings(
     job: Job, measure: Measure, cells: dict[_Pair, Cell]
-) -> tuple[dict[_Pair, tuple[Floats, Floats]], str]:
-    """Ceilings of all pairs, and why there are none."""
+) -> tuple[dict[_Pair, tuple[Floats, Floats]], dict[_Pair, str], str]:
+    """Ceilings of all pairs, by what; and why there are none."""
     if job.ceiling is None:
-        return {}, "not asked for"
+        return {}, dict.fromkeys(cells, "none: not asked for"), "not asked for"
     groups = seed_groups(job.leaves)
     repeated = {name: leaf.values.shape[1] > 1 for name, leaf in job.leaves.items()}
     bounds: dict[tuple[str, str], Bound] = {}
@@ -466,10 +472,12 @@ def _ceilings(
         return bounds[name, by]
 
     out: dict[_Pair, tuple[Floats, Floats]] = {}
+    told: dict[_Pair, str] = {}
     reasons: dict[str, None] = {}
     for (x, y), cell in cells.items():
         if x == y:
             continue
+        mine: dict[str, None] = {}
         words = ("repeats", "seeds") if job.ceiling == "auto" else (job.ceiling,)
         for by in words:
             if by == "repeats" and job.ceiling == "auto" and not (repeated[x] or repeated[y]):
@@ -482,11 +490,14 @@ def _ceilings(
             if not why:
                 shape = cell.value.shape
                 out[x, y] = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+                rough = any(side is not None and side.rough for side in sides)
+                told[x, y] = by + (", a lower bound" if rough and measure.kind == "similarity" else "")
                 break
-            reasons[why] = None
-    if out:
-        return out, ""
-    return {}, "; ".join(list(reasons)[:2]) or "no leaf has more than one repeat or more than one seed"
+            mine[why] = None
+        if (x, y) not in out:
+            told[x, y] = f"none: {'; '.join(mine) or _NO_CEILING}"
+            reasons |= mine
+    return out, told, "" if out else "; ".join(list(reasons)[:2]) or _NO_CEILING
 
 
 def _without_regressing(job: Job, measure: Measure, pairs: list[_Pair]) -> dict[_Pair, Floats]:

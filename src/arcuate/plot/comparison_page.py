@@ -183,7 +183,11 @@ def _caption(data: Any) -> str:
     if crowded(data) and "within_a" not in data.dims:
         words.append("Intervals, ceilings and nulls of so many pairs: plot.comparison(kind='profile').")
     else:
-        words.append("Gray bands: ceiling." if some else "No ceiling: neither repeats nor seeds tell it.")
+        rough = "ceiling_by" in data and any(
+            "lower bound" in str(by) for by in data["ceiling_by"].values.flat
+        )
+        bands = f"Gray bands: ceiling{', for some scores a lower bound of it' if rough else ''}."
+        words.append(bands if some else "No ceiling: neither repeats nor seeds tell it.")
     if "rdm" in data:
         words.append("Dissimilarities are shown by rank on one scale.")
     names = [str(one) for dim in ("a", "b") for one in data[dim].values]
