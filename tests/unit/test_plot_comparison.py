@@ -180,7 +180,9 @@ def test_a_page_has_panels_for_what_is_in_the_result_and_one_caption() -> None:
         "f  dsa, map",
     ]
     assert len({ax.figure for ax in page}) == 1
-    assert "* p < 0.05, corrected by max." in caption(page) and "Gray bands: ceiling." in caption(page)
+    assert "* p < 0.05, corrected by max." in caption(page) and "Gray bands: ceiling, for some" in caption(
+        page
+    )
     assert not any("p <" in ax.get_ylabel() for ax in page)  # said once
     page[0].figure.savefig(io.BytesIO())
     page = plot.comparison_report(BARE)
