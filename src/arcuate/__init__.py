@@ -31,6 +31,7 @@ _MODULES: tuple[str, ...] = (
     "memory",
     "nn",
     "plot",
+    "probes",
     "readout",
     "recording",
     "rng",

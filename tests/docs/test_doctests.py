@@ -57,7 +57,7 @@ def _blocks(page: Path) -> list[str]:
 )
 def test_page_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The python blocks of a page, run one after the other as a reader would."""
-    if "arc.nn." in "".join(_blocks(page)):
+    if any(name in "".join(_blocks(page)) for name in ("arc.nn.", "arc.probes.")):
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}

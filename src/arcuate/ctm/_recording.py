@@ -43,9 +43,7 @@ def build(
         check_choice(name, SITES, where="Thought.recording", name="site")
     n_trials, ticks = thought.predictions.shape[0], thought.predictions.shape[2]
     trial: dict[str, Any] = {"tick": np.arange(1, ticks + 1)}
-    for name in LABELS:
-        if labels.get(name) is not None:
-            trial[name] = ("trial", _label(labels[name], name, n_trials))
+    trial |= trial_labels(labels, n_trials, where="Thought.recording")
     states = {}
     for name in wanted:
         found = _site(thought, parameters, name)
@@ -57,12 +55,19 @@ def build(
     return Recording.build(states=states, **origin)
 
 
-def _label(value: Any, name: str, n_trials: int) -> np.ndarray:
-    label = np.asarray([value] * n_trials if isinstance(value, str) else value)
-    if label.shape != (n_trials,):
-        bound = f"must be one label for each of the {n_trials} trials"
-        raise SpecError.of(where="Thought.recording", name=name, value=value, bound=bound)
-    return label
+def trial_labels(labels: Mapping[str, Any], n_trials: int, *, where: str) -> dict[str, Any]:
+    """Return the coordinates of the trials, of labels that are given; a text alone goes for all trials."""
+    found = {}
+    for name in LABELS:
+        value = labels.get(name)
+        if value is None:
+            continue
+        label = np.asarray([value] * n_trials if isinstance(value, str) else value)
+        if label.shape != (n_trials,):
+            bound = f"must be one label for each of the {n_trials} trials"
+            raise SpecError.of(where=where, name=name, value=value, bound=bound)
+        found[name] = ("trial", label)
+    return found
 
 
 def _site(
