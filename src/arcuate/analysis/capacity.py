@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, as_real, as_samples
 from arcuate._progress import ProgressOption, check_progress, progress_bar
+from arcuate.analysis.interval import check_level, jackknife, jackknife_error, jackknife_half
 from arcuate.errors import ArcuateWarning, SpecError, check_int, check_real
-from arcuate.rng import stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,6 +32,9 @@ Term = tuple[tuple[int, int], ...]
 
 BLOCK = 128
 """Products made at once (chosen: 10 MB of single precision for 20 000 samples)."""
+
+CONSTANT = 1e-6
+"""Part of its mean square below which the variance of a product is that of rounding (chosen)."""
 
 SEGMENTS = 10
 """Stretches of samples that are independent of each other (chosen: far longer than any delay)."""
@@ -47,10 +50,13 @@ def memory_capacity(
     alpha: float = 1e-8,
     train: float = 0.7,
     level: float = 0.95,
-    n_resamples: int = 1000,
-    seed: int = 0,
 ) -> xr.Dataset:
     """Linear short-term memory: sum over delays k of ``corr(u(n - k), its best linear estimate)^2``.
+
+    Weights are fitted to the first samples and tested on the last. A negative correlation, which only chance
+    can give, counts as negative: of a delay that the states know nothing of the mean is then 0, and the sum
+    over many such delays stays near 0. With few samples for many units the weights are poor and the capacity
+    is too small, not too large.
 
     Parameters
     ----------
@@ -69,16 +75,13 @@ def memory_capacity(
         between, tests them.
     level : float
         Coverage of the intervals.
-    n_resamples : int
-        Bootstrap resamples of stretches of the test samples.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
     Dataset
         ``capacity``, ``low``, ``high`` (delay); ``total``, ``total_low``, ``total_high``; ``rank`` of the
-        states, which `total` cannot exceed but by chance. A negative correlation counts as 0.
+        states, which `total` cannot exceed but by chance. The intervals leave out each tenth of the test
+        samples in turn (jackknife); they are those of the weights that were fitted.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def memory_capacity(
     penalty = check_real(alpha, where=where, name="alpha", low=0.0)
     part = check_real(train, where=where, name="train", low=0.0, high=1.0, low_open=True, high_open=True)
     start = max(check_int(washout, where=where, name="washout", low=0), last)
-    count = check_int(n_resamples, where=where, name="n_resamples", low=2)
+    cover = check_level(level, where)
     middle = start + int(part * (x.shape[0] - start))
     _enough(x.shape[0] - start, middle - start, 2 * x.shape[1] + 2, where)
     _enough(x.shape[0] - start, x.shape[0] - middle - last, 2 * SEGMENTS, where)
@@ -129,46 +132,37 @@ def memory_capacity(
     )
     wanted, found = u[:, None][test[:, None] - delays, 0], z[test] @ weights + offset
     sums = _moments(wanted, found)
-    picks = stream(seed, "analysis/memory_capacity").integers(0, len(sums), size=(count, len(sums)))
-    draws = np.array([_squared(sums[pick].sum(axis=0)) for pick in picks])
-    value = _squared(sums.sum(axis=0))
-    low, high = _band(draws, level, where)
-    bottom, top = _band(draws.sum(axis=1), level, where)
+    value, half = jackknife(lambda kept: _squared(sums[kept].sum(axis=0)), SEGMENTS, level=cover)
+    total, wide = jackknife(lambda kept: _squared(sums[kept].sum(axis=0)).sum(), SEGMENTS, level=cover)
     unit = {"units": "1"}
     return xr.Dataset(
         {
             "capacity": ("delay", value, unit),
-            "low": ("delay", low, unit),
-            "high": ("delay", high, unit),
-            "total": ((), float(value.sum()), unit),
-            "total_low": ((), float(bottom), unit),
-            "total_high": ((), float(top), unit),
+            "low": ("delay", value - half, unit),
+            "high": ("delay", value + half, unit),
+            "total": ((), float(total), unit),
+            "total_low": ((), float(total - wide), unit),
+            "total_high": ((), float(total + wide), unit),
             "rank": ((), rank),
         },
         coords={"delay": ("delay", delays, {"units": "samples"})},
-        attrs={"level": level, "n_train": len(fit), "n_test": len(test)},
+        attrs={"level": cover, "n_train": len(fit), "n_test": len(test)},
     )
 
 
 def _moments(a: Floats, b: Floats) -> Floats:
     """Sums of 1, a, b, aa, bb and ab over stretches of samples: (stretch, 6, column)."""
-    n = max(SEGMENTS, math.isqrt(len(a)) // 2)
-    edges = np.linspace(0, len(a), n + 1).astype(int)[:-1]
+    edges = np.linspace(0, len(a), SEGMENTS + 1).astype(int)[:-1]
     parts = np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=1)
     return np.asarray(np.add.reduceat(parts, edges, axis=0))
 
 
 def _squared(sums: Floats) -> Floats:
-    """Squared correlation from such sums, 0 where it is negative or nothing varies."""
+    """Squared correlation from such sums, with the sign of the correlation; 0 where nothing varies."""
     n, a, b, aa, bb, ab = sums
     cross = ab - a * b / n
     power = np.maximum(aa - a * a / n, 0) * np.maximum(bb - b * b / n, 0)
-    return np.divide(cross**2, power, out=np.zeros(cross.shape), where=(power > 0) & (cross > 0))
-
-
-def _band(draws: Floats, level: float, where: str) -> Any:
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
-    return np.quantile(draws, [(1 - cover) / 2, (1 + cover) / 2], axis=0)
+    return np.divide(cross * np.abs(cross), power, out=np.zeros(cross.shape), where=power > 0)
 
 
 def information_processing_capacity(
@@ -212,7 +206,8 @@ def information_processing_capacity(
     max_delay : int or mapping of int to int
         Largest delay, in samples; or one for each degree.
     patience : int
-        A degree ends after so many delays in a row that give nothing.
+        A degree above 1 ends after so many delays in a row that give nothing: what lies beyond is not seen.
+        At degree 1, where a delay is one product, all delays are looked at.
     max_products : int
         A degree ends before so many products would be exceeded.
     washout : int
@@ -231,19 +226,23 @@ def information_processing_capacity(
         and ``function``, such as ``"P2(u[n-1]) P1(u[n-3])"``. Sums: ``by_delay`` (degree, lag);
         ``by_degree``, ``by_degree_low``, ``by_degree_high`` (degree); ``total``, ``total_low``,
         ``total_high``. ``raw_total``, sum over those that count without the correction, as in the paper;
-        ``rank``; ``tested`` (degree), number of products; ``saturated`` (degree), whether the degree ended
-        because nothing more came; attributes ``threshold`` and ``n_effective``. The intervals
-        leave out each tenth of the samples in turn (jackknife).
+        ``rank``; ``tested`` (degree), number of products; ``last_delay`` (degree), up to which they were
+        looked at; ``saturated`` (degree), whether the last `patience` of those delays gave nothing;
+        attributes ``threshold`` and ``n_effective``. The intervals leave out each tenth of the samples in
+        turn (jackknife). They are a little short: those of 95 % held the truth in 91 to 95 of 100 data sets
+        of 1500 samples.
 
     Raises
     ------
     SpecError
-        If the inputs leave [-1, 1], all units are constant, or there are too few samples for the units.
+        If the inputs leave [-1, 1] or take no more values than `max_degree`, all units are constant, or there
+        are too few samples, or independent ones, for the units.
 
     Warns
     -----
     ArcuateWarning
-        If units are constant, or the inputs are not independent and uniform.
+        If units are constant, the inputs are not independent and uniform, or a degree in which nothing was
+        found ended by `patience` before its largest delay while capacity is missing.
 
     References
     ----------
@@ -269,21 +268,25 @@ def information_processing_capacity(
         fix = "scale them: 2 (u - low) / (high - low) - 1"
         raise SpecError.of(where=where, name="inputs", value=u, bound="must lie in [-1, 1]", fix=fix)
     top = check_int(max_degree, where=where, name="max_degree")
+    _distinct(u, top, where)
     longest = _longest(max_delay, top, where)
     wait = check_int(patience, where=where, name="patience")
     most = check_int(max_products, where=where, name="max_products")
     chance = check_real(p, where=where, name="p", low=0.0, high=1.0, low_open=True, high_open=True)
     start = max(check_int(washout, where=where, name="washout", low=0), max(longest.values()))
-    check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    cover = check_level(level, where)
     check_progress(progress, where=where, unit="products")
     _enough(x.shape[0], x.shape[0] - start, 2 * x.shape[1] + 2, where)
     x = _varying(x, slice(start, None), where)[start:]
     _warn_of(u, where)
     search = _Search(x, u, start=start, top=top, chance=chance)
+    _worth(search, where)
     with progress_bar(progress, most, title=where, unit="product") as step:
         for degree in range(1, top + 1):
             search.run(degree, longest[degree], patience=wait, most=most, step=step)
-    return search.result(top, level)
+    found = search.result(top, cover)
+    _warn_of_gaps(found, longest, where)
+    return found
 
 
 class _Search:
@@ -312,6 +315,7 @@ class _Search:
         self.windows: dict[tuple[int, int], tuple[float, Floats]] = {}
         self.tested: dict[int, int] = {}
         self.saturated: dict[int, bool] = {}
+        self.last: dict[int, int] = {}
 
     def quantile(self, chance: float) -> float:
         """C that a function of which the states know nothing exceeds by chance."""
@@ -322,7 +326,7 @@ class _Search:
     def run(self, degree: int, longest: int, *, patience: int, most: int, step: Any) -> None:
         """Look through the products of a degree, by their largest delay."""
         self.tested[degree], quiet, delay = 0, 0, 0
-        while delay <= longest and quiet < patience:
+        while delay <= longest and (degree == 1 or quiet < patience):
             size = _how_many(degree, delay)
             if self.tested[degree] + size > most:
                 break
@@ -338,7 +342,7 @@ class _Search:
                 if step is not None:
                     step(len(block))
             alone = self.quantile(self.chance / size)
-            error = max(math.sqrt(2 * self.rank * size) / self.effective, _error(left))
+            error = max(math.sqrt(2 * self.rank * size) / self.effective, jackknife_error(left))
             counts = total > self.clear * error or any(raw > alone for raw, _ in found.values())
             if counts:
                 self.windows[degree, delay] = total, left
@@ -346,7 +350,7 @@ class _Search:
             self.tested[degree] += size
             quiet = 0 if counts else quiet + 1
             delay += 1
-        self.saturated[degree] = quiet >= patience
+        self.saturated[degree], self.last[degree] = quiet >= patience, delay - 1
 
     def capacities(self, terms: list[Term]) -> tuple[Floats, Floats, Floats]:
         """C of some products as regression gives it; without what chance adds; sums without each stretch."""
@@ -365,16 +369,21 @@ class _Search:
             powers[k] = np.einsum("ij,ij->i", rows[:, span], rows[:, span])
         z, power = parts.sum(axis=0, dtype=np.float64), powers.sum(axis=0)
         mean, z, parts = z[:, -1] ** 2, z[:, :-1], parts[..., :-1]  # the last column takes the mean away
+        alive = power - mean > CONSTANT * power
+        raw, value = np.zeros((2, len(terms)))
+        z, parts, power, powers, mean = z[alive], parts[:, alive], power[alive], powers[:, alive], mean[alive]
         owns = np.einsum("sij,sij->si", parts, parts, dtype=np.float64)
         square, own = np.sum(z**2, axis=1), owns.sum(axis=0)
         known = np.sum((z @ self.uneven) * z, axis=1) / square
         left = np.empty(count)
         for k in range(count):
             rest, weight = (z - parts[k]).astype(np.float32), power - powers[k]
-            raw, more = np.einsum("ij,ij->i", rest @ self.without[k], rest) / weight, self.more[k]
-            left[k] = self.unbiased(raw, more * (own - owns[k]) / weight, more * known, count - 1).sum()
-        power -= mean
-        return square / power, self.unbiased(square / power, own / power, known, count), left
+            part, more = np.einsum("ij,ij->i", rest @ self.without[k], rest) / weight, self.more[k]
+            left[k] = self.unbiased(part, more * (own - owns[k]) / weight, more * known, count - 1).sum()
+        power = power - mean
+        raw[alive] = square / power
+        value[alive] = self.unbiased(raw[alive], own / power, known, count)
+        return raw, value, left
 
     def unbiased(self, raw: Floats, own: Floats, known: Floats, count: int) -> Floats:
         """C without what chance adds, from products of different stretches alone.
@@ -391,7 +400,6 @@ class _Search:
     def result(self, top: int, level: float) -> xr.Dataset:
         """Everything found, as a Dataset."""
         import xarray as xr
-        from scipy.stats import t
 
         terms = list(self.kept)
         raw, capacity = np.array([self.kept[term] for term in terms]).reshape(-1, 2).T
@@ -402,9 +410,9 @@ class _Search:
         for (d, k), (entry, without) in self.windows.items():
             value[d - 1, k] = entry
             left[:, d - 1] += without
-        wide, unit = float(t.isf((1 - level) / 2, SEGMENTS - 1)), {"units": "1"}
-        sums, half = value.sum(axis=1), np.array([wide * _error(column) for column in left.T])
-        total, whole = float(value.sum()), wide * _error(left.sum(axis=1))
+        unit, sums, total = {"units": "1"}, value.sum(axis=1), float(value.sum())
+        half = jackknife_half(left, level=level)
+        whole = float(jackknife_half(left.sum(axis=1), level=level))
         return xr.Dataset(
             {
                 "capacity": ("product", capacity, unit),
@@ -418,6 +426,7 @@ class _Search:
                 "raw_total": ((), float(raw.sum()), unit),
                 "rank": ((), self.rank),
                 "tested": ("degree", [self.tested[d] for d in degrees.tolist()]),
+                "last_delay": ("degree", [self.last[d] for d in degrees.tolist()], {"units": "samples"}),
                 "saturated": ("degree", [self.saturated[d] for d in degrees.tolist()]),
             },
             coords={
@@ -429,11 +438,6 @@ class _Search:
             },
             attrs={"threshold": self.threshold, "n_effective": self.effective, "level": level},
         )
-
-
-def _error(without: Floats) -> float:
-    """Jackknife: standard error of a value from the values without each stretch of the samples."""
-    return math.sqrt((len(without) - 1) * float(without.var()))
 
 
 def legendre_products(degree: int, delay: int) -> Iterator[Term]:
@@ -518,6 +522,36 @@ def _warn_of(u: Floats, where: str) -> None:
         text = (
             f"{where}: inputs are not independent and uniform in [-1, 1] (correlation of neighbors "
             f"{rho:.2f}, distance from uniform {apart:.2f}): capacities overlap and may exceed the rank"
+        )
+        warnings.warn(text, ArcuateWarning, stacklevel=3)
+
+
+def _distinct(u: Floats, top: int, where: str) -> None:
+    """Refuse a degree at which a polynomial is constant over the values of the inputs."""
+    count = np.unique(u).size
+    if count <= top:
+        bound = f"must be below {count}, the number of values of the inputs: P{count} is constant over them"
+        raise SpecError.of(where=where, name="max_degree", value=top, bound=bound)
+
+
+def _worth(search: _Search, where: str) -> None:
+    """Refuse samples that repeat each other so much that they do not suffice for the rank."""
+    if search.effective < 2 * search.rank + 2:
+        bound = f"are worth {search.effective:.0f} independent ones, {2 * search.rank + 2} are needed"
+        fix = "give one sample for each value of the input, more of them, or fewer units"
+        raise SpecError.of(where=where, name="states", value=f"{search.n} samples", bound=bound, fix=fix)
+
+
+def _warn_of_gaps(found: xr.Dataset, longest: Mapping[int, int], where: str) -> None:
+    """Warn of degrees that ended at a gap before anything came, where something is missing."""
+    if float(found.total_high) >= int(found["rank"]):
+        return
+    ended = found.last_delay < [longest[degree] for degree in found.degree.values.tolist()]
+    empty = found.degree.values[(found.by_degree == 0) & found.saturated & ended].tolist()
+    if empty:
+        text = (
+            f"{where}: patience ended the search of degrees {empty} before anything was found, and the total "
+            f"is below the rank: there is noise, or give a larger patience to look beyond"
         )
         warnings.warn(text, ArcuateWarning, stacklevel=3)
 

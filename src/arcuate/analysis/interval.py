@@ -318,11 +318,40 @@ def jackknife(
     >>> float(value), round(float(half), 3)  # Student's t with 9, times the standard error
     (4.5, 2.166)
     """
-    from scipy.stats import t
-
     dealt, parts = np.arange(n) if order is None else np.asarray(order), min(PARTS, n)
     part = np.empty(n, np.intp)
     part[dealt] = np.arange(n) % parts
     without = np.array([measure(np.flatnonzero(part != k)) for k in range(parts)])
-    error = np.sqrt((parts - 1) * without.var(axis=0))
-    return measure(np.arange(n)), t.ppf((1 + level) / 2, parts - 1) * error
+    return measure(np.arange(n)), jackknife_half(without, level=level)
+
+
+def jackknife_half(without: Floats, *, level: float) -> Any:
+    """Half of the interval of a value, from those without each part: Student's t times its error.
+
+    Parameters
+    ----------
+    without : ndarray, (n_parts, ...)
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    number or ndarray, (...)
+    """
+    from scipy.stats import t
+
+    return t.ppf((1 + level) / 2, len(without) - 1) * jackknife_error(without)
+
+
+def jackknife_error(without: Floats) -> Any:
+    """Standard error of a value, from the values without each of the parts.
+
+    Parameters
+    ----------
+    without : ndarray, (n_parts, ...)
+
+    Returns
+    -------
+    number or ndarray, (...)
+    """
+    return np.sqrt((len(without) - 1) * without.var(axis=0))

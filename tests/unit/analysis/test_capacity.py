@@ -39,8 +39,27 @@ def test_delay_line_remembers_its_length(length):
     assert found.capacity.values[:length] == pytest.approx(1.0, abs=1e-9)
     assert found.capacity.values[length:].max(initial=0) < 0.01
     assert float(found.total) == pytest.approx(length, abs=0.05)
-    assert float(found.total_low) <= float(found.total) <= float(found.total_high)
+    assert float(found.total_low) <= length <= float(found.total_high)
     assert int(found["rank"]) == length
+
+
+@pytest.mark.parametrize(
+    ("length", "noise", "truth"), [(5, 0.0, 5.0), (1, 1.0, 0.5), (0, 1.0, 0.0)], ids=["line", "noisy", "none"]
+)
+def test_memory_capacity_has_no_bias_and_intervals_that_hold(length, noise, truth):
+    """Over 40 data sets and 100 delays, of which at most five are known: chance adds up to nothing."""
+    totals, held = [], 0
+    for seed in range(200, 240):
+        rng = np.random.default_rng(seed)
+        u = rng.uniform(-1, 1, 1500)
+        states = shifted(u, *range(1, length + 1)) if length else np.zeros((1500, 1))
+        states = states + noise * rng.normal(scale=np.sqrt(1 / 3), size=states.shape)
+        found = memory_capacity(states, u)
+        totals.append(float(found.total))
+        held += bool(float(found.total_low) <= truth <= float(found.total_high))
+        assert float(found.total_low) <= totals[-1] <= float(found.total_high)
+    assert abs(np.mean(totals) - truth) < 3.5 * np.std(totals) / np.sqrt(40)
+    assert held >= 34
 
 
 def test_the_input_itself_counts_at_delay_0_only_if_it_is_asked_for():
@@ -139,7 +158,8 @@ def test_a_unit_of_two_functions_splits_its_variance_between_them():
 
 def test_states_of_noise_have_no_capacity():
     states = np.random.default_rng(10).normal(size=(4000, 40))
-    found = information_processing_capacity(states, inputs(4000, seed=11), max_delay=20)
+    with pytest.warns(ArcuateWarning, match=r"degrees \[2, 3\] before anything was found"):
+        found = information_processing_capacity(states, inputs(4000, seed=11), max_delay=20)
     assert float(found.total) == 0.0
     assert found.sizes["product"] == 0
     assert found.by_degree.values.tolist() == [0.0, 0.0, 0.0]
@@ -245,10 +265,50 @@ def test_doubled_units_do_not_count_twice():
     assert int(memory_capacity(states, u, max_delay=5)["rank"]) == 2
 
 
+@pytest.mark.parametrize("n_values", [2, 3])
+def test_products_that_are_constant_are_refused(n_values):
+    """P2 of -1 and 1 is 1 throughout, and so is P3 of three values the same as P1."""
+    u = np.linspace(-1, 1, n_values)[np.random.default_rng(0).integers(0, n_values, 2000)]
+    states = shifted(u, 1, 2)
+    with pytest.raises(SpecError, match=f"below {n_values}, the number of values"):
+        information_processing_capacity(states, u, max_delay=5, max_degree=n_values)
+
+
+def test_products_that_hardly_vary_give_nothing():
+    """Two values but for rounding: the variance of P2 is that of rounding, and its capacity nothing."""
+    rng = np.random.default_rng(0)
+    u = np.sign(rng.normal(size=2000)) * (1 - 1e-9 * rng.random(2000))
+    states = np.column_stack([shifted(u, 1, 2), np.roll(u, 1) * np.roll(u, 2)])
+    with pytest.warns(ArcuateWarning, match="not independent and uniform"):
+        found = information_processing_capacity(states, u, max_delay=5, max_degree=2)
+    assert float(found.total) == pytest.approx(3.0, abs=0.05)
+    assert found.function.values.tolist() == ["P1(u[n-1])", "P1(u[n-2])", "P1(u[n-1]) P1(u[n-2])"]
+
+
+def test_a_delay_beyond_a_gap_is_found_at_degree_1_and_missed_ones_above_are_told():
+    u = inputs(3000)
+    found = information_processing_capacity(shifted(u, 15), u, max_delay=40, max_degree=2)
+    assert float(found.total) == pytest.approx(1.0, abs=0.01)
+    assert found.last_delay.values.tolist() == [40, 9]
+    square = shifted(u, 15) ** 2
+    with pytest.warns(ArcuateWarning, match=r"degrees \[2\] before anything"):
+        information_processing_capacity(square, u, max_delay=40, max_degree=2)
+    found = information_processing_capacity(square, u, max_delay=40, max_degree=2, patience=20)
+    assert float(found.total) == pytest.approx(1.0, abs=0.01)
+
+
+def test_samples_worth_less_than_the_rank_are_refused():
+    """An input and states held for ten samples: 600 are worth some 60, too few for 50 units."""
+    u = np.repeat(inputs(60), 10)
+    states = np.repeat(np.random.default_rng(1).normal(size=(60, 50)), 10, axis=0)
+    with pytest.warns(ArcuateWarning, match="not independent"), pytest.raises(SpecError, match="are worth"):
+        information_processing_capacity(states, u, max_delay=2, max_degree=1)
+
+
 def test_products_end_at_their_largest_number():
     u = inputs(1000)
     found = information_processing_capacity(shifted(u, 1, 2), u, max_delay=30, max_degree=2, max_products=20)
-    assert found.tested.values.tolist() == [13, 15]
+    assert found.tested.values.tolist() == [20, 15]
     assert found.saturated.values.tolist() == [True, False]
 
 
