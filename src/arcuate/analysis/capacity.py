@@ -229,14 +229,12 @@ def information_processing_capacity(
         ``rank``; ``tested`` (degree), number of products; ``last_delay`` (degree), up to which they were
         looked at; ``saturated`` (degree), whether the last `patience` of those delays gave nothing;
         attributes ``threshold`` and ``n_effective``. The intervals leave out each tenth of the samples in
-        turn (jackknife). They are a little short: those of 95 % held the truth in 91 to 95 of 100 data sets
-        of 1500 samples.
+        turn (jackknife), and are a little short: of 95 %, they held the truth in 91 to 95 of 100 data sets.
 
     Raises
     ------
     SpecError
-        If the inputs leave [-1, 1] or take no more values than `max_degree`, all units are constant, or there
-        are too few samples, or independent ones, for the units.
+        If inputs leave [-1, 1] or take `max_degree` values or fewer, units are constant, or samples too few.
 
     Warns
     -----
