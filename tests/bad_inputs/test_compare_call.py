@@ -154,11 +154,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[ArcuateError], tuple[str, ...]]] 
     "the same on both sides": (call(a="x", b="x"), SpecError, ("nothing to compare",)),
     "a measure that is unknown": (call(measure="ccka"), UnknownNameError, ("ccka",)),
     "a measure that is none": (call(measure=3), SpecError, ("Measure",)),
-    "a measure with options to be given": (
-        call(measure="dsa"),
-        SpecError,
-        ("n_delays, rank", "dsa_measure("),
-    ),
+    "dynamics of states without steps": (call(measure="dsa"), SpecError, ("dsa: states", ">= 2 steps")),
     "no measure": (call(measure=[]), SpecError, ("one or more",)),
     "one measure twice": (call(measure=[toy(), toy()]), SpecError, ("differ",)),
     "within that is unknown": (call(within="median"), UnknownNameError, ("median",)),

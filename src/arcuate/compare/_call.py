@@ -12,7 +12,7 @@ from arcuate.compare._comparison import Comparison
 from arcuate.compare._folds import check_folds, folded
 from arcuate.compare._inputs import listed
 from arcuate.compare._measure import Measure
-from arcuate.compare._registry import measure_of
+from arcuate.compare._registry import measure_of, settled
 from arcuate.compare._scoring import Job, scores_of, total
 from arcuate.compare._states import WHERE, Leaf, chosen, joined, leaves_of
 from arcuate.compare._within import Plan, plan_of, samples_of
@@ -56,7 +56,8 @@ def compare(
         Leaves of the two sides: names, systems, or globs such as ``"transformer/blocks.*"``. Without `b` all
         pairs of `a` are compared, without both all pairs.
     measure : str, Measure or sequence of them
-        Names such as ``"cka"`` or ``"ridge"``, or what a factory such as `cka_measure` made.
+        Names such as ``"cka"`` or ``"ridge"``, or what a factory such as `cka_measure` made. The delays and
+        rank of ``"dsa"`` are chosen for all systems together.
     samples : "stimulus" or ("stimulus", AXIS)
         What one observation is. With AXIS (time, tick, token or layer) every step of every stimulus is one,
         and the null moves whole stimuli.
@@ -131,6 +132,7 @@ def compare(
     sides = _sides(leaves, a, b)
     labels, used = joined({name: leaves[name] for name in leaves if name in {*sides[0], *sides[1]}}, join)
     plan = plan_of(used, samples=samples, within=within, regress_out=regress_out)
+    measures = [settled(one, used, plan, progress=progress) for one in measures]
     for one in measures:  # what does not do is refused before anything is computed
         folded(one, used, plan, folds)
     orders = _orders(used, plan, null, n_null, seed=seed, apart=not set(sides[0]) & set(sides[1]))

@@ -69,10 +69,12 @@ def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Boun
         Brown's formula makes of `low` for all repeats, which is too low for measures of Grams (there noise
         falls faster than by the number of repeats). For a distance both are the mean distance of halves, for
         all repeats too great. For an encoding measure both
-        are the median `reliability` of the units.
+        are the median `reliability` of the units. Measures that take trials are scored on halves of these.
     """
-    n = leaf.values.shape[1]
     none = np.array([np.nan])
+    if measure.takes == "trials":
+        return _trials_bound(measure, leaf, plan, seed=seed)
+    n = leaf.values.shape[1]
     if n < 2:
         return Bound(low=none, high=none, why=f"{leaf.name} has one repeat")
     if measure.family == "cka_cross":
@@ -117,6 +119,23 @@ def _common(leaf: Leaf, plan: Plan, *, seed: int) -> Floats:
         ]
         out.append(float(np.mean([inner(*pair) for pair in pairs])) / inner(mean, mean))
     return np.clip(out, 0, 1)
+
+
+def _trials_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Bound:
+    """Mean score of halves of the trials, for measures that do not ask which trial is which."""
+    cube = samples_of(leaf, plan, "trials")[0]
+    none = np.array([np.nan])
+    if len(cube) < 2:
+        return Bound(low=none, high=none, why=f"{leaf.name} has one trial")
+    try:
+        found = [
+            measure.score(*(measure.prepare(cube[list(half)]) for half in halves))
+            for halves in _splits(len(cube), seed)
+        ]
+    except ArcuateError as error:
+        return Bound(low=none, high=none, why=f"halves of {leaf.name} do not do: {error}")
+    mean = np.array([np.mean(found)])
+    return Bound(low=mean, high=mean if measure.kind == "distance" else none, rough=True)
 
 
 def _splits(n: int, seed: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

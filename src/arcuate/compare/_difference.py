@@ -17,7 +17,7 @@ from arcuate.compare._folds import check_folds, folded
 from arcuate.compare._inputs import warn
 from arcuate.compare._measure import Measure
 from arcuate.compare._prepared import prepare
-from arcuate.compare._registry import measure_of
+from arcuate.compare._registry import measure_of, settled
 from arcuate.compare._scoring import LEAST_FOR_HALVES, MOST_LOST, Job, half_scores, run, spread, values_of
 from arcuate.compare._states import chosen, joined, leaves_of
 from arcuate.compare._within import plan_of
@@ -151,6 +151,7 @@ def compare_pairs(
     names = dict.fromkeys(name for pair in sides for side in pair for name in side)
     labels, used = joined({name: leaf for name, leaf in leaves.items() if name in names}, join)
     plan = plan_of(used, samples=samples, within=within, regress_out=None)
+    made = settled(made, used, plan, progress=progress)
     if len(labels) < LEAST_FOR_HALVES or plan.within == "matrix":
         bound = f"needs one score of a pair, and >= {LEAST_FOR_HALVES} stimuli; has {len(labels)}"
         raise SpecError.of(where=where, name="states", bound=bound)

@@ -18,7 +18,7 @@ from arcuate.errors import SpecError, check_choice, check_int
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["choose_embedding"]
+__all__ = ["choose_embedding", "chosen_embedding"]
 
 
 def choose_embedding(
@@ -82,7 +82,57 @@ def choose_embedding(
     where = "choose_embedding"
     check_choice(criterion, ("mase", "aic"), where=where, name="criterion")
     cubes, _, _ = both_systems(x, y, where=where, least=2)
-    drives = both_inputs(inputs, cubes, where=where)
+    return chosen_embedding(
+        cubes,
+        both_inputs(inputs, cubes, where=where),
+        n_delays=n_delays,
+        ranks=ranks,
+        n_ahead=n_ahead,
+        criterion=criterion,
+        n_folds=n_folds,
+        n_components=n_components,
+        ridge=ridge,
+        center=center,
+        progress=progress,
+    )
+
+
+def chosen_embedding(
+    cubes: list[Floats],
+    drives: list[Floats | None],
+    *,
+    n_delays: int | Sequence[int] | None = None,
+    ranks: int | Sequence[int] | None = None,
+    n_ahead: int | None = None,
+    criterion: str = "mase",
+    n_folds: int = 5,
+    n_components: int | None = None,
+    ridge: float = 1e-6,
+    center: bool = True,
+    progress: ProgressOption = None,
+) -> xr.Dataset:
+    """Choose delays and rank by how well any number of systems are predicted.
+
+    Parameters
+    ----------
+    cubes : list of ndarray, (n_trials, n_steps, n_units)
+        Checked trials of each system, with as many steps.
+    drives : list of (ndarray or None)
+        Inputs of each.
+    n_delays, ranks, n_ahead, criterion, n_folds, n_components, ridge, center, progress
+        As in `choose_embedding`.
+
+    Returns
+    -------
+    Dataset, (n_delays, rank)
+        As of `choose_embedding`; errors are means over all systems.
+
+    Raises
+    ------
+    SpecError
+        If nothing that is to be tried fits the data.
+    """
+    where = "choose_embedding"
     tries, sizes, ahead = _candidates(n_delays, ranks, n_ahead, cubes[0].shape[1])
     start = max(tries)
     most = check_int(n_folds, where=where, name="n_folds", low=2)
@@ -102,9 +152,9 @@ def choose_embedding(
         )
 
     check_progress(progress, where=where, unit="fits")
-    errors = np.full((2, parts, len(tries), len(sizes)), np.nan)
+    errors = np.full((len(cubes), parts, len(tries), len(sizes)), np.nan)
     with progress_bar(progress, errors[..., 0].size, title=where, unit="fit") as advance:
-        for which, fold, row in itertools.product((0, 1), range(parts), range(len(tries))):
+        for which, fold, row in itertools.product(range(len(cubes)), range(parts), range(len(tries))):
             cube, drive = cubes[which], drives[which]
             held = np.arange(len(cube)) % parts == fold
             kept = ~held if parts > 1 else held

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from arcuate._inputs import Floats
+from arcuate._progress import ProgressOption
 
 __all__ = ["Measure", "refit"]
 
@@ -50,6 +51,9 @@ class Measure:
     family : str
         The name it had when it was made, which `dataclasses.replace` of the name leaves: what is known of
         ``"ridge"`` is known of it by any name.
+    choose : callable or None
+        Of a measure with options that all systems must share and that are left open: takes what `prepare`
+        takes of each system, as a list, and an option for a bar; returns the measure with them chosen.
 
     Examples
     --------
@@ -85,6 +89,7 @@ class Measure:
     options: dict[str, Any] = field(default_factory=dict)
     pooled: bool = False
     family: str = ""
+    choose: Callable[[list[Floats], ProgressOption], Measure] | None = None
 
     def __post_init__(self) -> None:
         if not self.family:

@@ -250,6 +250,9 @@ def pair_notes(measure: Measure, a: Prepared, b: Prepared, axis: str) -> list[st
     if _saturates(measure) and p > n / 5:
         text = f"{measure.name} of noise is far from 0 with {p} units on {n} samples"
         notes.append(f"{text}: look at the null, not at the value")
+    if measure.options.get("embedding") == "chosen":
+        text = "{n_delays} delays and rank {rank}, the same for all systems".format_map(measure.options)
+        notes.append(f"{measure.name}: {text}, are those that predict held-out trials (choose_embedding)")
     if _plain_cosine(measure.options):
         text = "cosine of dissimilarities that are all positive is near 1 for anything"
         notes.append(f"{text}: compare by rank or correlation")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import inspect
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from arcuate._progress import ProgressOption
 from arcuate.compare._measure import Measure
+from arcuate.compare._states import Leaf
+from arcuate.compare._within import Plan, samples_of
 from arcuate.errors import SpecError, unknown
 
-__all__ = ["FACTORIES", "measure_of"]
+__all__ = ["FACTORIES", "measure_of", "settled"]
 
 FACTORIES: dict[str, tuple[str, dict[str, Any]]] = {
     "cca": ("_cca:cca_measure", {}),
@@ -49,7 +53,7 @@ def measure_of(measure: Any) -> Measure:
     UnknownNameError
         If there is no measure of that name.
     SpecError
-        If it is neither name nor measure, or has options without a default.
+        If it is neither name nor measure.
     """
     if isinstance(measure, Measure):
         return measure
@@ -61,16 +65,31 @@ def measure_of(measure: Any) -> Measure:
         raise unknown(where, measure, FACTORIES, kind="measure")
     path, options = FACTORIES[measure]
     module, name = path.split(":")
-    factory = getattr(importlib.import_module(f"arcuate.compare.{module}"), name)
-    open_ = [
-        key
-        for key, parameter in inspect.signature(factory).parameters.items()
-        if parameter.default is parameter.empty and key not in options
-    ]
-    if open_:
-        given = ", ".join(f"{key}=..." for key in open_)
-        bound = f"has no default for {', '.join(open_)}"
-        raise SpecError.of(
-            where=where, name="measure", value=measure, bound=bound, fix=f"give {name}({given})"
-        )
-    return factory(**options)
+    return getattr(importlib.import_module(f"arcuate.compare.{module}"), name)(**options)
+
+
+def settled(measure: Measure, leaves: Mapping[str, Leaf], plan: Plan, *, progress: ProgressOption) -> Measure:
+    """A measure with what it leaves open chosen for all leaves together.
+
+    Parameters
+    ----------
+    measure : Measure
+    leaves : mapping
+        All leaves of the call.
+    plan : Plan
+    progress : bool, callable or None
+        A function is told of scores, not of this.
+
+    Returns
+    -------
+    Measure
+
+    Raises
+    ------
+    SpecError
+        If nothing fits the leaves.
+    """
+    if measure.choose is None:
+        return measure
+    arrays = [samples_of(leaf, plan, measure.takes)[0] for leaf in leaves.values()]
+    return replace(measure.choose(arrays, False if callable(progress) else progress), name=measure.name)

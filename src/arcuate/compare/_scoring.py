@@ -247,8 +247,14 @@ def scores_of(job: Job, measure: Measure, advance: Callable[[int], None] | None)
         calls = [(measure, ready[x], ready[y], (job, x, y, step)) for x, y in pairs]
         cells = dict(zip(pairs, run(job, _cell, calls), strict=True))
         own = set(job.sides[0]) & set(job.sides[1]) if measure.symmetric else set()
-        cells |= {(name, name): Cell.of(values_of(measure, ready[name], ready[name])) for name in sorted(own)}
-        ceilings, by, why = _ceilings(job, measure, cells)
+        bounds: dict[tuple[str, str], Bound] = {}
+        for name in sorted(own):
+            value = values_of(measure, ready[name], ready[name])
+            if measure.takes == "trials":  # two fits to the same trials do not tell how far noise moves them
+                bounds[name, "repeats"] = repeat_bound(measure, job.leaves[name], job.plan, seed=job.seed)
+                value = bounds[name, "repeats"].low[:, None]
+            cells[name, name] = Cell.of(value)
+        ceilings, by, why = _ceilings(job, measure, cells, bounds)
         intervals, lost = _intervals(job, given, cells, step)
         raw = _without_regressing(job, measure, pairs) if job.plan.regress else {}
     return Scores(
@@ -453,14 +459,14 @@ def half_scores(
 
 
 def _ceilings(
-    job: Job, measure: Measure, cells: dict[_Pair, Cell]
+    job: Job, measure: Measure, cells: dict[_Pair, Cell], bounds: dict[tuple[str, str], Bound]
 ) -> tuple[dict[_Pair, tuple[Floats, Floats]], dict[_Pair, str], str]:
     """Ceilings of all pairs, by what; and why there are none."""
     if job.ceiling is None:
         return {}, dict.fromkeys(cells, "none: not asked for"), "not asked for"
     groups = seed_groups(job.leaves)
-    repeated = {name: leaf.values.shape[1] > 1 for name, leaf in job.leaves.items()}
-    bounds: dict[tuple[str, str], Bound] = {}
+    trials = measure.takes == "trials"
+    repeated = {name: trials or leaf.values.shape[1] > 1 for name, leaf in job.leaves.items()}
 
     def bound(name: str, by: str) -> Bound:
         if (name, by) not in bounds:

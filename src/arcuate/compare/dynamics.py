@@ -19,7 +19,7 @@ from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._alignment import Alignment, best_alignment, least_distance
 from arcuate.compare._dmd import Delays, LinearDynamics, as_inputs, delays, regress
 from arcuate.compare._dynamics_inputs import ascending, both_inputs, both_systems
-from arcuate.compare._embedding import choose_embedding
+from arcuate.compare._embedding import choose_embedding, chosen_embedding
 from arcuate.compare._inputs import as_trials
 from arcuate.compare._measure import Measure
 from arcuate.compare.inference import p_value
@@ -562,8 +562,8 @@ def _apart(cube: Floats, rng: np.random.Generator) -> Floats:
 
 def dsa_measure(
     *,
-    n_delays: int,
-    rank: int,
+    n_delays: int | None = None,
+    rank: int | None = None,
     score: str = "angular",
     inputs: ArrayLike | None = None,
     n_components: int | None = None,
@@ -576,8 +576,9 @@ def dsa_measure(
 
     Parameters
     ----------
-    n_delays, rank : int
-        Of the fits, the same for all systems; `choose_embedding` finds some.
+    n_delays, rank : int, optional
+        Of the fits, the same for all systems. `compare` chooses those that are left out as `choose_embedding`
+        does, for all systems of a call together.
     score, n_components, ridge, center, n_starts, seed
         As in `dsa`.
     inputs : array_like, (n_trials, n_steps, n_inputs), optional
@@ -605,13 +606,43 @@ def dsa_measure(
     True
     """
     where = "dsa_measure"
+    left_open = n_delays is None or rank is None
     fit = _Fit.checked(
-        where, n_delays=n_delays, rank=rank, n_components=n_components, ridge=ridge, center=center,
-        score=score, n_starts=n_starts, seed=seed,
+        where, n_delays=1 if n_delays is None else n_delays, rank=1 if rank is None else rank,
+        n_components=n_components, ridge=ridge, center=center, score=score, n_starts=n_starts, seed=seed,
     )  # fmt: skip
     drive = None if inputs is None else as_trials(inputs, where=where, name="inputs", least_steps=1)
 
+    def choose(systems: list[Floats], progress: ProgressOption) -> Measure:
+        cubes = [as_trials(one, where="dsa", name="states", least=2, least_steps=2) for one in systems]
+        if len(lengths := {cube.shape[1] for cube in cubes}) > 1:
+            bound, fix = (
+                f"must have trials of one length, have {sorted(lengths)} steps",
+                "cut the longer ones",
+            )
+            raise SpecError.of(where="dsa", name="states", bound=bound, fix=fix)
+        drives = [None if drive is None else as_inputs(drive, cube.shape, where="dsa") for cube in cubes]
+        best = chosen_embedding(
+            cubes,
+            drives,
+            n_delays=n_delays,
+            ranks=rank,
+            n_components=n_components,
+            ridge=ridge,
+            center=center,
+            progress=progress,
+        ).attrs
+        made = dsa_measure(
+            n_delays=best["n_delays"], rank=best["rank"], score=score, inputs=inputs, seed=seed,
+            n_components=n_components, ridge=ridge, center=center, n_starts=n_starts,
+        )  # fmt: skip
+        return replace(made, options={**made.options, "embedding": "chosen"})
+
     def prepare(states: Floats) -> LinearDynamics:
+        if left_open:
+            bound = "must be given: what is left out is chosen by compare, for all systems together"
+            fix = "give both, such as choose_embedding finds"
+            raise SpecError.of(where="dsa", name="n_delays, rank", bound=bound, fix=fix)
         cube = as_trials(states, where="dsa", name="states", least_steps=2)
         shared = None if drive is None else as_inputs(drive, cube.shape, where="dsa")
         return fit(cube, shared, where="dsa", name="states")
@@ -627,7 +658,8 @@ def dsa_measure(
         prepare=prepare,
         score=fit.distance,
         null=_no_null,
-        options={**asdict(fit), "inputs": drive is not None},
+        options={**asdict(fit), "n_delays": n_delays, "rank": rank, "inputs": drive is not None},
+        choose=choose if left_open else None,
     )
 
 

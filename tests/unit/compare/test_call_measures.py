@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from linear_systems import oscillators, trials
 
-from arcuate.compare import compare, dsa_measure
+from arcuate.compare import choose_embedding, compare, dsa_measure
 from arcuate.compare._registry import FACTORIES, measure_of
+from arcuate.errors import ArcuateWarning, SpecError
 
 pytestmark = pytest.mark.filterwarnings("ignore::arcuate.errors.ArcuateWarning")
 
@@ -55,6 +57,38 @@ def test_dynamics_have_distances_without_a_null_and_it_is_said() -> None:
     result = compare(ALIKE, measure=dsa_measure(n_delays=1, rank=2), within="dynamics", ceiling=None, **QUICK)
     assert np.isfinite(result.data["value"]).all() and result.data["p"].isnull().all()
     assert "dsa_surrogates" in str(result.data["warning"].sel(a="x", b="y").item())
+
+
+def test_dynamics_by_name_choose_one_embedding_and_stand_beside_their_halves() -> None:
+    rng = np.random.default_rng(3)
+    states = {}
+    for name, angle in (("slow", 0.5), ("slow too", 0.5), ("fast", 1.0)):
+        x = trials(oscillators((angle,)), rng, n=24, steps=60)
+        states[name] = x @ rng.standard_normal((x.shape[2], 8)) + 0.05 * rng.standard_normal((24, 60, 8))
+    options: dict[str, Any] = {"dims": ("stimulus", "time", "unit"), "null": None}
+    with pytest.warns(ArcuateWarning, match=r"dsa: \d delays and rank 2, the same for all systems"):
+        result = compare(states, measure="dsa", **options)
+    about = result.spec["measures"]["dsa"]["options"]
+    assert about["rank"] == 2 and about["embedding"] == "chosen"
+    values = result.data["value"].sel(measure="dsa")
+    own = np.diag(values)
+    assert (own > 0).all() and (own < 0.1).all()
+    assert values.sel(a="slow", b="fast") > 5 * own.max() > values.sel(a="slow", b="slow too")
+    ceilings = result.data["ceiling_low"].sel(measure="dsa").values
+    np.testing.assert_array_equal(ceilings[0, 1:], np.maximum(own[0], own[1:]))
+    given = dsa_measure(n_delays=about["n_delays"], rank=2)
+    assert compare(states, measure=given, **options).data["value"].equals(result.data["value"])
+    first, second = states["slow"], states["fast"]
+    best = choose_embedding(first, second).attrs
+    with pytest.warns(ArcuateWarning, match="embedding"):
+        pair = compare({"x": first, "y": second}, measure="dsa", ceiling=None, **options)
+    made = pair.spec["measures"]["dsa"]["options"]
+    assert (made["n_delays"], made["rank"]) == (best["n_delays"], best["rank"])
+
+
+def test_what_is_open_is_not_fitted() -> None:
+    with pytest.raises(SpecError, match="n_delays, rank: must be given: what is left out is chosen by compare"):
+        dsa_measure(rank=2).prepare(np.zeros((4, 20, 2)))
 
 
 def test_a_stimulus_is_in_one_fold_with_all_its_steps() -> None:
