@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -613,31 +614,6 @@ def dsa_measure(
     )  # fmt: skip
     drive = None if inputs is None else as_trials(inputs, where=where, name="inputs", least_steps=1)
 
-    def choose(systems: list[Floats], progress: ProgressOption) -> Measure:
-        cubes = [as_trials(one, where="dsa", name="states", least=2, least_steps=2) for one in systems]
-        if len(lengths := {cube.shape[1] for cube in cubes}) > 1:
-            bound, fix = (
-                f"must have trials of one length, have {sorted(lengths)} steps",
-                "cut the longer ones",
-            )
-            raise SpecError.of(where="dsa", name="states", bound=bound, fix=fix)
-        drives = [None if drive is None else as_inputs(drive, cube.shape, where="dsa") for cube in cubes]
-        best = chosen_embedding(
-            cubes,
-            drives,
-            n_delays=n_delays,
-            ranks=rank,
-            n_components=n_components,
-            ridge=ridge,
-            center=center,
-            progress=progress,
-        ).attrs
-        made = dsa_measure(
-            n_delays=best["n_delays"], rank=best["rank"], score=score, inputs=inputs, seed=seed,
-            n_components=n_components, ridge=ridge, center=center, n_starts=n_starts,
-        )  # fmt: skip
-        return replace(made, options={**made.options, "embedding": "chosen"})
-
     def prepare(states: Floats) -> LinearDynamics:
         if left_open:
             bound = "must be given: what is left out is chosen by compare, for all systems together"
@@ -659,8 +635,25 @@ def dsa_measure(
         score=fit.distance,
         null=_no_null,
         options={**asdict(fit), "n_delays": n_delays, "rank": rank, "inputs": drive is not None},
-        choose=choose if left_open else None,
-    )
+        choose=partial(_chosen, {
+            "n_delays": n_delays, "rank": rank, "score": score, "inputs": inputs, "ridge": ridge,
+            "n_components": n_components, "center": center, "n_starts": n_starts, "seed": seed,
+        }) if left_open else None,
+    )  # fmt: skip
+
+
+def _chosen(options: dict[str, Any], systems: list[Floats], progress: ProgressOption) -> Measure:
+    """The measure with delays and rank that predict all systems."""
+    cubes = [as_trials(one, where="dsa", name="states", least=2, least_steps=2) for one in systems]
+    if len(lengths := {cube.shape[1] for cube in cubes}) > 1:
+        bound, fix = f"must have trials of one length, have {sorted(lengths)} steps", "cut the longer ones"
+        raise SpecError.of(where="dsa", name="states", bound=bound, fix=fix)
+    drive = options["inputs"]
+    drives = [None if drive is None else as_inputs(drive, cube.shape, where="dsa") for cube in cubes]
+    about = {key: options[key] for key in ("n_delays", "n_components", "ridge", "center")}
+    best = chosen_embedding(cubes, drives, ranks=options["rank"], progress=progress, **about).attrs
+    made = dsa_measure(**options | {"n_delays": best["n_delays"], "rank": best["rank"]})
+    return replace(made, options={**made.options, "embedding": "chosen"})
 
 
 def _no_null(*_: Any) -> NoReturn:

@@ -87,7 +87,7 @@ def test_dynamics_by_name_choose_one_embedding_and_stand_beside_their_halves() -
 
 
 def test_what_is_open_is_not_fitted() -> None:
-    with pytest.raises(SpecError, match="n_delays, rank: must be given: what is left out is chosen by compare"):
+    with pytest.raises(SpecError, match="n_delays, rank: must be given: what is left out is chosen"):
         dsa_measure(rank=2).prepare(np.zeros((4, 20, 2)))
 
 
