@@ -221,6 +221,8 @@ def _squared_gram(x: Floats) -> float:
 
 def _padding(leaf: Leaf) -> list[str]:
     """Name stimuli that end in steps at which all units are 0, as if padded to one length."""
+    if not leaf.axis:
+        return []
     still = np.asarray(leaf.values.any(axis=(1, 3)) == 0)[leaf.order]
     ends = np.where(still.all(axis=1), still.shape[1], np.argmin(still[:, ::-1], axis=1))
     before = still & (np.arange(still.shape[1]) < still.shape[1] - ends[:, None])

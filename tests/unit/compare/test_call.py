@@ -443,6 +443,7 @@ class TestGuards:
             warnings.simplefilter("error")
             compare({name: array[:, :5] for name, array in states.items()}, **options)
             compare({name: np.maximum(array[:, 1:5, :2], 0) for name, array in states.items()}, **options)
+            compare({name: array[:, 5] for name, array in states.items()}, **QUICK)
 
     def test_a_recording_too_short_for_shifts_is_told(self) -> None:
         x, y = (np.cumsum(normal(1, 200, 4, seed=k), axis=1) for k in (0, 1))
