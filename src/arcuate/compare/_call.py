@@ -132,10 +132,10 @@ def compare(
     sides = _sides(leaves, a, b)
     labels, used = joined({name: leaves[name] for name in leaves if name in {*sides[0], *sides[1]}}, join)
     plan = plan_of(used, samples=samples, within=within, regress_out=regress_out)
-    measures = [settled(one, used, plan, progress=progress) for one in measures]
     for one in measures:  # what does not do is refused before anything is computed
         folded(one, used, plan, folds)
     orders = _orders(used, plan, null, n_null, seed=seed, apart=not set(sides[0]) & set(sides[1]))
+    measures = [settled(one, used, plan, progress=progress) for one in measures]
     job = Job(leaves=used, labels=labels, sides=sides, plan=plan, orders=orders, seed=seed, n_jobs=n_jobs,
               ceiling=ceiling, n_boot=n_boot, correction=correction, join=join, folds=folds)  # fmt: skip
     with progress_bar(progress, total(job, measures), title="compare", unit="score") as advance:
