@@ -572,7 +572,8 @@ def ridge_measure(
         score=score,
         null=null,
         options={"folds": _plain(folds, "folds"), "groups": _plain(groups, "groups"),
-                 "alphas": options.alphas.tolist(), "n_components": n_components, "reduce": reduce, "seed": seed},
+                 "alphas": options.alphas.tolist(), "n_components": n_components, "reduce": reduce,
+                 "seed": seed},
     )  # fmt: skip
 
 
