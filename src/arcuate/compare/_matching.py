@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats
 from arcuate.compare._inputs import as_pair, centered, varying
+from arcuate.compare._leverage import warn_of_leverage
 from arcuate.compare._measure import Measure
 
 __all__ = ["one_to_one", "one_to_one_measure", "soft_matching", "soft_matching_measure"]
@@ -42,7 +43,7 @@ def soft_matching(x: ArrayLike, y: ArrayLike) -> float:
     Warns
     -----
     ArcuateWarning
-        If units are constant; they are left out.
+        If units are constant; they are left out. If a few samples decide all correlations.
 
     References
     ----------
@@ -95,7 +96,7 @@ def one_to_one(x: ArrayLike, y: ArrayLike) -> float:
     Warns
     -----
     ArcuateWarning
-        If units are constant; they are left out.
+        If units are constant; they are left out. If a few samples decide all correlations.
 
     References
     ----------
@@ -158,7 +159,9 @@ def _prepare(states: Floats, *, where: str, name: str = "states") -> Floats:
     """Centered units of norm 1; constant ones have no correlation and are left out."""
     units = centered(varying(states, where=where, name=name, drop=True))
     units /= np.max(np.abs(units), axis=0)
-    return units / np.linalg.norm(units, axis=0)
+    units /= np.linalg.norm(units, axis=0)
+    warn_of_leverage(units, where=where, name=name)
+    return units
 
 
 def _assignment(table: Floats) -> float:

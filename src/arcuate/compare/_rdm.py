@@ -32,7 +32,7 @@ from arcuate.spec.checks import check_flag
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["KINDS", "REPEATED", "as_rdm", "dissimilarities", "labeled", "matched", "rdm"]
+__all__ = ["KINDS", "REPEATED", "as_cube", "as_rdm", "dissimilarities", "labeled", "matched", "rdm"]
 
 LEAST = 3
 """Fewest stimuli: two have one dissimilarity, and nothing to compare it with."""
@@ -107,7 +107,7 @@ def rdm(
     check_choice(kind, KINDS, where=where, name="kind")
     labels = _labels(states, where, "states")
     check_flag(remove_mean, where=where, name="remove_mean")
-    cube = _states(states, kind, noise, where)
+    cube = as_cube(states, kind, noise, where)
     check_bytes(24 * len(cube) ** 2, where=where, fix="compare fewer stimuli at a time")
     pairs = dissimilarities(
         cube, kind=kind, noise=noise, folds=folds, remove_mean=remove_mean, prior=prior, where=where
@@ -115,7 +115,7 @@ def rdm(
     return labeled(pairs, labels, kind)
 
 
-def _states(states: ArrayLike, kind: str, noise: Any, where: str) -> Floats:
+def as_cube(states: ArrayLike, kind: str, noise: Any, where: str) -> Floats:
     """States as (n_stimuli, n_repeats, n_units)."""
     repeated = kind in REPEATED and not (kind == "mahalanobis" and not isinstance(noise, str))
     if repeated or rank_of(states) == 3 or "repeat" in dims_of(states):

@@ -149,8 +149,8 @@ def fit_rdm(
     where = "fit_rdm"
     check_choice(comparator, COMPARATORS, where=where, name="comparator")
     if not isinstance(models, Mapping) or not models:
-        bound = "must be a mapping of names to one or more matrices"
-        raise SpecError.of(where=where, name="models", bound=bound, fix='models={"time": matrix}')
+        bound = 'must be a mapping of names to matrices, such as {"time": matrix}, with at least one model'
+        raise SpecError.of(where=where, name="models", bound=bound)
     names = list(models)
     found, labels = matched(
         [data, *models.values()], where=where, names=["data", *(f"models[{name!r}]" for name in names)]

@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, check_bytes
 from arcuate.compare._comparators import COMPARATORS, rdm_similarity, warn_cosine
+from arcuate.compare._inputs import labels_of
+from arcuate.compare._leverage import warn_of_leverage
 from arcuate.compare._measure import Measure
-from arcuate.compare._rdm import KINDS, REPEATED, dissimilarities, rdm
+from arcuate.compare._rdm import KINDS, REPEATED, as_cube, dissimilarities, rdm
 from arcuate.errors import check_choice
 
 __all__ = ["rsa", "rsa_crossnobis", "rsa_crossnobis_measure", "rsa_measure"]
@@ -24,6 +26,10 @@ _INVARIANCES = {
     "poisson": ("permutation",),
     "poisson_cv": ("permutation",),
 }
+
+_BY_SIZE = ("euclidean", "mahalanobis", "crossnobis")
+_IN_PROPORTION = ("corr", "cosine", "corr_cov", "cosine_cov", "bures", "bures_metric")
+"""Dissimilarities and comparators of which stimuli far from all others can decide the score."""
 
 
 def rsa(
@@ -60,7 +66,8 @@ def rsa(
     Warns
     -----
     ArcuateWarning
-        As `rdm` and `rdm_similarity`.
+        As `rdm` and `rdm_similarity`; also if a few stimuli far from all others decide the score, which they
+        can where distances count in proportion: by any comparator of values, not of ranks.
 
     Examples
     --------
@@ -78,7 +85,26 @@ def rsa(
         )
         for states in (x, y)
     )
-    return rdm_similarity(first, second, comparator=comparator)
+    score = rdm_similarity(first, second, comparator=comparator)
+    for states, name in ((x, "x"), (y, "y")):
+        cube = as_cube(states, dissimilarity, noise, "rsa")
+        _warn(cube, dissimilarity, comparator, where="rsa", name=name, labels=labels_of(states))
+    return score
+
+
+def _warn(
+    cube: Floats,
+    dissimilarity: str,
+    comparator: str,
+    *,
+    where: str,
+    name: str = "",
+    labels: np.ndarray | None = None,
+) -> None:
+    """Warn of stimuli that decide the score, where distances count in proportion."""
+    if dissimilarity in _BY_SIZE and comparator in _IN_PROPORTION:
+        fix = 'compare by rank (comparator="rho-a")'
+        warn_of_leverage(cube.mean(axis=1), where=where, name=name, labels=labels, fix=fix)
 
 
 def rsa_crossnobis(
@@ -158,7 +184,9 @@ def rsa_measure(
         cube = states if repeated else states[:, None]
         fix = 'compare fewer stimuli, or take comparator="rho-a" or "corr", which need least'
         check_bytes(compare.peak * len(cube) ** 2, where=name, fix=fix)
-        return compare.prepare(dissimilarities(cube, kind=dissimilarity, noise=noise, where=name))
+        form = compare.prepare(dissimilarities(cube, kind=dissimilarity, noise=noise, where=name))
+        _warn(cube, dissimilarity, comparator, where=name)
+        return form
 
     return Measure(
         name=name,
