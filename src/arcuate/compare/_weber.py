@@ -426,6 +426,10 @@ def _bump(y: Floats, rate: Floats, start: Floats) -> tuple[float, ...]:
     return float(found.x[0]), float(np.exp(found.x[1])), float(amplitude), float(baseline), share
 
 
+NEAR = 0.25
+"""Intercept, in mean widths, up to which widths count as proportional (chosen)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScalarLaw:
     """Whether widths grow in proportion to what units prefer.
@@ -440,7 +444,10 @@ class ScalarLaw:
         Rank correlation of width / preferred value with the preferred value: 0 under the scalar law, -1
         where the width is the same everywhere.
     holds : bool
-        Whether the slope is above 0 and the trend's interval contains 0.
+        Whether the law is shown: the slope is above 0, the whole interval of the intercept within a quarter of
+        the mean width of 0 (chosen), and 0 in the interval of the trend. False says that it is not shown, by
+        few or noisy units perhaps; that it is wrong is said by an intercept or trend whose interval leaves
+        out 0.
     n_units : int
     """
 
@@ -519,11 +526,14 @@ def scalar_law(
         )
 
     line, bent = band(slope), band(trend)
+    start = band(w.mean(axis=1) - slope * p.mean(axis=1))
     return ScalarLaw(
         slope=line,
-        intercept=band(w.mean(axis=1) - slope * p.mean(axis=1)),
+        intercept=start,
         fraction=band(np.median(w / p, axis=1)),
         trend=bent,
-        holds=line.low > 0 and bent.low <= 0 <= bent.high,
+        holds=line.low > 0
+        and bent.low <= 0 <= bent.high
+        and max(-start.low, start.high) < NEAR * width.mean(),
         n_units=int(place.size),
     )

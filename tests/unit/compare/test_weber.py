@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from arcuate.compare import perceived_distance, reference_coding, scalar_law, tuning_curves
+from arcuate.compare import ScalarLaw, perceived_distance, reference_coding, scalar_law, tuning_curves
 from arcuate.errors import ArcuateWarning
 
 Y = np.geomspace(2.0, 60.0, 14)
@@ -105,3 +106,20 @@ def test_the_scalar_law_and_its_absence(seed: int) -> None:
     assert law.fraction.low < 0.21 and law.fraction.high > 0.19
     flat = scalar_law(tuning_curves(bumps(preferred, 3.0 * wobble, 0.2, seed), grid))
     assert not flat.holds and flat.trend.high < 0
+
+
+def laws(offset: float, n: int) -> list[ScalarLaw]:
+    found = []
+    for seed in range(40, 80):
+        rng, place = np.random.default_rng([10, n, seed]), np.linspace(1.0, 5.0, n)
+        width = (offset + 0.2 * place) * (1 + 0.15 * rng.standard_normal(n))
+        units = {"preferred": ("unit", place), "width": ("unit", width), "tuned": ("unit", place > 0)}
+        found.append(scalar_law(xr.Dataset(units), n_resamples=300))
+    return found
+
+
+def test_few_units_do_not_show_the_scalar_law() -> None:
+    assert sum(law.holds for law in laws(0.4, 10)) <= 2
+    assert sum(law.holds for law in laws(0.0, 40)) >= 32
+    assert not any(law.holds for law in laws(0.4, 40))
+    assert all(law.intercept.low > 0 for law in laws(0.4, 40))
