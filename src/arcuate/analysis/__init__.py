@@ -13,7 +13,7 @@ from arcuate.analysis.conditions import condition_angles, condition_dimensionali
 from arcuate.analysis.correlograms import count_correlation, cross_correlation_histogram
 from arcuate.analysis.distances import van_rossum_distance, victor_purpura_distance
 from arcuate.analysis.gain import effective_gain, response_slope, spectral_radius
-from arcuate.analysis.interval import Interval, bootstrap_interval, neuron_interval
+from arcuate.analysis.interval import Interval, bootstrap_interval, jackknife_interval, neuron_interval
 from arcuate.analysis.pareto import pareto_front
 from arcuate.analysis.phase import (
     PhaseAmplitude,
@@ -89,6 +89,7 @@ __all__ = [
     "golomb_chi",
     "information_processing_capacity",
     "isi_cv",
+    "jackknife_interval",
     "kernel_rank",
     "local_variation",
     "lyapunov_tangent",

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from arcuate._inputs import as_real
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.rng import stream
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Interval", "bootstrap_interval", "neuron_interval"]
+__all__ = ["Interval", "bootstrap_interval", "jackknife_interval", "neuron_interval"]
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +25,8 @@ PARTS = 10
 
 RESAMPLES = 2000
 """Resamples of an interval over neurons or pieces of the record (chosen)."""
+
+_AXES = {"unit": -1, "segment": -2, "trial": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,3 +358,81 @@ def jackknife_error(without: Floats) -> Any:
     number or ndarray, (...)
     """
     return np.sqrt((len(without) - 1) * without.var(axis=0))
+
+
+def jackknife_interval(
+    measure: Callable[[Floats], Any], values: ArrayLike, *, over: str = "unit", level: float = 0.95
+) -> Interval:
+    """Interval of any measure of states that is one number, by leaving out a tenth of them in turn.
+
+    For measures without an interval of their own, such as `golomb_chi` and `participation_ratio`: over units,
+    how much the number hangs on which units were recorded; over segments or trials, on when.
+
+    Parameters
+    ----------
+    measure : callable
+        Gets states of the shape that was given, with fewer units, steps or trials; returns one number.
+    values : array_like, (n_steps, n_units) or (n_trials, n_steps, n_units)
+        What the measure takes; of several signals, such as a phase and an amplitude, one a column.
+    over : {"unit", "segment", "trial"}
+        What is left out. A segment is a tenth of the steps in a row; it must be longer than what the states
+        remember.
+    level : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Around the measure of all, by Student's t; ``n`` is the number of units, steps or trials. The ends may
+        lie beyond the bounds of the measure.
+
+    Raises
+    ------
+    SpecError
+        If values are not finite or of another shape, there are fewer than two of what is left out, the
+        measure gives more than one number or one that is not finite, or an option is out of range.
+
+    Notes
+    -----
+    A measure that by itself grows or falls with the number of units, as chi does with little synchrony, has
+    an interval for this number of units, and none for another.
+
+    References
+    ----------
+    B. Efron and C. Stein, Annals of Statistics 9 (1981), doi:10.1214/aos/1176345462.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate.analysis import golomb_chi, jackknife_interval
+    >>> traces = np.sin(np.arange(200.0))[:, None] * np.ones(20)
+    >>> band = jackknife_interval(golomb_chi, traces)
+    >>> round(band.low, 6), round(band.estimate, 6), round(band.high, 6), band.n
+    (1.0, 1.0, 1.0, 20)
+    """
+    where = "jackknife_interval"
+    axis = _AXES[check_choice(over, tuple(_AXES), where=where, name="over")]
+    cover = check_level(level, where)
+    if not callable(measure):
+        raise SpecError.of(where=where, name="measure", value=measure, bound="must be a function of states")
+    data = as_real(values, where=where, name="values").astype(np.float64, copy=False)
+    if data.ndim not in ((3,) if over == "trial" else (2, 3)):
+        bound = f"must be {'' if over == 'trial' else '(n_steps, n_units) or '}(n_trials, n_steps, n_units)"
+        raise SpecError.of(where=where, name="values", value=f"shape {data.shape}", bound=bound)
+    n = data.shape[axis]
+    if n < 2:
+        raise SpecError.of(where=where, name="values", value=n, bound=f"must have 2 or more {over}s")
+    pieces = np.array_split(np.arange(n), min(PARTS, n) if over == "segment" else n)
+
+    def value(kept: NDArray[np.intp]) -> float:
+        places = np.concatenate([pieces[k] for k in kept])
+        found = np.asarray(measure(np.take(data, places, axis=axis)))
+        if found.size != 1 or found.dtype.kind not in "fiu" or not np.isfinite(found).all():
+            shown = f"shape {found.shape}" if found.size != 1 else found.reshape(-1)[0]
+            raise SpecError.of(where=where, name="measure", value=shown, bound="must give one finite number")
+        return float(found.reshape(-1)[0])
+
+    estimate, half = jackknife(value, len(pieces), level=cover)
+    return Interval(
+        estimate=float(estimate), low=float(estimate - half), high=float(estimate + half), level=cover, n=n
+    )
