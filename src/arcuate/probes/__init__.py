@@ -1,4 +1,4 @@
-"""What happens inside any torch module, seen by plain hooks.
+"""What happens inside any torch module, recorded and changed by plain hooks.
 
 torch is imported when one of the names is first used; without it they raise `MissingExtraError`.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["capture", "site_names"]
+__all__ = ["Edit", "capture", "intervene", "site_names"]
 
 _NAMES = {
+    "Edit": "patch",
     "capture": "record",
+    "intervene": "patch",
     "site_names": "sites",
 }
 
