@@ -13,7 +13,7 @@ from arcuate.compare._folds import check_folds, folded
 from arcuate.compare._inputs import listed
 from arcuate.compare._measure import Measure
 from arcuate.compare._registry import measure_of, settled
-from arcuate.compare._scoring import Job, scores_of, total
+from arcuate.compare._scoring import Job, check_room, scores_of, total
 from arcuate.compare._states import WHERE, Leaf, chosen, joined, leaves_of
 from arcuate.compare._within import Plan, plan_of, samples_of
 from arcuate.compare.inference import Orders, autocorrelation_time
@@ -138,6 +138,7 @@ def compare(
     measures = [settled(one, used, plan, progress=progress) for one in measures]
     job = Job(leaves=used, labels=labels, sides=sides, plan=plan, orders=orders, seed=seed, n_jobs=n_jobs,
               ceiling=ceiling, n_boot=n_boot, correction=correction, join=join, folds=folds)  # fmt: skip
+    check_room(job)
     with progress_bar(progress, total(job, measures), title="compare", unit="score") as advance:
         result = assemble([scores_of(job, one, advance) for one in measures], job)
     say(result)

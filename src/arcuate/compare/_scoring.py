@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from arcuate._inputs import Floats
+from arcuate._inputs import Floats, check_bytes
 from arcuate.compare._ceiling import Bound, is_encoding, pair_ceiling, repeat_bound, seed_bound, seed_groups
 from arcuate.compare._folds import folded
 from arcuate.compare._measure import Measure
@@ -26,6 +26,7 @@ __all__ = [
     "Cell",
     "Job",
     "Scores",
+    "check_room",
     "half_scores",
     "run",
     "scores_of",
@@ -145,12 +146,16 @@ class Cell:
         treated alike, and the test is exact however few there are.
         """
         sign = 1.0 if kind == "similarity" else -1.0
-        everything = np.concatenate([value[..., None], null], axis=-1)
-        mean, sd = everything.mean(axis=-1, keepdims=True), everything.std(axis=-1, keepdims=True)
-        flat = sd <= 1e-12 * np.maximum(1.0, np.abs(mean))
-        z = np.where(flat, 0.0, sign * (everything - mean) / np.where(flat, 1.0, sd))
-        z[np.isnan(everything).any(axis=-1)] = np.nan
-        top = np.where(np.isnan(z), -np.inf, z)[..., 1:].reshape(-1, null.shape[-1]).max(axis=0)
+        first, null_sd = np.empty(value.shape), np.empty(value.shape)
+        top = np.full(null.shape[-1], -np.inf)
+        for k, (mine, theirs) in enumerate(zip(value, null, strict=True)):  # the null is large
+            everything = np.concatenate([mine[:, None], theirs], axis=-1)
+            mean, sd = everything.mean(axis=-1, keepdims=True), everything.std(axis=-1, keepdims=True)
+            flat = sd <= 1e-12 * np.maximum(1.0, np.abs(mean))
+            z = np.where(flat, 0.0, sign * (everything - mean) / np.where(flat, 1.0, sd))
+            z[np.isnan(everything).any(axis=-1)] = np.nan
+            first[k], null_sd[k] = z[:, 0], theirs.std(axis=-1)
+            top = np.fmax(top, np.where(np.isnan(z), -np.inf, z)[:, 1:].max(axis=0))
         p = [
             p_value(one, row, kind=kind)
             for one, row in zip(value.ravel(), null.reshape(value.size, -1), strict=True)
@@ -158,9 +163,9 @@ class Cell:
         return cls(
             value=value,
             null_mean=null.mean(axis=-1),
-            null_sd=null.std(axis=-1),
+            null_sd=null_sd,
             p=np.array(p).reshape(value.shape),
-            z=z[..., 0],
+            z=first,
             top=top,
         )
 
@@ -198,6 +203,28 @@ class Scores:
     raw: dict[_Pair, Floats]
     n_samples: dict[str, int]
     n_units: dict[str, int]
+
+
+def check_room(job: Job) -> None:
+    """Refuse nulls of all steps with all steps that would not fit, before anything is computed.
+
+    Parameters
+    ----------
+    job : Job
+
+    Raises
+    ------
+    MemoryLimitError
+    """
+    if job.orders is None or job.plan.within != "matrix":
+        return
+    steps = sorted(len(leaf.steps) for leaf in job.leaves.values())[-2:]
+    count = job.orders.count
+    check_bytes(
+        8 * steps[0] * steps[-1] * count * job.n_jobs,
+        where=f"compare: null of {steps[0]} x {steps[-1]} steps, {count} orders, {job.n_jobs} threads",
+        fix="take fewer steps, fewer orders (n_null=) or fewer threads (n_jobs=)",
+    )
 
 
 def total(job: Job, measures: list[Measure]) -> int:
@@ -522,9 +549,9 @@ def _notes(
             found.append(f"{measure.name}: {lost[pair]}")
         if cells[pair].note:
             found.append(cells[pair].note)
-        elif job.orders is not None and job.orders.count < 19:
-            least = 1 / (1 + job.orders.count)
-            found.append(f"p cannot be below {least:.2g} with {job.orders.count} orders of the null")
+        elif job.orders is not None and job.orders.distinct < 19:
+            least = 1 / (1 + job.orders.distinct)
+            found.append(f"p cannot be below {least:.2g} with {job.orders.distinct} orders of the null")
         if job.orders is not None and job.orders.null == "shift":
             times = job.orders.n_steps / job.orders.lag
             if times < LONG:

@@ -6,6 +6,7 @@ alike than chance. It can be no smaller than 1 / (1 + number).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -249,6 +250,13 @@ class Orders:
     def count(self) -> int:
         """How many orders there are."""
         return self.n_null if self.null == "permute" else min(self.n_null, self.n_steps - 2 * self.lag + 1)
+
+    @property
+    def distinct(self) -> int:
+        """How many orders there can be that differ from each other and from the one observed."""
+        if self.null == "shift":
+            return self.count
+        return min(self.count, math.factorial(min(self.n_stimuli, 12)) - 1)
 
     def blocks(self, a: str, b: str, *, each: int) -> Iterator[np.ndarray]:
         """Orders for one pair of leaves, some at a time.
