@@ -128,7 +128,7 @@ def test_comparisons(call: Callable[[], Any], words: str) -> None:
         (lambda: compare.model_rdm([1.0, 0.0, 2.0], kind="weber"), "is not for stimuli 1"),
         (lambda: compare.model_rdm([1.0, np.nan, 2.0], kind="time"), "must be finite"),
         (lambda: compare.model_rdm([1.0, 2.0, 3.0], kind="log"), "weber"),
-        (lambda: compare.fit_rdm(D, {}), "one or more matrices"),
+        (lambda: compare.fit_rdm(D, {}), "at least one model"),
         (lambda: compare.fit_rdm(D, {"a": D[:5, :5]}), "models['a'] = 10"),
         (lambda: compare.fit_rdm(D, {"a": D}, folds=2), "must leave >= 3 stimuli"),
         (lambda: compare.fit_rdm(D, {"a": D}, folds=7), "folds = 7"),

@@ -12,9 +12,11 @@ from scipy.optimize import nnls
 from scipy.spatial.distance import squareform
 
 from arcuate._inputs import Floats, as_real
+from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare._comparators import COMPARATORS
 from arcuate.compare._inputs import labels_of, listed, plain_array, rank_of
 from arcuate.compare._rdm import LEAST, labeled, matched
+from arcuate.compare.inference import p_value
 from arcuate.errors import SpecError, check_choice, check_int
 from arcuate.rng import stream
 
@@ -92,6 +94,10 @@ class RDMFit:
         From the stimuli left in, one fit for each couple of folds left out.
     predicted : DataArray, (stimulus, stimulus_2)
         Each pair by the weights of stimuli of which it holds neither.
+    null : ndarray, (n_null,)
+        Scores for stimuli in other orders, weights fitted anew.
+    p : float
+        By `inference.p_value`; NaN without a null.
     """
 
     score: float
@@ -99,6 +105,8 @@ class RDMFit:
     weights: xr.DataArray
     fold_weights: xr.DataArray
     predicted: xr.DataArray
+    null: Floats
+    p: float
 
 
 def fit_rdm(
@@ -107,12 +115,17 @@ def fit_rdm(
     *,
     folds: int | ArrayLike = 5,
     comparator: str = "rho-a",
+    n_null: int = 0,
     seed: int = 0,
+    progress: ProgressOption = None,
 ) -> RDMFit:
     """Weigh models by nonnegative least squares, and score the mixture on stimuli that were left out.
 
     A pair of stimuli is predicted by weights from which both of their folds were left out, so that neither of
     the two was seen.
+
+    Of data that no model predicts the mean score is *below* 0: where pairs are high, the others are low, and
+    so is the constant that is fitted to them. So a score is held against ``null``, not against 0.
 
     Parameters
     ----------
@@ -125,8 +138,12 @@ def fit_rdm(
         Number of folds of stimuli, drawn at random, or the fold of each.
     comparator : str
         As in `rdm_similarity`.
+    n_null : int
+        Orders of the stimuli of the data for a null; every one takes a fit for each couple of folds.
     seed : int
-        Of the folds.
+        Of folds and orders.
+    progress : bool, callable or None
+        A bar over the null (by default after two seconds on a terminal), or a function of (done, in all).
 
     Returns
     -------
@@ -158,22 +175,56 @@ def fit_rdm(
     target, columns = found[0], np.stack(found[1:], axis=1)
     n = len(squareform(target, checks=False))
     fold = _folds(folds, n, seed, where)
-    first, second = (fold[index] for index in np.triu_indices(n, 1))
-    predicted, weights = np.empty_like(target), []
+    couples = _couples(fold)
+    count = check_int(n_null, where=where, name="n_null", low=0)
+    check_progress(progress, where=where, unit="orders")
+    predicted, weights = _predicted(target, columns, couples)
+    score, null = _score(predicted, target, comparator), np.empty(count)
+    square, rng = squareform(target, checks=False), stream(seed, "compare/fit_rdm/null")
+    with progress_bar(progress, count, title=where, unit="order") as advance:
+        for draw in range(count):
+            order = rng.permutation(n)
+            other = squareform(square[np.ix_(order, order)], checks=False)
+            null[draw] = _score(_predicted(other, columns, couples)[0], other, comparator)
+            if advance is not None:
+                advance(1)
+    p = p_value(score, null, kind=COMPARATORS[comparator].kind) if count else float("nan")
+    return RDMFit(
+        score=score, comparator=comparator, weights=_named(_weights(columns, target), names),
+        fold_weights=_named(np.array(weights), names), predicted=labeled(predicted, labels, "predicted"),
+        null=null, p=p,
+    )  # fmt: skip
+
+
+def _couples(fold: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of stimuli from each couple of folds, and pairs with none from either."""
+    first, second = (fold[index] for index in np.triu_indices(len(fold), 1))
+    found = []
     for a in range(fold.max() + 1):
         for b in range(a, fold.max() + 1):
             ask = ((first == a) & (second == b)) | ((first == b) & (second == a))
             given = (first != a) & (first != b) & (second != a) & (second != b)
-            weights.append(_weights(columns[given], target[given]))
-            predicted[ask] = columns[ask] @ weights[-1]
+            found.append((ask, given))
+    return found
+
+
+def _predicted(
+    target: Floats, columns: Floats, couples: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[Floats, list[Floats]]:
+    """Each pair by the weights without its folds, and these weights."""
+    predicted, weights = np.empty_like(target), []
+    for ask, given in couples:
+        weights.append(_weights(columns[given], target[given]))
+        predicted[ask] = columns[ask] @ weights[-1]
+    return predicted, weights
+
+
+def _score(predicted: Floats, target: Floats, comparator: str) -> float:
+    """Similarity of prediction and data; NaN where the prediction is the same for all pairs."""
     compare = COMPARATORS[comparator]
-    score = np.nan
-    if predicted.min() < predicted.max():
-        score = compare.score(compare.prepare(predicted), compare.prepare(target))
-    return RDMFit(
-        score=score, comparator=comparator, weights=_named(_weights(columns, target), names),
-        fold_weights=_named(np.array(weights), names), predicted=labeled(predicted, labels, "predicted"),
-    )  # fmt: skip
+    if predicted.min() == predicted.max():
+        return float("nan")
+    return compare.score(compare.prepare(predicted), compare.prepare(target))
 
 
 def _weights(columns: Floats, target: Floats) -> Floats:

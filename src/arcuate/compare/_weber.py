@@ -444,10 +444,9 @@ class ScalarLaw:
         Rank correlation of width / preferred value with the preferred value: 0 under the scalar law, -1
         where the width is the same everywhere.
     holds : bool
-        Whether the law is shown: the slope is above 0, the whole interval of the intercept within a quarter of
-        the mean width of 0 (chosen), and 0 in the interval of the trend. False says that it is not shown, by
-        few or noisy units perhaps; that it is wrong is said by an intercept or trend whose interval leaves
-        out 0.
+        Whether the law is shown: the slope is above 0, the interval of the intercept within a quarter of the
+        mean width of 0 (chosen), and 0 in the interval of the trend. False says that it is not shown, by few
+        or noisy units perhaps; that it is wrong is said by an intercept or trend whose interval leaves out 0.
     n_units : int
     """
 

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from scipy.optimize import nnls
 from scipy.spatial.distance import squareform
+from scipy.stats import kstest
 
 from arcuate import compare
 
@@ -138,3 +139,20 @@ def test_topology_outlives_a_change_of_the_far() -> None:
     cut = [compare.geo_topological(m, lower=0.0, upper=0.4) for m in (ring, changed)]
     assert plain < 0.9
     assert compare.rdm_similarity(*cut, comparator="corr") > 0.999
+
+
+def test_noise_scores_below_0_and_its_p_is_uniform() -> None:
+    when, what = np.arange(16), np.arange(16) % 4
+    kinds = {"time": (when, "time"), "what": (what, "identity"), "constant": (when, "identity")}
+    models = {name: compare.model_rdm(values, kind=kind) for name, (values, kind) in kinds.items()}
+    noise = [compare.rdm(np.random.default_rng([3, seed]).normal(size=(16, 20))) for seed in range(60)]
+    found = [compare.fit_rdm(data, models, comparator="corr", n_null=19) for data in noise]
+    assert np.mean([fit.score for fit in found]) < -0.1
+    assert kstest([fit.p for fit in found], "uniform").pvalue > 0.01
+    assert compare.fit_rdm(noise[0] + models["time"] / 4, models, n_null=39).p == 1 / 40
+
+
+def test_the_null_is_asked_for() -> None:
+    time = compare.model_rdm(np.arange(12), kind="time")
+    fit = compare.fit_rdm(time, {"time": time})
+    assert fit.null.size == 0 and np.isnan(fit.p)
