@@ -84,6 +84,35 @@ def check_bytes(need: int, *, where: str, fix: str) -> None:
         raise MemoryLimitError.of(where=where, bound=bound, fix=fix)
 
 
+def check_unmasked(value: Any, *, where: str, name: str, error: type[ArcuateError] = SpecError) -> None:
+    """Refuse an array with masked values, which would be used as if they were not.
+
+    Parameters
+    ----------
+    value : array_like
+        Data.
+    where, name : str
+        Who asks, and for which argument.
+    error : type
+        Class of the error to raise.
+
+    Raises
+    ------
+    ArcuateError
+        Of the class `error`, with the number of masked values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arcuate._inputs import check_unmasked
+    >>> check_unmasked(np.ma.masked_greater([1.0, 2.0], 3.0), where="f", name="x")  # none is
+    """
+    if np.ma.is_masked(value):
+        n = int(np.ma.count_masked(value))
+        fix = "leave them out, or put numbers in their place: values.filled(...)"
+        raise error.of(where=where, name=name, value=f"{n} masked", bound="must have none masked", fix=fix)
+
+
 def as_real(
     value: ArrayLike,
     *,
@@ -131,10 +160,7 @@ def as_real(
         raise error.of(
             where=where, name=name, value=f"array of {array.dtype}", bound="must hold real numbers"
         )
-    if np.ma.is_masked(value):
-        n = int(np.ma.count_masked(value))
-        fix = "leave them out, or put numbers in their place: values.filled(...)"
-        raise error.of(where=where, name=name, value=f"{n} masked", bound="must have none masked", fix=fix)
+    check_unmasked(value, where=where, name=name, error=error)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     array = np.ascontiguousarray(array) if array.ndim else array

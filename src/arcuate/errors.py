@@ -392,6 +392,8 @@ def check_array(
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
         raise refuse("must be a rectangular array of numbers") from error
+    if np.ma.is_masked(value):
+        raise refuse("must have no masked values")
     kinds = {float: "fiu", int: "iu", bool: "b"}[dtype]
     if array.dtype.kind not in kinds and array.size:
         words = {float: "real numbers", int: "integers", bool: "booleans"}[dtype]

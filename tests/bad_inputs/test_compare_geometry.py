@@ -43,6 +43,7 @@ BAD: dict[str, tuple[object, str]] = {
     "NaN": (nan_row(), "1 of 12 rows: 5"),
     "infinite": (np.where(np.isnan(nan_row()), np.inf, GOOD), "1 of 12 rows: 5"),
     "complex": (GOOD * 1j, "real numbers"),
+    "masked": (np.ma.masked_equal(GOOD, GOOD[0, 0]), "none masked"),
     "object": (GOOD.astype(object), "real numbers"),
     "text": ("GOOD", "real numbers"),
     "ragged": ([[1, 2], [3]] * 6, "regular array"),

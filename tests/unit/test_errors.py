@@ -170,6 +170,7 @@ def test_check_array_copies_and_freezes():
         ([1, 2], {"shape": (3,)}, r"shape \(3,\), not \(2,\)"),
         ([1, 2], {"shape": (None, 2)}, r"shape \(any, 2\)"),
         ([1.5], {"dtype": int}, "integers"),
+        (np.ma.masked_equal([1.0, 2.0], 2.0), {}, "masked"),
     ],
 )
 def test_check_array_refuses(value, keywords, message):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcuate._inputs import as_states
+from arcuate._inputs import as_states, check_unmasked
 from arcuate.errors import SpecError, check_array
 from arcuate.recording import AXES
 
@@ -39,6 +39,7 @@ class Traces:
 
     def __init__(self, value: Any, where: str, *, complex_too: bool = False, least: int = 1) -> None:
         if complex_too and _is_complex(value):
+            check_unmasked(value, where=where, name="traces")
             array = np.asarray(value)
             real = as_states(array.real, where=where, name="traces")
             self.cube: NDArray[Any] = real + 1j * as_states(array.imag, where=where, name="traces")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from arcuate._inputs import Floats, as_real
+from arcuate._inputs import Floats, as_real, check_unmasked
 from arcuate.errors import ArcuateWarning, SpecError
 
 __all__ = [
@@ -503,6 +503,7 @@ def _floats(value: Any, ranks: tuple[int, ...], shape: str, *, where: str, name:
         fix = "take real and imaginary part as units" if array.dtype.kind == "c" else ""
         bound = "must hold real numbers"
         raise SpecError.of(where=where, name=name, value=f"array of {array.dtype}", bound=bound, fix=fix)
+    check_unmasked(value, where=where, name=name)
     if array.ndim not in ranks or 0 in array.shape:
         bound = f"must be {shape}, none of them 0"
         raise SpecError.of(where=where, name=name, value=f"shape {array.shape}", bound=bound)
