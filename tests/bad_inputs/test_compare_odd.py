@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from arcuate import compare
+from arcuate.compare import inference
 from arcuate.errors import ArcuateError, SpecError
 
 X = np.random.default_rng(0).normal(size=(12, 5))
@@ -45,6 +46,12 @@ ODD: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
     ),
     "corrected": (lambda bad: compare.mutual_knn(X, X, k=2, corrected=bad), [ARRAY, None, 1]),
     "center": (lambda bad: compare.shape_distance(X, X, center=bad), [ARRAY, None]),
+    "p_value: value": (lambda bad: inference.p_value(bad, [1.0]), ["a", None, X, TABLE]),
+    "null": (lambda bad: inference.p_value(0.5, bad), ["a", None, RAGGED, []]),
+    "p": (inference.benjamini_hochberg, ["a", RAGGED, [2.0]]),
+    "factor": (lambda bad: inference.spearman_brown(0.5, bad), ["a", 0.0, X]),
+    "n": (lambda bad: inference.half_samples(bad, 2, 0), ["a", 1, 2.5]),
+    "n_boot": (lambda bad: inference.half_samples(9, bad, 0), ["a", 0]),
     "train": (lambda bad: compare.shape_distance(X, X, train=bad), [RAGGED, TABLE, 3]),
 }
 CASES = [(name, place) for name, (_, bad) in ODD.items() for place in range(len(bad))]

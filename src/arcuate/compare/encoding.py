@@ -38,6 +38,7 @@ from arcuate.compare._ridge import (
     as_folds,
     warn_of_twins,
 )
+from arcuate.compare.inference import spearman_brown
 from arcuate.errors import SpecError, check_choice, check_int
 from arcuate.rng import stream
 
@@ -399,7 +400,7 @@ def reliability(y: ArrayLike, *, n_splits: int = 20, seed: int = 0) -> Floats:
     -------
     ndarray, (n_units,)
         m r/(1 + (m - 1) r), with r the mean correlation of the means of two halves of h repeats each and
-        m = n_repeats/h; with an even number of repeats 2 r/(1 + r). Near 0, or below, where nothing repeats.
+        m = n_repeats/h; with an even number of repeats 2 r/(1 + r). 0 where r is negative.
 
     Raises
     ------
@@ -428,8 +429,7 @@ def reliability(y: ArrayLike, *, n_splits: int = 20, seed: int = 0) -> Floats:
         order = draw.permutation(n_repeats)
         parts = (data[:, order[:half]].mean(axis=1), data[:, order[half : 2 * half]].mean(axis=1))
         total += correlations(*parts)
-    r, m = total / count, n_repeats / half
-    return m * r / (1 + (m - 1) * r)
+    return spearman_brown(total / count, n_repeats / half)
 
 
 def ridge(

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, as_real, as_samples
-from arcuate.compare._inputs import centered
-from arcuate.errors import SpecError, check_choice
+from arcuate.compare._inputs import centered, plain_array
+from arcuate.errors import SpecError, check_choice, check_int, check_real
 from arcuate.rng import stream
 
 __all__ = [
@@ -65,7 +65,8 @@ def p_value(value: float, null: ArrayLike, *, kind: str = "similarity") -> float
     0.5
     """
     check_choice(kind, ("similarity", "distance"), where="p_value", name="kind")
-    scores = np.asarray(null, dtype=np.float64).reshape(-1)
+    value = float(_numbers(value, where="p_value", name="value", size=1).reshape(-1)[0])
+    scores = _numbers(null, where="p_value", name="null").reshape(-1)
     if not scores.size:
         raise SpecError.of(where="p_value", name="null", bound="must hold one or more scores")
     if not np.isfinite(value) or not np.isfinite(scores).all():
@@ -73,6 +74,15 @@ def p_value(value: float, null: ArrayLike, *, kind: str = "similarity") -> float
     sign = 1.0 if kind == "similarity" else -1.0
     slack = _TIE * max(1.0, abs(value))
     return float((1 + np.sum(sign * scores >= sign * value - slack)) / (1 + scores.size))
+
+
+def _numbers(value: ArrayLike, *, where: str, name: str, size: int | None = None) -> Floats:
+    """Real numbers, which need not be finite."""
+    array = plain_array(value, where=where, name=name)
+    if array.dtype.kind not in "fiub" or size not in (None, array.size):
+        bound = "must hold real numbers" if size is None else "must be a real number"
+        raise SpecError.of(where=where, name=name, value=f"{array.dtype} {array.shape}", bound=bound)
+    return array.astype(np.float64)
 
 
 def benjamini_hochberg(p: ArrayLike) -> Floats:
@@ -102,7 +112,7 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
     [0.03, 0.04, 0.04]
     """
-    raw = np.asarray(p, dtype=np.float64)
+    raw = _numbers(p, where="benjamini_hochberg", name="p")
     flat = raw.reshape(-1)
     tested = np.flatnonzero(~np.isnan(flat))
     if np.any((flat[tested] < 0) | (flat[tested] > 1)):
@@ -131,6 +141,11 @@ def spearman_brown(r: ArrayLike, factor: float = 2.0) -> Floats:
     ndarray
         factor r / (1 + (factor - 1) r); 0 where r is negative.
 
+    Raises
+    ------
+    SpecError
+        If `r` is not finite, or `factor` not above 0.
+
     References
     ----------
     C. Spearman, Br. J. Psychol. 3 (1910) 271; W. Brown, Br. J. Psychol. 3 (1910) 296.
@@ -141,6 +156,7 @@ def spearman_brown(r: ArrayLike, factor: float = 2.0) -> Floats:
     >>> float(spearman_brown(0.5).round(3))
     0.667
     """
+    factor = check_real(factor, where="spearman_brown", name="factor", low=0, low_open=True)
     part = np.maximum(as_real(r, where="spearman_brown", name="r"), 0.0)
     return np.asarray(factor * part / (1 + (factor - 1) * part))
 
@@ -202,6 +218,11 @@ def half_samples(n: int, n_boot: int, seed: int) -> np.ndarray:
     ndarray of int, (n_boot, n // 2)
         Ascending in each row.
 
+    Raises
+    ------
+    SpecError
+        If there are fewer than 2 stimuli, or no half is asked for.
+
     References
     ----------
     J. Shao & C. F. J. Wu, Annals of Statistics 17 (1989) 1176, doi:10.1214/aos/1176347263: the jackknife that
@@ -213,6 +234,8 @@ def half_samples(n: int, n_boot: int, seed: int) -> np.ndarray:
     >>> half_samples(9, 3, seed=0).shape
     (3, 4)
     """
+    n = check_int(n, where="half_samples", name="n", low=2)
+    n_boot = check_int(n_boot, where="half_samples", name="n_boot")
     rng = stream(seed, "compare/halves")
     return np.sort(np.array([rng.permutation(n)[: n // 2] for _ in range(n_boot)]), axis=1)
 

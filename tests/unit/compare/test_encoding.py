@@ -18,6 +18,7 @@ from arcuate.compare import (
     ridge_measure,
 )
 from arcuate.compare._ridge import as_folds
+from arcuate.compare.inference import spearman_brown
 from arcuate.errors import ArcuateWarning
 
 ALPHAS = (0.1, 10.0, 1000.0)
@@ -337,3 +338,13 @@ def test_scores_are_correlations_that_no_shift_scale_or_order_of_units_changes(c
         changed = ((x + draw.standard_normal(p)) * scale)[:, draw.permutation(p)]
         other = ((y + draw.standard_normal(q)) * 10 ** draw.uniform(-6, 6, q))[:, draw.permutation(q)]
         assert ridge(changed, other, **options) == pytest.approx(wanted, abs=1e-6), seed
+
+
+def test_reliability_is_spearman_and_brown_of_halves_and_0_of_what_is_opposed() -> None:
+    signal = np.random.default_rng(0).standard_normal((50, 1))
+    opposed = np.stack([signal, -signal, signal, -signal], axis=1)
+    assert reliability(opposed, n_splits=50)[0] == 0
+    rng = np.random.default_rng(1)
+    noisy = rng.standard_normal((500, 2, 1)) + rng.standard_normal((500, 1, 1))
+    r = np.corrcoef(noisy[:, 0, 0], noisy[:, 1, 0])[0, 1]
+    np.testing.assert_allclose(reliability(noisy), spearman_brown([r]), rtol=1e-12)
