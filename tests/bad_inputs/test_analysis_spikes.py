@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from arcuate import analysis
-from arcuate.errors import ArcuateError
+from arcuate.errors import ArcuateError, ArcuateWarning, MemoryLimitError
 
 ONE = {"duration": "1 s"}
 TWO = {"neuron": [0, 1], "n_neurons": 2, "duration": "1 s"}
@@ -103,6 +103,33 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "min_intervals of 1": (lambda: analysis.local_variation([0.1], min_intervals=1), "min_intervals", ">= 2"),
     "refractory in mV": (lambda: analysis.local_variation([0.1], refractory="1 mV"), "refractory", "unit"),
     "window of the record": (lambda: analysis.fano_factor([0.1], windows="1 s", **ONE), "windows", "half"),
+    "bins ragged": (lambda: analysis.rate_distribution([0.1], bins=[[1], [0, 2]], **ONE), "bins", "regular"),
+    "bins of text": (lambda: analysis.rate_distribution([0.1], bins="x", **ONE), "bins", "real numbers"),
+    "interval of text": (
+        lambda: analysis.neuron_interval(xr.DataArray(["a", "b"], dims="neuron")),
+        "values",
+        "real numbers",
+    ),
+    "interval of nothing": (
+        lambda: analysis.neuron_interval(xr.DataArray(np.empty(0), dims="neuron")),
+        "values",
+        "one or more",
+    ),
+    "interval of complex": (
+        lambda: analysis.neuron_interval(xr.DataArray([1j, 2], dims="neuron")),
+        "values",
+        "real numbers",
+    ),
+    "interval of infinity": (
+        lambda: analysis.neuron_interval(xr.DataArray([np.inf, 2], dims="neuron")),
+        "values",
+        "finite or NaN",
+    ),
+    "interval of a seed of text": (
+        lambda: analysis.neuron_interval(xr.DataArray([1.0], dims="neuron"), seed="x"),
+        "seed",
+        "x",
+    ),
     "fano ddof": (lambda: analysis.fano_factor([0.1], windows="1 ms", ddof=2, **ONE), "ddof", "<= 1"),
     "window without unit": (lambda: analysis.fano_factor([0.1], windows=0.1, **ONE), "windows", "unit"),
     "bins descend": (lambda: analysis.rate_distribution([0.1], bins=[1, 0], **ONE), "bins", "ascend"),
@@ -263,3 +290,36 @@ def test_silence_has_distances() -> None:
     assert (analysis.van_rossum_distance([], n_neurons=2, tau="5 ms", **ONE).distance == 0).all()
     table = analysis.rate_distribution([], n_neurons=3, **ONE)
     assert table.value.sel(measure="silent") == 1.0 and np.isnan(table.value.sel(measure="gini"))
+
+
+LONG: dict[str, Any] = {"source": [0.1, 0.2], "duration": "1000000 s"}
+HUGE: dict[str, Any] = {"source": [0.1, 0.2], "neuron": [0, 1], "n_neurons": 1_000_000, "duration": "1 s"}
+LARGE: dict[str, Callable[[], Any]] = {
+    "pairs of synchrony": lambda: analysis.spike_synchrony(**HUGE, width="5 ms"),
+    "pairs of a histogram": lambda: analysis.cross_correlation_histogram(**HUGE),
+    "pairs of van Rossum": lambda: analysis.van_rossum_distance(**HUGE, tau="10 ms"),
+    "pairs of Victor and Purpura": lambda: analysis.victor_purpura_distance(**HUGE, cost="10 Hz"),
+    "bins of a histogram": lambda: analysis.cross_correlation_histogram(**LONG, bin_width="1e-320 s"),
+}
+for _width in ("1 ns", "1e-320 s"):
+    LARGE |= {
+        f"windows of {_width}": lambda w=_width: analysis.fano_factor(**LONG, windows=w),
+        f"avalanches of {_width}": lambda w=_width: analysis.avalanches(**LONG, bin_width=w),
+        f"correlation of {_width}": lambda w=_width: analysis.count_correlation(**LONG, bin_width=w),
+        f"counts of {_width}": lambda w=_width: analysis.spike_counts(**LONG, bin_width=w),
+        f"chi of {_width}": lambda w=_width: analysis.spike_chi(**LONG, dt=w),
+        f"trials of {_width}": lambda w=_width: analysis.spike_surrogate(**LONG, kind="trial", width=w),
+    }
+
+
+@pytest.mark.parametrize("case", LARGE)
+def test_what_would_not_fit_is_refused_before_it_is_made(case: str) -> None:
+    with pytest.raises(MemoryLimitError, match="GiB"):
+        LARGE[case]()
+
+
+def test_rates_beyond_the_edges_are_told() -> None:
+    given: dict[str, Any] = {"neuron": [0, 0, 1], "n_neurons": 2, "duration": "1 s"}
+    with pytest.warns(ArcuateWarning, match="1 of 2 rates lie outside"):
+        found = analysis.rate_distribution([0.1, 0.2, 0.3], bins=[0.0, 0.5, 1.5], **given)
+    assert found.share.values.tolist() == [0.0, 0.5]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcuate._inputs import as_states, check_unmasked
+from arcuate._inputs import as_states, check_bytes, check_unmasked
 from arcuate.errors import SpecError, check_array
 from arcuate.recording import AXES
 
@@ -104,8 +104,14 @@ def as_pairs(pairs: Any, n_units: int, where: str) -> Pairs:
     Returns
     -------
     (ndarray of int, ndarray of int), (n_pairs,)
+
+    Raises
+    ------
+    MemoryLimitError
+        If all pairs would not fit.
     """
     if pairs is None:
+        check_bytes(9 * n_units * n_units, where=where, fix="choose pairs")
         first, second = np.triu_indices(n_units)
         return first, second
     both = check_array(pairs, where=where, name="pairs", dtype=int)

@@ -104,7 +104,7 @@ def avalanches(
         n_neurons=1,
         duration=train.duration,
     )
-    counts = count_table(pooled, width)[:, 0]
+    counts = count_table(pooled, width, where)[:, 0]
     active = np.r_[False, counts > 0, False]
     begin, end = np.flatnonzero(active[1:] & ~active[:-1]), np.flatnonzero(active[:-1] & ~active[1:])
     whole = (begin > 0) & (end < counts.size)

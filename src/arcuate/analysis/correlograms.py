@@ -14,7 +14,7 @@ from arcuate.analysis import _spike_kernels as kernels
 from arcuate.analysis._traces import as_pairs, labeled_pairs
 from arcuate.analysis._trains import check_some, read_record
 from arcuate.analysis.interval import check_level, with_interval
-from arcuate.analysis.spikes import bins_of, count_table
+from arcuate.analysis.spikes import bins_of, count_table, number_of_bins
 from arcuate.errors import SpecError, check_choice
 from arcuate.units import to_si
 
@@ -97,8 +97,9 @@ def count_correlation(
         bound = f"must be at most {train.duration / 2:g} s, half of the record"
         raise SpecError.of(where=where, name="bin_width", value=bin_width, bound=bound)
     n = train.n_neurons
-    check_bytes(8 * (3 * n * n + 2 * n * int(train.duration / width)), where=where, fix="use wider bins")
-    counts = count_table(train, width).astype(np.float64)
+    n_bins = number_of_bins(width, train.duration, where)
+    check_bytes(8 * (3 * n * n + 2 * n * n_bins), where=where, fix="use wider bins")
+    counts = count_table(train, width, where).astype(np.float64)
     if binary:
         counts = np.minimum(counts, 1.0)
     centered = counts - counts.mean(axis=0)
@@ -138,8 +139,9 @@ def cross_correlation_histogram(
         Length of a bin. Lags are those of the bins in which spikes fall.
     scale : {"count", "corrected", "coefficient"}
         "corrected" makes up for the bins that a lag leaves without partner, by n / (n - abs(lag));
-        "coefficient" is the correlation coefficient of the counts at each lag, with the means and variances
-        of the whole record.
+        "coefficient" takes off the number that independent trains would give at lag 0, n_i n_j / n, and
+        divides by the root of both variances over the whole record, as elephant does: at lag 0 it is the
+        correlation coefficient of the counts; at others the bins without partner make it too low.
     binary : bool
         Whether a bin only tells that there were spikes.
     pairs : array_like, (2, n_pairs), optional
@@ -189,7 +191,7 @@ def cross_correlation_histogram(
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     check_some(train.time.size, where, "a spike")
     chosen = as_pairs(pairs, train.n_neurons, where)
-    place, n_bins = bins_of(train.time, width, train.duration)
+    place, n_bins = bins_of(train.time, width, train.duration, where=where)
     low, high = _lags(window, width, n_bins, where)
     kept = place < n_bins
     place, owner = place[kept], train.neuron[kept]

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, as_real
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.errors import FitError, SpecError, check_int, check_real
+from arcuate.analysis.interval import check_level
+from arcuate.errors import FitError, SpecError, check_int
 from arcuate.rng import stream
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def effective_gain(
     gains, errors = parts
     if errors.min() < 0:
         raise SpecError.of(where=where, name="error", value=errors, bound="must be >= 0")
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    cover = check_level(level, where)
     count = check_int(n_resamples, where=where, name="n_resamples", low=2)
     check_progress(progress, where=where, unit="draws")
 

@@ -156,6 +156,9 @@ def neuron_interval(values: xr.DataArray, *, level: float = 0.95, seed: int = 0)
     if tuple(getattr(values, "dims", ())) not in (("neuron",), ("unit",)):
         bound = "must be a DataArray of one value for each neuron or pair"
         raise SpecError.of(where=where, name="values", bound=bound)
+    if values.dtype.kind not in "fiub" or not values.size or np.isinf(values.values.astype(np.float64)).any():
+        bound = "must be one or more real numbers, finite or NaN"
+        raise SpecError.of(where=where, name="values", value=values.values, bound=bound)
     estimate, low, high, n = _over_neurons(values, check_level(level, where), seed)
     return Interval(estimate=float(estimate), low=float(low), high=float(high), level=level, n=n)
 
@@ -177,8 +180,9 @@ def _over_neurons(values: xr.DataArray, level: float, seed: int) -> tuple[Any, A
     total, count = np.where(there, flat, 0.0).sum(axis=0), there.sum(axis=0)
     estimate = np.divide(total, count, out=np.full(flat.shape[1], np.nan), where=count > 0)
     low, high = np.full((2, flat.shape[1]), np.nan)
+    rng = stream(seed, "analysis/bootstrap/neurons")
     if n >= (3 if paired else 2):
-        drawn = stream(seed, "analysis/bootstrap/neurons").multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
         weight = drawn.astype(np.float64)
         whole = _drawn(weight, np.ones(len(flat)), (i, j), paired=paired)
         for k in range(flat.shape[1]):

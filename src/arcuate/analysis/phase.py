@@ -180,8 +180,25 @@ def golomb_chi(traces: ArrayLike) -> xr.DataArray:
     given = Traces(traces, "golomb_chi", least=2)
     together, apart = given.cube.mean(axis=2).var(axis=1), given.cube.var(axis=1).mean(axis=1)
     varies = np.ptp(given.cube, axis=1).any(axis=1)  # a variance of equal numbers may be above 0 by rounding
-    ratio = np.divide(together, apart, out=np.full(given.n_trials, np.nan), where=varies)
-    return given.labeled(np.sqrt(ratio), ("trial",)).rename("chi")
+    chi = given.labeled(chi_of(together, np.where(varies, apart, 0.0)), ("trial",))
+    return chi.rename("chi").assign_attrs(units="1")
+
+
+def chi_of(together: Floats, apart: Floats) -> Floats:
+    """Golomb and Rinzel's chi from the variance of the mean of units and the mean of their variances.
+
+    Parameters
+    ----------
+    together, apart : ndarray, (n,)
+
+    Returns
+    -------
+    ndarray, (n,)
+        NaN where nothing varies.
+    """
+    ratio = np.full(np.shape(apart), np.nan)
+    np.divide(np.maximum(together, 0.0), apart, out=ratio, where=apart > 0)
+    return np.asarray(np.sqrt(ratio))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from arcuate._inputs import Floats, as_real, seconds
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.analysis.interval import bootstrap_interval
+from arcuate.analysis.interval import bootstrap_interval, check_level
 from arcuate.analysis.spikes import spike_counts
 from arcuate.errors import ArcuateWarning, NonFiniteError, SpecError, check_int, check_real
 from arcuate.rng import stream
@@ -250,7 +250,7 @@ def _growth(mean: Floats, time: Floats) -> dict[str, Any]:
 
 
 def _percentiles(draws: Floats, level: float, where: str) -> tuple[Any, Any]:
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    cover = check_level(level, where)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all of them NaN: so is the interval
         low, high = np.nanquantile(draws, [(1 - cover) / 2, (1 + cover) / 2], axis=0)
@@ -305,7 +305,7 @@ def lyapunov_twin(
     Returns
     -------
     Dataset
-        ``exponent``, ``exponent_low``, ``exponent_high``, 1/s, or per call of a function; ``growth``
+        ``exponent``, ``exponent_low``, ``exponent_high``, in 1/s; of a function a number per call; ``growth``
         (interval), ``ln(d / d0)``; ``merged``, share of the intervals after which the twin was equal to the
         first, counted as 1e-12 of `d0`: with any, the exponent is an upper bound. Attribute ``d0``.
 

@@ -99,9 +99,14 @@ def kernel_rank(
     for name, (value, half) in found.items():
         for key, entry in ((name, value), (f"{name}_low", value - half), (f"{name}_high", value + half)):
             table[key] = ("rule", entry, {"units": "1"})
-    table["singular_values"] = ("component", np.linalg.svd(sets["kernel"], compute_uv=False))
+    table["singular_values"] = ("component", np.linalg.svd(sets["kernel"], compute_uv=False), _unit(states))
     facts = {"tolerance": cut, "share": part, "level": cover, "n_inputs": n}
     return xr.Dataset(table, coords={"rule": ["tolerance", "variance"]}, attrs=facts)
+
+
+def _unit(states: Any) -> dict[str, str]:
+    """Return the unit that labeled states have; "1" of plain ones."""
+    return {"units": str(getattr(states, "attrs", {}).get("units", "1"))}
 
 
 def _rows(value: ArrayLike, where: str, name: str) -> Floats:
@@ -208,9 +213,14 @@ def separation(
             weight = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=count) / len(rows)
             low[k], high[k] = np.quantile(weight @ rows, [(1 - cover) / 2, (1 + cover) / 2], axis=0)
     dims = ("distance", "time")
-    table: dict[str, Any] = {"separation": (dims, value), "low": (dims, low), "high": (dims, high)}
+    unit = _unit(first)
+    table: dict[str, Any] = {
+        "separation": (dims, value, unit),
+        "low": (dims, low, unit),
+        "high": (dims, high, unit),
+    }
     if steps[0] == 0:
-        table["excess"] = (dims, value - value[0])
+        table["excess"] = (dims, value - value[0], unit)
     table["n_pairs"] = ("distance", [int(np.sum(apart == step)) for step in steps])
     coords = {"distance": steps, "time": ("time", grid, {"units": "s"})}
     return xr.Dataset(table, coords=coords, attrs={"level": cover})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from arcuate._inputs import Floats, seconds
+from arcuate._inputs import Floats, check_bytes, seconds
 from arcuate.analysis._trains import SpikeTrains, check_some, read_record
+from arcuate.analysis.spikes import number_of_bins
 from arcuate.errors import SpecError, check_choice, check_int
 from arcuate.rng import stream
 
@@ -122,6 +123,8 @@ def spike_surrogate(
 
 
 def _trials(train: SpikeTrains, span: float, width: Any) -> int:
+    n = number_of_bins(span / 2, train.duration, "spike_surrogate")
+    check_bytes(8 * n, where="spike_surrogate", fix="use longer trials")
     n = round(train.duration / span)
     if n < 2 or abs(n * span - train.duration) > 1e-9 * train.duration:
         bound = f"must fill the record of {train.duration:g} s two times or more"

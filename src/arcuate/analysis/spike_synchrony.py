@@ -17,7 +17,8 @@ from arcuate.analysis import _spike_kernels as kernels
 from arcuate.analysis._traces import as_pairs, labeled_pairs
 from arcuate.analysis._trains import SpikeTrains, check_some, read_record
 from arcuate.analysis.interval import Interval, check_level, segment_interval, with_interval
-from arcuate.analysis.spikes import filtered_rates
+from arcuate.analysis.phase import chi_of
+from arcuate.analysis.spikes import filtered_rates, number_of_bins
 from arcuate.errors import SpecError, check_choice, check_int
 
 if TYPE_CHECKING:
@@ -218,7 +219,8 @@ def spike_chi(
     Returns
     -------
     Interval
-        1 when all neurons spike together, about 1 / sqrt(n_neurons) when they are independent.
+        1 when all neurons spike together, about 1 / sqrt(n_neurons) when they are independent. Pieces that
+        are drawn without any spike say nothing and are left out of the interval.
 
     Raises
     ------
@@ -246,7 +248,7 @@ def spike_chi(
     cover = check_level(level, where)
     train = read_record(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
     check_some(train.time.size, where, "a spike")
-    n_steps = int(train.duration / step * (1 + 1e-12))
+    n_steps = number_of_bins(step, train.duration, where)
     if n_steps < 2 * n:
         bound = f"must leave 2 steps or more in each of {n} pieces of {train.duration:g} s"
         raise SpecError.of(where=where, name="dt", value=dt, bound=bound)
@@ -270,9 +272,7 @@ def spike_chi(
         size = total[:, :1]
         whole = total[:, 2] / size[:, 0] - (total[:, 1] / size[:, 0]) ** 2
         mean, square = total[:, 3 : 3 + width] / size, total[:, 3 + width :] / size
-        alone = np.mean(square - mean**2, axis=1)
-        share = np.divide(np.maximum(whole, 0.0), alone, out=np.full(alone.shape, np.nan), where=alone > 0)
-        return np.asarray(np.sqrt(share))
+        return chi_of(whole, np.mean(square - mean**2, axis=1))
 
     band = segment_interval(sums, chi, level=cover, seed=seed)
     check_some(int(not np.isnan(band.estimate)), where, "a spike before the last step")

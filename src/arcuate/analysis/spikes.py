@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arcuate._inputs import seconds, seconds_array
+from arcuate._inputs import check_bytes, seconds, seconds_array
 from arcuate.analysis._trains import SpikeTrains, read_record, read_spikes
 from arcuate.errors import SpecError, check_choice, check_int, check_real
 
@@ -320,7 +320,7 @@ def spike_counts(
     where = "spike_counts"
     width = seconds(bin_width, where=where, name="bin_width", low_open=True)
     train = read_spikes(source, population, where, neuron=neuron, n_neurons=n_neurons, duration=duration)
-    counts = count_table(train, width)
+    counts = count_table(train, width, where)
     if not len(counts):
         bound = f"must be at most {train.duration:g} s, the length of the record"
         raise SpecError.of(where=where, name="bin_width", value=bin_width, bound=bound)
@@ -333,7 +333,31 @@ def spike_counts(
     )
 
 
-def bins_of(time: Floats, width: float, duration: float) -> tuple[NDArray[np.int64], int]:
+def number_of_bins(width: float, duration: float, where: str) -> int:
+    """Count the whole bins of a record.
+
+    Parameters
+    ----------
+    width, duration : float, s
+    where : str
+        Who asks.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    MemoryLimitError
+        If there are more than doubles can count.
+    """
+    n_bins = min(duration / width * (1 + _EDGE), 2.0**62)
+    if n_bins > 2**52:
+        check_bytes(8 * int(n_bins), where=where, fix="use wider bins")
+    return math.floor(n_bins)
+
+
+def bins_of(time: Floats, width: float, duration: float, *, where: str) -> tuple[NDArray[np.int64], int]:
     """Bin in which each spike falls, counted from 0, and the number of whole bins of the record.
 
     Parameters
@@ -341,28 +365,38 @@ def bins_of(time: Floats, width: float, duration: float) -> tuple[NDArray[np.int
     time : ndarray, (n_spikes,), s
         From the start of the record.
     width, duration : float, s
+    where : str
+        Who asks.
 
     Returns
     -------
     (ndarray of int, int)
     """
-    n_bins = math.floor(duration / width * (1 + _EDGE))
+    n_bins = number_of_bins(width, duration, where)
     return np.floor(time / width * (1 + _EDGE)).astype(np.int64), n_bins
 
 
-def count_table(train: SpikeTrains, width: float) -> NDArray[np.int64]:
+def count_table(train: SpikeTrains, width: float, where: str) -> NDArray[np.int64]:
     """Spikes of each neuron in each whole bin of the record; those outside are left out.
 
     Parameters
     ----------
     train : SpikeTrains
     width : float, s
+    where : str
+        Who asks.
 
     Returns
     -------
     ndarray of int, (n_bins, n_neurons)
+
+    Raises
+    ------
+    MemoryLimitError
+        If the table would not fit.
     """
-    place, n_bins = bins_of(train.time - train.start, width, train.duration)
+    place, n_bins = bins_of(train.time - train.start, width, train.duration, where=where)
+    check_bytes(2 * 8 * n_bins * train.n_neurons, where=where, fix="use wider bins")
     kept = (place >= 0) & (place < n_bins)
     flat = place[kept] * train.n_neurons + train.neuron[kept]
     return np.bincount(flat, minlength=n_bins * train.n_neurons).reshape(n_bins, train.n_neurons)

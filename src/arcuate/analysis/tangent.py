@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, as_real, seconds
 from arcuate._progress import ProgressOption, check_progress, progress_bar
-from arcuate.errors import SpecError, check_int, check_real
+from arcuate.analysis.interval import check_level
+from arcuate.errors import SpecError, check_int
 from arcuate.rng import stream
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def lyapunov_tangent(
     before = check_int(transient, where=where, name="transient", low=0)
     wanted = check_int(n_exponents, where=where, name="n_exponents", high=n)
     stride = check_int(every, where=where, name="every")
-    cover = check_real(level, where=where, name="level", low=0.0, high=1.0, low_open=True, high_open=True)
+    cover = check_level(level, where)
     check_progress(progress, where=where, unit="spikes")
     network = _Network(given, np.broadcast_to(current, (n,)), membrane)
     rng = stream(seed, "analysis/lyapunov_tangent")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from arcuate._inputs import Floats, seconds, seconds_array
+from arcuate._inputs import Floats, as_real, seconds, seconds_array
 from arcuate.analysis._trains import check_some, read_record, read_spikes
 from arcuate.analysis.interval import RESAMPLES, check_level, with_interval
 from arcuate.analysis.spikes import count_table, gini, rates
-from arcuate.errors import SpecError, check_int, check_real
+from arcuate.errors import ArcuateWarning, SpecError, check_int, check_real
 from arcuate.rng import stream
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def fano_factor(
         raise SpecError.of(where=where, name="windows", value=windows, bound=bound)
     fano = np.full((train.n_neurons, widths.size), np.nan)
     for k, width in enumerate(widths.tolist()):
-        counts = count_table(train, width)
+        counts = count_table(train, width, where)
         mean = counts.mean(axis=0)
         np.divide(counts.var(axis=0, ddof=less), mean, out=fano[:, k], where=mean > 0)
     values = xr.DataArray(
@@ -263,6 +264,11 @@ def rate_distribution(
     RecordingError
         If a spike lies outside the record.
 
+    Warns
+    -----
+    ArcuateWarning
+        If rates lie outside the edges.
+
     Examples
     --------
     >>> from arcuate.analysis import rate_distribution
@@ -280,6 +286,10 @@ def rate_distribution(
     edges = _edges(bins, float(rate.max()), where)
     place = np.searchsorted(edges, rate, side="right") - 1
     place[rate == edges[-1]] = edges.size - 2
+    beyond = int(np.sum((place < 0) | (place >= edges.size - 1)))
+    if beyond:
+        text = f"{where}: {beyond} of {rate.size} rates lie outside the edges of bins and count in no share"
+        warnings.warn(text, ArcuateWarning, stacklevel=2)
     member = (place[:, None] == np.arange(edges.size - 1)).astype(np.float64)
     picks = stream(seed, "analysis/bootstrap/neurons").integers(0, rate.size, size=(RESAMPLES, rate.size))
     names = ("mean", "median", "gini", "silent")
@@ -327,7 +337,7 @@ def _edges(bins: Any, top: float, where: str) -> Floats:
     if isinstance(bins, (int, np.integer)) and not isinstance(bins, bool):
         n = check_int(bins, where=where, name="bins", high=10_000)
         return np.linspace(0.0, top if top > 0 else 1.0, n + 1)
-    edges = np.asarray(bins, dtype=np.float64)
+    edges = as_real(bins, where=where, name="bins").astype(np.float64)
     if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
         bound = "must be a number of bins, or edges in Hz that ascend"
         raise SpecError.of(where=where, name="bins", value=bins, bound=bound)

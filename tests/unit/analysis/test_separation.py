@@ -87,3 +87,17 @@ def test_excess_is_what_the_input_adds():
     other = states + np.array([1.0, 1.0, 3.0, 3.0])[:, None, None]
     found = separation(states, other, times=[0.0, 1.0], distance=[0, 0, 0.4, 0.4])
     assert found.excess.sel(distance=0.4).values.tolist() == [2.0, 2.0]
+
+
+def test_distances_of_states_and_singular_values_have_their_unit():
+    import xarray as xr
+
+    cube = np.random.default_rng(4).normal(size=(3, 5, 2))
+    first = xr.DataArray(cube, dims=("trial", "time", "unit"), attrs={"units": "mV"})
+    given = {"times": np.arange(5) * 0.1, "distance": [0.0, 1.0, 1.0]}
+    for states, unit in ((first, "mV"), (cube, "1")):
+        found = separation(states, cube + 1.0, **given)
+        assert {found[name].units for name in ("separation", "low", "high", "excess")} == {unit}
+    rows = xr.DataArray(cube[:, :, 0], dims=("trial", "unit"), attrs={"units": "Hz"})
+    with pytest.warns(ArcuateWarning, match="rank cannot exceed"):
+        assert kernel_rank(rows).singular_values.units == "Hz"

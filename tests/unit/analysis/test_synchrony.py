@@ -192,6 +192,7 @@ def test_chi_of_equally_correlated_units() -> None:
     common = RNG.normal(size=(5, 8000, 1))
     traces = np.sqrt(0.5) * (common + RNG.normal(size=(5, 8000, 100)))
     chi = golomb_chi(traces)
+    assert chi.units == "1"
     assert float(chi.mean()) == pytest.approx(0.711, rel=0.01)
     covariance = np.cov(traces[0].T, bias=True)
     assert float(chi[0]) ** 2 == pytest.approx(covariance.sum() / (100 * np.trace(covariance)), rel=1e-12)
