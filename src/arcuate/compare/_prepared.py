@@ -256,7 +256,9 @@ def pair_notes(measure: Measure, a: Prepared, b: Prepared, axis: str) -> list[st
         text = "{n_delays} delays and rank {rank}, the same for all systems".format_map(measure.options)
         notes.append(f"{measure.name}: {text}, are those that predict held-out trials (choose_embedding)")
     if _plain_cosine(measure.options):
-        text = "cosine of dissimilarities that are all positive is near 1 for anything"
+        text = (
+            "cosine of dissimilarities that are all positive is above 0 for anything, near 1 unless whitened"
+        )
         notes.append(f"{text}: compare by rank or correlation")
     if min(a.ramp, b.ramp) > RAMP:
         text = f"the mean over stimuli at each {axis} holds {a.ramp:.0%} and {b.ramp:.0%} of the squared Gram"
@@ -272,7 +274,5 @@ def pair_notes(measure: Measure, a: Prepared, b: Prepared, axis: str) -> list[st
 
 def _plain_cosine(options: Mapping[str, Any]) -> bool:
     words = [str(value) for value in options.values()]
-    return (
-        "cosine" in [str(options.get(key)) for key in ("comparator", "compare", "by")]
-        and "crossnobis" not in words
-    )
+    named = {str(options.get(key)) for key in ("comparator", "compare", "by")}
+    return not named.isdisjoint(("cosine", "cosine_cov")) and "crossnobis" not in words

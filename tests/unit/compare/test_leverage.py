@@ -72,3 +72,15 @@ def test_compare_notes_it(measure: Any) -> None:
     with pytest.warns(ArcuateWarning, match="squared"):
         found = compare.compare({"a": x, "b": y}, measure=measure, n_null=19)
     assert "squared" in str(found.data.warning.values.ravel().tolist())
+
+
+@pytest.mark.filterwarnings("ignore::arcuate.errors.ArcuateWarning")
+@pytest.mark.parametrize(
+    ("comparator", "high"), [("cosine", True), ("cosine_cov", True), ("corr_cov", False)]
+)
+def test_the_cosine_of_positive_dissimilarities_is_noted(comparator: str, high: bool) -> None:
+    x, y = pair(0, 1)
+    measure = compare.rsa_measure(comparator=comparator)
+    found = compare.compare({"a": x, "b": y}, a="a", b="b", measure=measure, n_null=19)
+    assert ("all positive" in str(found.data.warning.values.ravel().tolist())) == high
+    assert (found.data.value.item() > 0.1) == high
