@@ -46,6 +46,10 @@ ODD: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
     ),
     "corrected": (lambda bad: compare.mutual_knn(X, X, k=2, corrected=bad), [ARRAY, None, 1]),
     "center": (lambda bad: compare.shape_distance(X, X, center=bad), [ARRAY, None]),
+    "samples": (
+        lambda bad: compare.compare({"a": X, "b": X + 1}, samples=bad, n_null=9),
+        [ARRAY, None, 3, RAGGED, (X, X), "unit"],
+    ),
     "p_value: value": (lambda bad: inference.p_value(bad, [1.0]), ["a", None, X, TABLE]),
     "null": (lambda bad: inference.p_value(0.5, bad), ["a", None, RAGGED, []]),
     "p": (inference.benjamini_hochberg, ["a", RAGGED, [2.0]]),

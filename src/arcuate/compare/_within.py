@@ -114,13 +114,14 @@ def _end(value: Any) -> float:
 
 def _samples(samples: Any) -> str:
     """The axis of which every step is a sample; empty where stimuli are the samples."""
-    if samples == "stimulus" or samples == ("stimulus",):
+    words = [str(word) for word in samples] if isinstance(samples, (tuple, list)) else []
+    if (isinstance(samples, str) and samples == "stimulus") or words == ["stimulus"]:
         return ""
     if isinstance(samples, str) and samples in AXES:
         bound = "single steps are no samples: neighbors are alike, so p values would come out too small"
         fix = f'say samples=("stimulus", {samples!r}); the null then permutes whole stimuli'
         raise SpecError.of(where=WHERE, name="samples", value=samples, bound=bound, fix=fix)
-    if isinstance(samples, (tuple, list)) and len(samples) == 2 and samples[0] == "stimulus":
+    if len(words) == 2 and words[0] == "stimulus":
         return check_choice(samples[1], AXES, where=WHERE, name="samples[1]")
     bound = 'must be "stimulus" or ("stimulus", "time"), or another axis'
     raise SpecError.of(where=WHERE, name="samples", value=samples, bound=bound)
