@@ -533,6 +533,6 @@ def scalar_law(
         trend=bent,
         holds=line.low > 0
         and bent.low <= 0 <= bent.high
-        and max(-start.low, start.high) < NEAR * width.mean(),
+        and max(-start.low, start.high) < NEAR * float(width.mean()),
         n_units=int(place.size),
     )
