@@ -53,7 +53,13 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
-@pytest.mark.parametrize("name", RULES)
+QUICK = ("no rule", "every step", "no feedback", "least squares")
+"""Rules tried by default; each compiles two kernels."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RULES]
+)
 def test_fast_is_strict_but_for_rounding(name: str) -> None:
     plan = plan_of(network(**RULES[name]))
     fast, strict = run(plan, "fast"), run(plan, "strict")

@@ -229,7 +229,10 @@ SHORT: dict[str, dict[str, Any]] = {
 """A few points of each published study, shorter where it is a function."""
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name",
+    [PUBLISHED[1], *(pytest.param(name, marks=pytest.mark.slow) for name in (PUBLISHED[0], PUBLISHED[2]))],
+)
 def test_a_few_points_of_a_published_study(name: str, tmp_path: Path) -> None:
     published = load_study(name)
     options = {} if callable(published.spec) else {"record": published.record}
