@@ -68,8 +68,8 @@ def repeat_bound(measure: Measure, leaf: Leaf, plan: Plan, *, seed: int) -> Boun
         or more repeats the share of the squared Gram that repeats have in common; else what Spearman and
         Brown's formula makes of `low` for all repeats, which is too low for measures of Grams (there noise
         falls faster than by the number of repeats). For a distance both are the mean distance of halves, for
-        all repeats too great. For an encoding measure both
-        are the median `reliability` of the units. Measures that take trials are scored on halves of these.
+        all repeats too great. For an encoding measure both are the median `reliability` of the units.
+        Measures that take trials are scored on halves of these.
     """
     none = np.array([np.nan])
     if measure.takes == "trials":

@@ -107,9 +107,13 @@ def prepare(measure: Measure, leaf: Leaf, plan: Plan, *, guard: bool = False) ->
         if kept.shape[-1] == 0:
             nodes.append(None)
             continue
-        nodes.append(_noted(measure, kept, place, notes) if guard else _one(measure, kept, place))
-        if guard and measure.takes == "samples" and _by_gram(measure):
-            notes += _leverage(kept, leaf, plan, place)
+        if not guard:
+            nodes.append(_one(measure, kept, place))
+            continue
+        node, warned = _noted(measure, kept, place, notes)
+        nodes.append(node)
+        if measure.takes == "samples" and (warned or _by_gram(measure)):
+            notes += _leverage(kept, leaf, plan, place, measure)
     ramped = guard and plan.within == "samples" and not plan.regress and measure.takes != "trials"
     if guard:
         notes += _padding(leaf)
@@ -132,15 +136,21 @@ def _one(measure: Measure, array: Floats, place: str) -> Any:
         raise type(error)(f"{WHERE}: states {place!r}: {error}") from error
 
 
-def _noted(measure: Measure, array: Floats, place: str, notes: list[str]) -> Any:
-    """Prepare one array, and note what the measure warns of."""
+def _noted(measure: Measure, array: Floats, place: str, notes: list[str]) -> tuple[Any, bool]:
+    """Prepare one array, and note what the measure warns of; whether that is a sample that decides.
+
+    A measure knows samples by their rows, which are not those of the caller: `_leverage` names the stimuli.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         node = _one(measure, array, place)
-    known = [text for text, told in _TOLD if told(measure)]
     texts = [str(warning.message) for warning in caught]
-    notes += [f"{place}: {text}" for text in texts if not any(part in text for part in known)]
-    return node
+    scaled = measure.options.get("normalize") is not None  # shares of samples as given would not be its own
+    warned = not scaled and any(_DECIDES in text for text in texts)
+    for text in texts:
+        told = (warned and _DECIDES in text) or (_saturates(measure) and _CHANCE in text)
+        notes += [] if told else [f"{place}: {text}"]
+    return node, warned
 
 
 def _saturates(measure: Measure) -> bool:
@@ -155,10 +165,8 @@ def _by_gram(measure: Measure) -> bool:
     )
 
 
-_TOLD = (
-    ("of the squared norm of the centered Gram", _by_gram),
-    ("correlations are high by chance", _saturates),
-)
+_DECIDES = "of the squared norm of the centered Gram"
+_CHANCE = "correlations are high by chance"
 """What measures warn of that is told in other words, with the label of the stimulus or for the pair."""
 
 
@@ -178,7 +186,7 @@ def _varying(array: Floats, takes: str) -> tuple[Floats, np.ndarray]:
     return np.ascontiguousarray(array[..., ~still]), np.flatnonzero(still)
 
 
-def _leverage(array: Floats, leaf: Leaf, plan: Plan, place: str) -> list[str]:
+def _leverage(array: Floats, leaf: Leaf, plan: Plan, place: str, measure: Measure) -> list[str]:
     """Name samples that decide the score."""
     shares = leverage(array)
     high = deciding(shares)
@@ -199,7 +207,8 @@ def _leverage(array: Floats, leaf: Leaf, plan: Plan, place: str) -> list[str]:
     fix = "leave out such stimuli in all systems"
     if steps > 1 and len(np.unique(at)) < min(steps, high.size):
         fix = f"compare without {leaf.axis} {listed(np.unique(at), 4)}"
-    return [f"{place}: {text}; {fix}, or use cka_measure(normalize='unit')"]
+    other = "rsa_measure(comparator='rho-a')" if measure.family == "rsa" else "cka_measure(normalize='unit')"
+    return [f"{place}: {text}; {fix}, or use {other}"]
 
 
 def _ramp(array: Floats, leaf: Leaf) -> float:

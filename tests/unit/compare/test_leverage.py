@@ -67,11 +67,15 @@ def test_it_is_named_by_its_label() -> None:
 @pytest.mark.parametrize(
     "measure", [compare.rsa_measure(comparator="corr"), "soft_matching"], ids=["rsa", "soft"]
 )
-def test_compare_notes_it(measure: Any) -> None:
-    x, y = pair(0, 15)
+def test_compare_names_the_stimulus_whatever_the_order(measure: Any) -> None:
+    labels = [f"token {k}" for k in range(60)]  # sorted as words, token 7 is in another row
+    arrays = (xr.DataArray(v, dims=("stimulus", "unit"), coords={"stimulus": labels}) for v in pair(0, 15))
+    x, y = arrays
     with pytest.warns(ArcuateWarning, match="squared"):
-        found = compare.compare({"a": x, "b": y}, measure=measure, n_null=19)
-    assert "squared" in str(found.data.warning.values.ravel().tolist())
+        found = compare.compare({"a": x[::-1], "b": y}, measure=measure, n_null=19)
+    note = str(found.data.warning.sel(a="a", b="b").item())
+    assert note.count("stimulus 'token 7' alone holds") == 2
+    assert "sample" not in note  # said once, not by row as well
 
 
 @pytest.mark.filterwarnings("ignore::arcuate.errors.ArcuateWarning")
