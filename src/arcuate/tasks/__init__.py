@@ -8,12 +8,14 @@ from typing import Any, Protocol, runtime_checkable
 from arcuate.errors import TaskError, unknown
 from arcuate.tasks.associates import AssociateTrials, PairedAssociates
 from arcuate.tasks.babi import BABI_KINDS, BABI_WORDS, Babi, BabiTrials, read_babi
+from arcuate.tasks.bayes_net import BayesNet, LocalExperience, LocalTrials
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.conditioning import EXPERIMENTS, Conditioning, ConditioningTrials, Phase
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
 from arcuate.tasks.digits import DigitQuestions, DigitTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
+from arcuate.tasks.interval_comparison import IntervalComparison, IntervalTrials
 from arcuate.tasks.maze import Maze, MazeTrials
 from arcuate.tasks.nth_farthest import NthFarthest, NthFarthestTrials
 from arcuate.tasks.pair_lists import PairLists, PairListTrials
@@ -41,6 +43,7 @@ __all__ = [
     "AssociateTrials",
     "Babi",
     "BabiTrials",
+    "BayesNet",
     "Block",
     "Condition",
     "Conditioning",
@@ -52,6 +55,10 @@ __all__ = [
     "Drive",
     "EvidenceAccumulation",
     "EvidenceTrials",
+    "IntervalComparison",
+    "IntervalTrials",
+    "LocalExperience",
+    "LocalTrials",
     "Maze",
     "MazeTrials",
     "NthFarthest",
