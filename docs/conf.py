@@ -68,7 +68,7 @@ SECTIONS = [
     ("Exchange", ["recording", "tasks", "datasets"]),
     ("Learn and analyze", ["readout", "learning", "memory", "ctm", "connectome", "analysis", "compare"]),
     ("Networks in PyTorch", ["nn", "probes"]),
-    ("Show and organize", ["plot", "study", "io"]),
+    ("Show and organize", ["plot", "study", "io", "flagships"]),
     ("Ground", ["errors", "rng"]),
 ]
 

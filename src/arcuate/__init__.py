@@ -26,6 +26,7 @@ _MODULES: tuple[str, ...] = (
     "datasets",
     "engines",
     "errors",
+    "flagships",
     "io",
     "learning",
     "memory",

@@ -88,6 +88,18 @@ class progress_bar:
                 disable=None if self.option is None else False,
             )
 
+    def label(self, text: str) -> None:
+        """Change the text before the bar.
+
+        Parameters
+        ----------
+        text : str
+            What is being done now; nothing changes with an empty one.
+        """
+        self.title = text or self.title
+        if self._bar is not None:
+            self._bar.set_description(self.title)
+
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()

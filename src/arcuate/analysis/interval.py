@@ -31,7 +31,7 @@ _AXES = {"unit": -1, "segment": -2, "trial": 0}
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate with a percentile bootstrap interval.
+    """An estimate with its interval: by a bootstrap, or of Student's t.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Interval:
     level : float
         Nominal coverage.
     n : int
-        Number of values (seeds) that were resampled.
+        Number of values (seeds) that it was taken over.
     """
 
     estimate: float

@@ -1,4 +1,4 @@
-"""The command line: ``arcuate run | reproduce | verify | models | study | doctor | bench``."""
+"""The command line: ``arcuate run | reproduce | compare | verify | models | study | doctor | bench``."""
 
 from __future__ import annotations
 

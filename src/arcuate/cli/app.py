@@ -156,6 +156,60 @@ def reproduce(
 
 
 @app.command()
+def compare(
+    flagship: Annotated[
+        str,
+        typer.Argument(metavar="FLAGSHIP", help="what_and_when, tick_or_layer or three_memories."),
+    ],
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer seeds and shorter training: minutes on two cores.")
+    ] = False,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0-4", help="Seeds of every system; default those of the flagship.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default out/FLAGSHIP.")] = None,
+    force: Force = False,
+) -> None:
+    """Run a flagship comparison of several systems.
+
+    Prints each claim with its interval and the verdict computed from it; any verdict exits with 0.
+    """
+    from arcuate.flagships import default_seeds, run
+    from arcuate.study.report import check_output
+    from arcuate.study.reproduction import parse_seeds
+
+    chosen = default_seeds(flagship, quick=quick) if seeds is None else parse_seeds(seeds)
+    folder = check_output(out if out is not None else Path("out") / flagship, force=force)
+    os.environ.setdefault("MPLBACKEND", "agg")
+    start = time.monotonic()
+    with Progress(f"comparing, {flagship}") as progress:
+        result = run(flagship, seeds=chosen, quick=quick, progress=progress)
+    wall = time.monotonic() - start
+    report = result.save(folder, wall_seconds=wall, force=True)
+    show_table(
+        ("claim", "estimate", "interval", "claimed", "null", "verdict"),
+        [
+            (
+                claim.name,
+                f"{claim.estimate:.4g} {claim.unit}".rstrip(),
+                claim.interval,
+                claim.bound,
+                "" if claim.null != claim.null else f"{claim.null:.4g}",
+                claim.verdict,
+            )
+            for claim in result.claims
+        ],
+        title=f"{flagship}, {len(chosen)} seed{'s' if len(chosen) != 1 else ''}, {wall:.0f} s",
+    )
+    for caveat in result.caveats:
+        say(f"note: {caveat}")
+    for hypothesis in result.hypotheses:
+        say(hypothesis.sentence)
+    say(f"report: {report}")
+
+
+@app.command()
 def verify(
     model: Model,
     *,

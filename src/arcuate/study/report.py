@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from arcuate.errors import FileFormatError
 from arcuate.study.reproduction import Figure, Reproduction, as_columns
@@ -64,9 +64,31 @@ def provenance(model: str, *, seeds: Sequence[int] = (), quick: bool = False) ->
     """
     from arcuate.models import model_sha256
 
+    named = {"model": model, "specification sha256": model_sha256(model)}
+    return {**named, **run_facts(seeds, quick=quick)}
+
+
+def run_facts(seeds: Sequence[int], *, quick: bool) -> dict[str, str]:
+    """Say under what a run was made: seeds, protocol, versions, machine, date.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Seeds that ran.
+    quick : bool
+        Whether it was a quick run.
+
+    Returns
+    -------
+    dict of str to str
+        Fact and value, no path and no name of a person or machine.
+
+    Examples
+    --------
+    >>> run_facts([0, 1], quick=True)["protocol"]
+    'quick'
+    """
     facts = {
-        "model": model,
-        "specification sha256": model_sha256(model),
         "seeds": ", ".join(str(seed) for seed in seeds) or "none",
         "protocol": "quick" if quick else "full",
         "created_utc": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
@@ -129,27 +151,76 @@ def render_report(
     >>> page.startswith("<!doctype html>") and "demo" in page
     True
     """
-    name = html.escape(reproduction.model)
-    parts = [
-        f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{name}: reproduction</title>",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<style>{STYLE}</style></head><body>",
-        f"<h1>{name}</h1>",
+    top = (
         _summary(reproduction, wall_seconds),
         "<h2>Expected and measured</h2>",
         _verdicts(reproduction.figures),
+    )
+    return render_document(f"{reproduction.model}: reproduction", reproduction, top=top, facts=facts)
+
+
+class Shown(Protocol):
+    """What a page shows below its verdicts: caveats, pictures with captions, tables."""
+
+    @property
+    def plots(self) -> Mapping[str, Any]:
+        """Pictures by title."""
+
+    @property
+    def captions(self) -> Mapping[str, str]:
+        """Sentence below each picture."""
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader must know before believing it."""
+
+    @property
+    def tables(self) -> Mapping[str, Any]:
+        """Tables by title."""
+
+
+def render_document(title: str, shown: Shown, *, top: Sequence[str], facts: Mapping[str, str]) -> str:
+    """Render verdicts, caveats, pictures, tables and provenance as one HTML page.
+
+    Parameters
+    ----------
+    title : str
+        Title of the window; what stands before a colon is the heading.
+    shown : Shown
+        Caveats, pictures and tables.
+    top : sequence of str
+        HTML below the heading: the verdicts.
+    facts : mapping of str to str
+        From `run_facts` or `provenance`.
+
+    Returns
+    -------
+    str
+        The page: pictures inlined, no script, no link to another file.
+
+    Examples
+    --------
+    >>> page = render_document("a: b", Reproduction(model="a", figures=()), top=["<p>c</p>"], facts={})
+    >>> "<h1>a</h1>" in page and "<p>c</p>" in page
+    True
+    """
+    parts = [
+        f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{html.escape(title)}</title>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<style>{STYLE}</style></head><body>",
+        f"<h1>{html.escape(title.partition(':')[0])}</h1>",
+        *top,
     ]
-    if reproduction.caveats:
-        items = "".join(f"<li>{html.escape(text)}</li>" for text in reproduction.caveats)
+    if shown.caveats:
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in shown.caveats)
         parts.append(f"<h2>Before you believe it</h2><ol>{items}</ol>")
-    if reproduction.plots:
+    if shown.plots:
         parts.append("<h2>Pictures</h2>")
         parts.extend(
-            _picture(title, figure, reproduction.captions.get(title, ""))
-            for title, figure in reproduction.plots.items()
+            _picture(name, figure, shown.captions.get(name, "")) for name, figure in shown.plots.items()
         )
-    for title, table in reproduction.tables.items():
-        parts.append(f"<h2>{html.escape(title)}</h2>{_table(table)}")
+    for name, table in shown.tables.items():
+        parts.append(f"<h2>{html.escape(name)}</h2>{render_table(table)}")
     parts.append(f"{render_facts(facts)}</body></html>\n")
     return "\n".join(parts)
 
@@ -268,8 +339,7 @@ def write_report(
     folder = check_output(folder, force=force)
     folder.mkdir(parents=True, exist_ok=True)
     facts = provenance(reproduction.model, seeds=seeds, quick=quick)
-    for title, picture in reproduction.plots.items():
-        write_file(folder / f"{_file_name(title)}.png", _png(picture, dpi=150))
+    write_pictures(reproduction.plots, folder)
     summary = {
         "model": reproduction.model,
         "holds": reproduction.holds,
@@ -281,6 +351,24 @@ def write_report(
     page = render_report(reproduction, facts=facts, wall_seconds=wall_seconds)
     write_file(folder / "report.html", page.encode("utf-8"))
     return folder / "report.html"
+
+
+def write_pictures(plots: Mapping[str, Any], folder: Path) -> None:
+    """Write one PNG per picture.
+
+    Parameters
+    ----------
+    plots : mapping of str to matplotlib.figure.Figure
+        Pictures by title.
+    folder : pathlib.Path
+        A folder that exists.
+
+    Examples
+    --------
+    >>> write_pictures({}, Path("."))
+    """
+    for title, picture in plots.items():
+        write_file(folder / f"{_file_name(title)}.png", _png(picture, dpi=150))
 
 
 def _summary(reproduction: Reproduction, wall_seconds: float | None) -> str:
@@ -323,8 +411,24 @@ def _picture(title: str, figure: Any, caption: str) -> str:
     )
 
 
-def _table(table: Any) -> str:
-    """Return a table as HTML, numbers with four significant digits."""
+def render_table(table: Any) -> str:
+    """Render a table, numbers with four significant digits.
+
+    Parameters
+    ----------
+    table : mapping or pandas.DataFrame
+        Columns of equal length.
+
+    Returns
+    -------
+    str
+        A table that scrolls where it is wide.
+
+    Examples
+    --------
+    >>> "<th>p</th>" in render_table({"p": [0.5]})
+    True
+    """
     names, rows = as_columns(table)
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
