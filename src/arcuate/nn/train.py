@@ -44,6 +44,7 @@ __all__ = ["fit"]
 CHECKPOINT = "checkpoint.safetensors"
 SCHEMA = "arcuate-training/1"
 OPTIMIZERS = ("adamw", "muon")
+SCHEDULES = ("cosine", "constant")
 
 Batches = Callable[[np.random.Generator], tuple[Any, Any]]
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
@@ -60,6 +61,7 @@ def fit(
     optimizer: str = "adamw",
     learning_rate: float = 1e-3,
     warmup: int = 0,
+    schedule: str = "cosine",
     weight_decay: float = 0.0,
     clip_norm: float | None = 1.0,
     every: int = 100,
@@ -68,7 +70,7 @@ def fit(
     folder: str | os.PathLike[str] | None = None,
     progress: ProgressOption = None,
 ) -> xr.Dataset:
-    """Train a model in place: a linear warm-up, then a cosine down to zero.
+    """Train a model in place: a linear warm-up, then a cosine down to zero or a rate that stays.
 
     Parameters
     ----------
@@ -89,6 +91,9 @@ def fit(
         At the end of the warm-up.
     warmup : int
         Steps of the warm-up.
+    schedule : {"cosine", "constant"}
+        After the warm-up: down to zero, or as it is. What is learned abruptly and late comes later still
+        while the rate falls.
     weight_decay : float
         Of either optimizer, apart from the gradient.
     clip_norm : float or None
@@ -145,7 +150,7 @@ def fit(
     """
     settings = _settings(
         steps=steps, seed=seed, optimizer=optimizer, learning_rate=learning_rate, warmup=warmup,
-        weight_decay=weight_decay, clip_norm=clip_norm, every=every,
+        schedule=schedule, weight_decay=weight_decay, clip_norm=clip_norm, every=every,
     )  # fmt: skip
     check_progress(progress, where="fit")
     run = _Training(model, settings, None if folder is None else Path(folder))
@@ -173,6 +178,7 @@ def _settings(**options: Any) -> dict[str, Any]:
         options[name] = check_int(options[name], where="fit", name=name, low=low)
     options["seed"] = check_seed(options["seed"])
     check_choice(options["optimizer"], OPTIMIZERS, where="fit", name="optimizer")
+    check_choice(options["schedule"], SCHEDULES, where="fit", name="schedule")
     for name, strict in (("learning_rate", True), ("weight_decay", False), ("clip_norm", True)):
         if options[name] is not None:
             options[name] = check_real(options[name], where="fit", name=name, low=0, low_open=strict)
@@ -205,6 +211,8 @@ class _Training:
         peak, warmup, steps = (self.settings[name] for name in ("learning_rate", "warmup", "steps"))
         if self.step < warmup:
             return peak * (self.step + 1) / warmup
+        if self.settings["schedule"] == "constant":
+            return peak
         return peak * (1 + math.cos(math.pi * (self.step - warmup) / max(1, steps - warmup))) / 2
 
     def advance(self, batches: Batches, loss: Loss) -> None:

@@ -16,6 +16,7 @@ from arcuate.tasks.digits import DigitQuestions, DigitTrials
 from arcuate.tasks.evidence import EvidenceAccumulation, EvidenceTrials
 from arcuate.tasks.forms import Drive, Tokens
 from arcuate.tasks.interval_comparison import IntervalComparison, IntervalTrials
+from arcuate.tasks.item_label import ItemLabel, ItemLabelTrials
 from arcuate.tasks.maze import Maze, MazeTrials
 from arcuate.tasks.nth_farthest import NthFarthest, NthFarthestTrials
 from arcuate.tasks.pair_lists import PairLists, PairListTrials
@@ -30,6 +31,7 @@ from arcuate.tasks.sort_of_clevr import (
 )
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.triangles import Triangles, TriangleTrials
+from arcuate.tasks.urns import Urns, UrnTrials
 from arcuate.tasks.what_when import WhatWhen
 
 __all__ = [
@@ -57,6 +59,8 @@ __all__ = [
     "EvidenceTrials",
     "IntervalComparison",
     "IntervalTrials",
+    "ItemLabel",
+    "ItemLabelTrials",
     "LocalExperience",
     "LocalTrials",
     "Maze",
@@ -80,6 +84,8 @@ __all__ = [
     "Trials",
     "TriangleTrials",
     "Triangles",
+    "UrnTrials",
+    "Urns",
     "WhatWhen",
     "build",
     "read_babi",

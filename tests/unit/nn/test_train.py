@@ -133,6 +133,13 @@ def test_learning_rate_warms_up_and_goes_down_to_zero() -> None:
     assert (np.diff(rates[2:]) < 0).all() and 0 < rates[-1] < 0.01
 
 
+def test_a_constant_rate_stays_where_the_warm_up_ends() -> None:
+    rates = fit(
+        model(), batches, tick_loss, **{**OPTIONS, "every": 1, "learning_rate": 0.1, "schedule": "constant"}
+    )["learning_rate"].values
+    assert rates == pytest.approx([0.05] + 11 * [0.1])
+
+
 def test_decays_stay_in_their_bounds() -> None:
     network = model()
     fit(network, batches, tick_loss, **{**OPTIONS, "learning_rate": 0.5})
@@ -186,6 +193,7 @@ def test_a_training_learns(optimizer: str) -> None:
         ({"learning_rate": 0.1}, "learning_rate"),
         ({"seed": 4}, "seed"),
         ({"optimizer": "muon"}, "optimizer"),
+        ({"schedule": "constant"}, "schedule"),
     ],
 )
 def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path, change: dict[str, Any], name: str) -> None:
@@ -218,6 +226,11 @@ def test_a_damaged_checkpoint_is_noticed(tmp_path: Path, place: float) -> None:
 def test_an_unknown_optimizer_is_named() -> None:
     with pytest.raises(UnknownNameError, match=r"fit.*optimizer 'adam'.*adamw"):
         fit(model(), batches, tick_loss, optimizer="adam", **OPTIONS)
+
+
+def test_an_unknown_schedule_is_named() -> None:
+    with pytest.raises(UnknownNameError, match=r"fit.*schedule 'linear'.*cosine"):
+        fit(model(), batches, tick_loss, schedule="linear", **OPTIONS)
 
 
 def test_muon_needs_a_torch_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
