@@ -12,6 +12,7 @@ import pytest
 from arcuate.errors import ArcuateError, FileFormatError, MemoryLimitError, SpecError, TaskError
 from arcuate.tasks import (
     Babi,
+    Bindings,
     Conditioning,
     NthFarthest,
     PairedAssociates,
@@ -19,6 +20,7 @@ from arcuate.tasks import (
     Phase,
     SortOfClevr,
     Triangles,
+    TwoHop,
     read_babi,
 )
 
@@ -26,6 +28,8 @@ SCENES = SortOfClevr().draw(3, seed=0)
 VECTORS = NthFarthest().draw(3, seed=0)
 IMAGES = Triangles().draw(3, seed=0)
 LISTS = PairLists().draw(3, seed=0)
+GROUPS = Bindings().draw(3, seed=0)
+HOPS = TwoHop().draw(3, seed=0)
 STORIES = Babi(kinds=(1, 4)).draw(4, seed=0)
 SESSIONS = Conditioning().draw(2, seed=0)
 PAIRS = PairedAssociates().draw(3, seed=0)
@@ -134,6 +138,32 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("lists held in between", lambda: LISTS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("one of two lists", lambda: LISTS.score(LISTS.responses[:, 0]), TaskError, "answers"),
     ("response 20", lambda: LISTS.score_items(LISTS.responses * 0 + 20), TaskError, "answers"),
+    ("no groups", lambda: Bindings(n_groups=0), SpecError, "n_groups"),
+    ("more groups than names", lambda: Bindings(n_names=7), TaskError, "n_names"),
+    ("more groups than objects", lambda: Bindings(n_objects=7), TaskError, "n_objects"),
+    ("asked for a place", lambda: Bindings(ask="place"), SpecError, "place"),
+    ("batch of no groups", lambda: Bindings().batches(0), SpecError, "size"),
+    ("batch of no numbers of groups", lambda: Bindings().batches(4, n_groups=()), TaskError, "n_groups"),
+    ("batch of currents", lambda: Bindings().batches(4, form="drive"), SpecError, "drive"),
+    (
+        "pointers among 3",
+        lambda: Bindings(n_groups=3).draw(2, seed=0).interchanged(seed=0),
+        TaskError,
+        "n_groups",
+    ),
+    ("pointers of seed -1", lambda: GROUPS.interchanged(seed=-1), ArcuateError, "seed"),
+    ("groups held in between", lambda: GROUPS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("name 24", lambda: GROUPS.score([24, 0, 0]), TaskError, "answers"),
+    ("one entity", lambda: TwoHop(n_entities=1), SpecError, "n_entities"),
+    ("no relation", lambda: TwoHop(n_relations=0), SpecError, "n_relations"),
+    ("all held out", lambda: TwoHop(held_out=1.0), TaskError, "held_out"),
+    ("share of two hops 2", lambda: TwoHop(two_hop=2), SpecError, "two_hop"),
+    ("world -1", lambda: TwoHop(world=-1), ArcuateError, "seed"),
+    ("questions of three hops", lambda: TwoHop().questions("three_hop"), SpecError, "three_hop"),
+    ("batch of no hops", lambda: TwoHop().batches(0), SpecError, "size"),
+    ("batch of hops as text", lambda: TwoHop().batches(4, form="text"), SpecError, "text"),
+    ("hops held in between", lambda: HOPS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("entity 24", lambda: HOPS.score([24, 0, 0]), TaskError, "answers"),
 ]
 
 

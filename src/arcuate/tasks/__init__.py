@@ -9,6 +9,7 @@ from arcuate.errors import TaskError, unknown
 from arcuate.tasks.associates import AssociateTrials, PairedAssociates
 from arcuate.tasks.babi import BABI_KINDS, BABI_WORDS, Babi, BabiTrials, read_babi
 from arcuate.tasks.bayes_net import BayesNet, LocalExperience, LocalTrials
+from arcuate.tasks.bindings import BindingPairs, Bindings, BindingTrials
 from arcuate.tasks.blocks import Block, Condition, Cue
 from arcuate.tasks.conditioning import EXPERIMENTS, Conditioning, ConditioningTrials, Phase
 from arcuate.tasks.delayed_match import DelayedNonMatch, StimulusTrials
@@ -31,6 +32,7 @@ from arcuate.tasks.sort_of_clevr import (
 )
 from arcuate.tasks.trials import Pulses, Trials
 from arcuate.tasks.triangles import Triangles, TriangleTrials
+from arcuate.tasks.two_hop import HopTrials, TwoHop
 from arcuate.tasks.urns import Urns, UrnTrials
 from arcuate.tasks.what_when import WhatWhen
 
@@ -46,6 +48,9 @@ __all__ = [
     "Babi",
     "BabiTrials",
     "BayesNet",
+    "BindingPairs",
+    "BindingTrials",
+    "Bindings",
     "Block",
     "Condition",
     "Conditioning",
@@ -57,6 +62,7 @@ __all__ = [
     "Drive",
     "EvidenceAccumulation",
     "EvidenceTrials",
+    "HopTrials",
     "IntervalComparison",
     "IntervalTrials",
     "ItemLabel",
@@ -84,6 +90,7 @@ __all__ = [
     "Trials",
     "TriangleTrials",
     "Triangles",
+    "TwoHop",
     "UrnTrials",
     "Urns",
     "WhatWhen",
