@@ -151,6 +151,8 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
         TaskError,
         "n_groups",
     ),
+    ("9 questions about 8 groups", lambda: GROUPS.tokens(n_questions=9), SpecError, "n_questions"),
+    ("pair 3 of 3", lambda: GROUPS.interchanged(seed=0).chosen([3]), TaskError, "index"),
     ("pointers of seed -1", lambda: GROUPS.interchanged(seed=-1), ArcuateError, "seed"),
     ("groups held in between", lambda: GROUPS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
     ("name 24", lambda: GROUPS.score([24, 0, 0]), TaskError, "answers"),

@@ -28,6 +28,17 @@ def test_answers_are_those_that_were_said(ask):
     assert (read.targets[:, -1] == trials.answers).all() and (read.targets[:, :-1] == -1).all()
 
 
+def test_many_questions_are_asked_one_after_the_other():
+    trials = Bindings(n_groups=5).draw(50, seed=4)
+    read, one = trials.tokens(n_questions=5), trials.tokens()
+    words = np.array(read.vocabulary)
+    for trial in range(50):
+        groups, questions = words[read.tokens[trial, :10]], words[read.tokens[trial, 10:]].reshape(5, 3)
+        said = [looked_up([*groups, *question], "name") for question in questions]
+        assert said == [f"name {k}" for k in read.targets[trial, 12::3]] and len(set(said)) == 5
+    assert (read.tokens[:, :13] == one.tokens).all() and (read.asked.sum(axis=1) == 5).all()
+
+
 def test_draws_are_fair():
     trials = Bindings(n_groups=4, n_names=8, n_objects=8).draw(20_000, seed=0)
     for index, n in ((trials.asked, 4), (trials.answers, 8), (trials.queries, 8)):
@@ -65,6 +76,7 @@ def test_the_second_context_names_three_groups_of_the_first(ask, n_groups):
     assert all(len({*four}) == 4 for four in zip(p, k, i, first.asked, strict=True))
     questions = first.objects if ask == "name" else first.names
     assert (second.asked == p).all()
+    assert (np.sort(second.order, axis=1) == np.arange(n_groups)).all()
     assert (second.queries == questions[rows, k]).all()
     assert (second.answers == first.candidates[rows, i]).all()
     words = np.array(second.tokens().vocabulary)
@@ -75,6 +87,14 @@ def test_the_second_context_names_three_groups_of_the_first(ask, n_groups):
         were, are = (set(zip(one.names[trial], one.objects[trial], strict=True)) for one in (first, second))
         assert len(were & are) == n_groups - 3
         assert set(first.names[trial]) == set(second.names[trial])
+
+
+def test_pairs_are_chosen_whole():
+    pairs = Bindings().draw(20, seed=1).interchanged(seed=2)
+    some = pairs.chosen(np.arange(20) % 3 == 0)
+    assert some.n_trials == 7 and (some.sources() == pairs.sources()[::3]).all()
+    assert (some.original.answers == pairs.original.answers[::3]).all()
+    assert (some.counterfactual.queries == pairs.counterfactual.queries[::3]).all()
 
 
 def test_pointers_are_fair_and_seeded():
@@ -89,6 +109,6 @@ def test_pointers_are_fair_and_seeded():
 def test_batches_mix_the_numbers_of_groups():
     batches = Bindings(n_groups=4).batches(8, n_groups=(2, 3), form="tokens")
     shapes = {batches(np.random.default_rng(seed))[0].shape for seed in range(20)}
-    assert shapes == {(8, 7), (8, 9)}
+    assert shapes == {(8, 10), (8, 15)}
     x, targets = Bindings(n_groups=4).batches(8)(np.random.default_rng(0))
     assert x.shape == (8, 5, 1, 2) and targets.shape == (8, 1) and x.flags.writeable

@@ -38,8 +38,9 @@ class BindingTrials:
     ----------
     names, objects : ndarray, (n_trials, n_groups), int64
         Of the groups in the order in which they are shown; no name and no object twice in a trial.
-    asked : ndarray, (n_trials,), int64
-        Index of the group that is asked about.
+    order : ndarray, (n_trials, n_groups), int64
+        Groups in the order in which they are asked about, where more than one is; the first is the question
+        of the trial.
     n_names, n_objects : int
         How many names and objects there are.
     ask : {"name", "object"}
@@ -54,13 +55,13 @@ class BindingTrials:
 
     names: np.ndarray
     objects: np.ndarray
-    asked: np.ndarray
+    order: np.ndarray
     n_names: int
     n_objects: int
     ask: str = "name"
 
     def __post_init__(self) -> None:
-        for array in (self.names, self.objects, self.asked):
+        for array in (self.names, self.objects, self.order):
             array.flags.writeable = False
 
     @property
@@ -72,6 +73,11 @@ class BindingTrials:
     def n_groups(self) -> int:
         """Number of groups of a trial."""
         return self.names.shape[1]
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Index of the group that is asked about (n_trials,)."""
+        return self.order[:, 0]
 
     @property
     def n_answers(self) -> int:
@@ -94,33 +100,46 @@ class BindingTrials:
         """What is to be answered (n_trials,)."""
         return self.candidates[np.arange(self.n_trials), self.asked]
 
-    def tokens(self) -> Tokens:
+    def tokens(self, *, n_questions: int = 1) -> Tokens:
         """Return the trials as sequences of words: name, object, name, object, ..., ``of``, question, ``is``.
+
+        Parameters
+        ----------
+        n_questions : int
+            Groups that are asked about, one question after the other without their answers. A network that
+            learns from many at once learns the faster.
 
         Returns
         -------
         Tokens
-            The answer is asked at the last word; its class is the number of the name or object.
+            The answer is asked at the last word of a question; its class is the number of the name or object.
+
+        Raises
+        ------
+        SpecError
+            If there are more questions than groups.
 
         Examples
         --------
         >>> read = Bindings(n_groups=2).draw(1, seed=1).tokens()
         >>> [read.vocabulary[word] for word in read.tokens[0]]
-        ['name 11', 'object 6', 'name 14', 'object 2', 'of', 'object 2', 'is']
+        ['name 11', 'object 6', 'name 14', 'object 2', 'of', 'object 6', 'is']
         >>> read.targets[0].tolist()
-        [-1, -1, -1, -1, -1, -1, 14]
+        [-1, -1, -1, -1, -1, -1, 11]
         """
-        n, first = self.n_trials, {"name": 0, "object": self.n_names}
+        where = "BindingTrials.tokens"
+        many = check_int(n_questions, where=where, name="n_questions", low=1, high=self.n_groups)
+        n, side = self.n_trials, self.objects if self.ask == "name" else self.names
         groups = np.stack((self.names, self.objects + self.n_names), axis=-1).reshape(n, -1)
-        question = np.full((n, 3), self.n_names + self.n_objects)
-        question[:, 1] = self.queries + first["object" if self.ask == "name" else "name"]
-        question[:, 2] += 1
-        tokens = np.concatenate((groups, question), axis=1)
-        targets = np.full_like(tokens, -1)
-        targets[:, -1] = self.answers
+        questions = np.full((n, many, 3), self.n_names + self.n_objects)
+        asked = np.take_along_axis(side, self.order[:, :many], axis=1)
+        questions[..., 1] = asked + (self.n_names if self.ask == "name" else 0)
+        questions[..., 2] += 1
+        targets = np.full_like(questions, -1)
+        targets[..., 2] = np.take_along_axis(self.candidates, self.order[:, :many], axis=1)
         return Tokens(
-            tokens=tokens,
-            targets=targets,
+            tokens=np.concatenate((groups, questions.reshape(n, -1)), axis=1),
+            targets=np.concatenate((np.full_like(groups, -1), targets.reshape(n, -1)), axis=1),
             vocabulary=(*self._words("name"), *self._words("object"), "of", "is"),
         )
 
@@ -261,7 +280,9 @@ class BindingTrials:
         answers, questions = sides[self.ask], sides["object" if self.ask == "name" else "name"]
         questions[rows[:, None], np.stack((p, k), 1)] = questions[rows[:, None], np.stack((k, p), 1)]
         answers[rows[:, None], np.stack((p, i), 1)] = answers[rows[:, None], np.stack((i, p), 1)]
-        second = replace(self, names=sides["name"], objects=sides["object"], asked=p)
+        order = self.order.copy()
+        order[rows, (order == p[:, None]).argmax(axis=1)], order[:, 0] = order[:, 0], p
+        second = replace(self, names=sides["name"], objects=sides["object"], order=order)
         return BindingPairs(original=self, counterfactual=second, positional=p, lexical=k, reflexive=i)
 
     def _words(self, side: str) -> tuple[str, ...]:
@@ -301,6 +322,42 @@ class BindingPairs:
     def n_trials(self) -> int:
         """Number of pairs."""
         return self.original.n_trials
+
+    def chosen(self, index: np.ndarray) -> BindingPairs:
+        """Return some of the pairs.
+
+        Parameters
+        ----------
+        index : array_like of int, or of bool (n_trials,)
+            Which.
+
+        Returns
+        -------
+        BindingPairs
+
+        Raises
+        ------
+        TaskError
+            If they are not indices of pairs.
+
+        Examples
+        --------
+        >>> Bindings().draw(5, seed=1).interchanged(seed=1).chosen([0, 3]).n_trials
+        2
+        """
+        try:
+            rows = np.arange(self.n_trials)[np.asarray(index)]
+        except IndexError as error:
+            bound = f"must be indices of {self.n_trials} pairs ({error})"
+            raise TaskError.of(where="BindingPairs.chosen", name="index", bound=bound) from error
+        original, counterfactual = (
+            replace(part, names=part.names[rows], objects=part.objects[rows], order=part.order[rows])
+            for part in (self.original, self.counterfactual)
+        )
+        p, k, i = self.sources()[rows].T
+        return BindingPairs(
+            original=original, counterfactual=counterfactual, positional=p, lexical=k, reflexive=i
+        )
 
     def sources(self) -> np.ndarray:
         """Return the pointers as the columns positional, lexical and reflexive (n_trials, 3).
@@ -375,7 +432,7 @@ class Bindings(DrawnTask[BindingTrials]):
         n_groups : sequence of int, optional
             Numbers of groups, of which every batch has one at random; by default that of the task.
         form : {"frames", "tokens"}
-            What a batch holds.
+            What a batch holds: the frames, or the words with a question about every group.
 
         Returns
         -------
@@ -392,7 +449,7 @@ class Bindings(DrawnTask[BindingTrials]):
         >>> batches = Bindings().batches(64, n_groups=(2, 4, 8), form="tokens")
         >>> x, targets = batches(np.random.default_rng(0))
         >>> x.shape, targets.shape
-        ((64, 19), (64, 19))
+        ((64, 40), (64, 40))
         """
         n = check_int(size, where="Bindings.batches", name="size", high=self._most)
         check_choice(form, ("frames", "tokens"), where="Bindings.batches", name="form")
@@ -406,7 +463,7 @@ class Bindings(DrawnTask[BindingTrials]):
             trials = tasks[generator.integers(len(tasks))]._drawn(generator, n)
             if form == "frames":
                 return as_batch(trials)
-            read = trials.tokens()
+            read = trials.tokens(n_questions=trials.n_groups)
             return read.tokens.copy(), read.targets.copy()
 
         return batch
@@ -416,9 +473,9 @@ class Bindings(DrawnTask[BindingTrials]):
             generator.permuted(np.tile(np.arange(many), (n, 1)), axis=1)[:, : self.n_groups].copy()
             for many in (self.n_names, self.n_objects)
         )
-        asked = generator.integers(self.n_groups, size=n)
+        order = generator.permuted(np.tile(np.arange(self.n_groups), (n, 1)), axis=1)
         return BindingTrials(
-            names=names, objects=objects, asked=asked, n_names=self.n_names, n_objects=self.n_objects,
+            names=names, objects=objects, order=order, n_names=self.n_names, n_objects=self.n_objects,
             ask=self.ask,
         )  # fmt: skip
 
