@@ -10,18 +10,22 @@ from typing import Any
 
 __all__ = [
     "Edit",
+    "ablate",
     "capture",
     "control_task",
     "intervene",
     "linear_probe",
     "online_code_length",
+    "rank_components",
     "site_names",
 ]
 
 _NAMES = {
     "Edit": "patch",
+    "ablate": "ablation",
     "capture": "record",
     "intervene": "patch",
+    "rank_components": "ablation",
     "site_names": "sites",
 }
 
