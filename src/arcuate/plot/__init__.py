@@ -42,6 +42,7 @@ from arcuate.plot.ticks import (
     risk_coverage,
 )
 from arcuate.plot.traces import affinity_map, factors, trace_map
+from arcuate.plot.transition import logit_trajectory, strategies, transition
 
 __all__ = [
     "ablations",
@@ -68,6 +69,7 @@ __all__ = [
     "factors",
     "forgetting",
     "halting_curve",
+    "logit_trajectory",
     "maze",
     "memory_occupancy",
     "model_order",
@@ -88,11 +90,13 @@ __all__ = [
     "state_map",
     "state_posterior",
     "state_weights",
+    "strategies",
     "study_map",
     "study_marginal",
     "synchrony_matrices",
     "timing_error",
     "trace_map",
+    "transition",
     "trials_to_criterion",
     "wave_map",
 ]

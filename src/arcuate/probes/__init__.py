@@ -10,14 +10,24 @@ from typing import Any
 
 __all__ = [
     "Edit",
+    "NestedLogit",
+    "StrategyAccount",
     "ablate",
     "capture",
     "control_task",
+    "fit_account",
+    "induction_progress",
     "intervene",
+    "label_margin",
     "linear_probe",
     "online_code_length",
     "rank_components",
+    "regression_predictors",
+    "relative_distance",
     "site_names",
+    "strategy_gaps",
+    "symmetrized_kl",
+    "urn_predictors",
 ]
 
 _NAMES = {
@@ -30,9 +40,19 @@ _NAMES = {
 }
 
 _ARRAYS = {
+    "NestedLogit": "in_context",
+    "StrategyAccount": "predictors",
     "control_task": "linear",
+    "fit_account": "predictors",
+    "induction_progress": "in_context",
+    "label_margin": "in_context",
     "linear_probe": "linear",
     "online_code_length": "linear",
+    "regression_predictors": "predictors",
+    "relative_distance": "predictors",
+    "strategy_gaps": "predictors",
+    "symmetrized_kl": "predictors",
+    "urn_predictors": "predictors",
 }
 """Names whose modules need no torch."""
 
