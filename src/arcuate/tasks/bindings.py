@@ -101,7 +101,7 @@ class BindingTrials:
         return self.candidates[np.arange(self.n_trials), self.asked]
 
     def tokens(self, *, n_questions: int = 1) -> Tokens:
-        """Return the trials as sequences of words: name, object, name, object, ..., ``of``, question, ``is``.
+        """Return the trials as sequences of words: name, object, name, object, ..., ``of``, question.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class BindingTrials:
         Returns
         -------
         Tokens
-            The answer is asked at the last word of a question; its class is the number of the name or object.
+            The answer is asked at the word of the question; its class is the number of the name or object.
 
         Raises
         ------
@@ -123,24 +123,23 @@ class BindingTrials:
         --------
         >>> read = Bindings(n_groups=2).draw(1, seed=1).tokens()
         >>> [read.vocabulary[word] for word in read.tokens[0]]
-        ['name 11', 'object 6', 'name 14', 'object 2', 'of', 'object 6', 'is']
+        ['name 11', 'object 6', 'name 14', 'object 2', 'of', 'object 6']
         >>> read.targets[0].tolist()
-        [-1, -1, -1, -1, -1, -1, 11]
+        [-1, -1, -1, -1, -1, 11]
         """
         where = "BindingTrials.tokens"
         many = check_int(n_questions, where=where, name="n_questions", low=1, high=self.n_groups)
         n, side = self.n_trials, self.objects if self.ask == "name" else self.names
         groups = np.stack((self.names, self.objects + self.n_names), axis=-1).reshape(n, -1)
-        questions = np.full((n, many, 3), self.n_names + self.n_objects)
+        questions = np.full((n, many, 2), self.n_names + self.n_objects)
         asked = np.take_along_axis(side, self.order[:, :many], axis=1)
         questions[..., 1] = asked + (self.n_names if self.ask == "name" else 0)
-        questions[..., 2] += 1
         targets = np.full_like(questions, -1)
-        targets[..., 2] = np.take_along_axis(self.candidates, self.order[:, :many], axis=1)
+        targets[..., 1] = np.take_along_axis(self.candidates, self.order[:, :many], axis=1)
         return Tokens(
             tokens=np.concatenate((groups, questions.reshape(n, -1)), axis=1),
             targets=np.concatenate((np.full_like(groups, -1), targets.reshape(n, -1)), axis=1),
-            vocabulary=(*self._words("name"), *self._words("object"), "of", "is"),
+            vocabulary=(*self._words("name"), *self._words("object"), "of"),
         )
 
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -449,7 +448,7 @@ class Bindings(DrawnTask[BindingTrials]):
         >>> batches = Bindings().batches(64, n_groups=(2, 4, 8), form="tokens")
         >>> x, targets = batches(np.random.default_rng(0))
         >>> x.shape, targets.shape
-        ((64, 40), (64, 40))
+        ((64, 32), (64, 32))
         """
         n = check_int(size, where="Bindings.batches", name="size", high=self._most)
         check_choice(form, ("frames", "tokens"), where="Bindings.batches", name="form")
