@@ -101,10 +101,10 @@ def test_a_string_says_goal_names_and_values():
     for row, words in enumerate(told.tokens):
         text = [told.vocabulary[k] for k in words]
         stop = text.index("end") if "end" in text else len(text)
-        names, values = text[2:stop:2], text[3:stop:2]
-        assert text[:2] == ["goal", f"X{trials.goal[row]}"]
-        assert text[1] in names
-        assert [f"X{k}" for k in np.flatnonzero(trials.shown[row])] == sorted(names, key=lambda w: int(w[1:]))
+        names, values = zip(*(word.split("=") for word in text[1:stop]), strict=True)
+        assert text[0] == f"goal X{trials.goal[row]}"
+        assert f"X{trials.goal[row]}" in names
+        assert sorted(int(name[1:]) for name in names) == np.flatnonzero(trials.shown[row]).tolist()
         assert [trials.states[row, int(name[1:])] for name in names] == list(map(int, values))
         asked = told.targets[row, told.asked[row]]
         assert asked.tolist() == [*words[1:stop].tolist(), told.vocabulary.index("end")]

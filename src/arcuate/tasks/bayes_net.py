@@ -30,8 +30,6 @@ MAX_JOINT = 16
 
 OBSERVED = ("local", "full", "wrong")
 RADII = ("geometric", "zipf")
-GOAL, END = 2, 3
-"""Words behind the values 0 and 1; then come the names of the variables."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -365,7 +363,7 @@ class LocalTrials:
         return found
 
     def tokens(self) -> Tokens:
-        """Return the trials as sequences: the word for a goal, its name, then names and values, and an end.
+        """Return the trials as sequences: a word that names the goal, one for each value shown, and an end.
 
         Returns
         -------
@@ -376,20 +374,22 @@ class LocalTrials:
         --------
         >>> trials = LocalExperience(net=BayesNet.chain(3, flip=0.1), drop=0.0).draw(1, seed=2)
         >>> read = trials.tokens()
-        >>> " ".join(read.vocabulary[k] for k in read.tokens[0])
-        'goal X2 X2 0 X0 1 X1 1'
+        >>> " / ".join(read.vocabulary[k] for k in read.tokens[0])
+        'goal X2 / X2=0 / X0=1 / X1=1'
         """
         n, n_variables = self.states.shape
-        words = np.full((n, 2 * n_variables + 3), END)
-        words[:, 0], words[:, 1] = GOAL, self.goal + END + 1
+        end = 3 * n_variables
+        words = np.full((n, n_variables + 2), end)
+        words[:, 0] = 2 * n_variables + self.goal
         row, place = np.nonzero(self.order >= 0)
         names = self.order[row, place]
-        words[row, 2 * place + 2], words[row, 2 * place + 3] = names + END + 1, self.states[row, names]
+        words[row, place + 1] = 2 * names + self.states[row, names]
         targets = words[:, 1:].copy()
-        behind = np.arange(targets.shape[1]) > 1 + 2 * (self.order >= 0).sum(axis=1, keepdims=True)
-        targets[behind] = -1
-        names_of = tuple(f"X{k}" for k in range(n_variables))
-        return Tokens(tokens=words[:, :-1], targets=targets, vocabulary=("0", "1", "goal", "end", *names_of))
+        targets[np.arange(n_variables + 1) > (self.order >= 0).sum(axis=1, keepdims=True)] = -1
+        names_of = [f"X{k}" for k in range(n_variables)]
+        told = [f"{name}={value}" for name in names_of for value in (0, 1)]
+        vocabulary = (*told, *(f"goal {name}" for name in names_of), "end")
+        return Tokens(tokens=words[:, :-1], targets=targets, vocabulary=vocabulary)
 
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the trials for a network that is trained on the next word.
@@ -403,7 +403,7 @@ class LocalTrials:
         --------
         >>> x, targets = LocalExperience(net=BayesNet.chain(4, flip=0.1)).draw(5, seed=1).frames()
         >>> x.shape, targets.shape
-        ((5, 10), (5, 10))
+        ((5, 5), (5, 5))
         """
         read = self.tokens()
         return read.tokens, read.targets
@@ -429,7 +429,7 @@ class LocalTrials:
         --------
         >>> trials = LocalExperience(net=BayesNet.chain(4, flip=0.1)).draw(5, seed=1)
         >>> trials.drive("1 ms", hold="10 ms").inputs.shape
-        (5, 100, 8)
+        (5, 50, 13)
         """
         read = self.tokens()
         words = np.arange(len(read.vocabulary))

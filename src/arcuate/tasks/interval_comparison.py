@@ -83,22 +83,23 @@ class IntervalTrials:
         return (self.value > self.reference).astype(np.int64)
 
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the trials for a network that sees a whole row of words at once.
+        """Return the trials for a network that gets a row in each tick, as `arcuate.nn.SeriesThoughtMachine`.
 
         Returns
         -------
-        x : ndarray, (n_trials, length), int64
-            Words, as in `tokens`.
-        targets : ndarray, (n_trials,), int64
-            Answers.
+        x : ndarray, (n_trials, length, 5), float32
+            A channel for each symbol but the blank.
+        targets : ndarray, (n_trials, length), int64
+            The answer at the probe, -1 elsewhere.
 
         Examples
         --------
         >>> x, targets = IntervalComparison(low=2, high=5, reference=3.5).draw(3, seed=1).frames()
-        >>> x.shape, targets.shape
-        ((3, 7), (3,))
+        >>> x.shape, targets.max(axis=1).tolist()
+        ((3, 7, 5), [1, 0, 1])
         """
-        return self.symbols + len(ANSWERS), self.more
+        shown = self.symbols[..., None] == np.arange(1, len(SYMBOLS))
+        return shown.astype(np.float32), self.tokens().targets
 
     def tokens(self) -> Tokens:
         """Return the trials as sequences of words, the answer asked at the probe.
@@ -141,11 +142,16 @@ class IntervalTrials:
         >>> shown.inputs.shape, shown.channels
         ((3, 350, 5), ('dot', 'time', 'number', 'mark', 'probe'))
         """
-        shown = self.symbols[..., None] == np.arange(1, len(SYMBOLS))
         asked = np.arange(self.symbols.shape[1]) == self.probe[:, None]
         answer = np.where(asked, 2 * self.more[:, None] - 1, 0)[..., None]
         return drive(
-            shown, dt, hold=hold, channels=SYMBOLS[1:], targets=answer, asked=asked, outputs=["more"]
+            self.frames()[0],
+            dt,
+            hold=hold,
+            channels=SYMBOLS[1:],
+            targets=answer,
+            asked=asked,
+            outputs=["more"],
         )
 
     def score(self, answers: np.ndarray) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""Time in states: laws that were built in are found, under a ceiling that is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from arcuate.errors import SpecError
+from arcuate.probes import distance_profile, time_preference, value_orientation
+
+K = np.repeat(np.arange(4.0, 21.0), 8)
+
+
+def test_preference_is_the_difference_in_standard_deviations():
+    draw = np.random.default_rng(1)
+    time, number = draw.standard_normal((2, 10_000, 2)) * [1.0, 3.0]
+    time[:, 1] += 2.0
+    found = time_preference(time, number, n_null=20)
+    assert found.d_prime.values == pytest.approx([0, 2 / 3], abs=0.05)
+    a, b = time[:, 1], number[:, 1]
+    assert float(found.d_prime[1]) == pytest.approx((a.mean() - b.mean()) / np.sqrt((a.var() + b.var()) / 2))
+    assert time_preference(number, time, n_null=20).d_prime.values == pytest.approx(-found.d_prime.values)
+
+
+def test_preference_without_a_difference_is_rarely_found_in_any_unit():
+    draw = np.random.default_rng(2)
+    found = [
+        time_preference(*draw.standard_normal((2, 30, 15)), n_null=99, seed=k).p.min() < 0.05
+        for k in range(60)
+    ]
+    assert sum(found) <= 9  # 5 % of 60 is 3; binomial, p < 0.003
+
+
+def test_what_trials_share_does_not_hide_a_preference():
+    draw = np.random.default_rng(3)
+    stream = draw.normal(0, 5, (50, 1))
+    time, number = stream + draw.normal(0, 0.1, (2, 50, 1)) + [[[0.2]], [[0.0]]]
+    found = time_preference(time, number, n_null=500)
+    assert abs(float(found.d_prime[0])) < 0.2
+    assert float(found.p[0]) < 0.05
+
+
+def test_constant_units_have_no_preference():
+    time = np.ones((10, 2))
+    time[:, 1] = np.arange(10)
+    found = time_preference(time, time)
+    assert np.isnan(found.d_prime[0])
+    assert np.isnan(found.p[0])
+    assert float(found.d_prime[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("law", "code"),
+    [
+        ("linear", lambda k: k), ("log", lambda k: np.log(k)),
+        ("reference_log", lambda k: np.log(np.abs(k - 10.5))),
+    ],
+    ids=["linear", "log", "reference"],
+)  # fmt: skip
+def test_laws_are_found_through_a_random_map(law, code):
+    draw = np.random.default_rng(4)
+    states = code(K)[:, None] @ draw.standard_normal((1, 30)) + draw.normal(0, 0.05, (K.size, 30))
+    found = distance_profile({"only": states}, K, n_resamples=100)
+    assert found.best.item() == law
+    assert found.decided.item()
+    assert float(found.r_squared.sel(model=law, place="only")) > 0.97
+    if law == "reference_log":
+        assert found.reference.item() == pytest.approx(10.5, abs=0.3)
+
+
+def test_no_law_explains_more_than_the_ceiling_of_noise():
+    draw = np.random.default_rng(5)
+    states = np.log(K)[:, None] * np.ones(4) + draw.normal(0, 0.6, (K.size, 4))
+    found = distance_profile(np.stack([states, np.log(K)[:, None] * np.ones(4)], axis=1), K, n_resamples=20)
+    low, high = found.ceiling.values
+    assert low < 0.95
+    assert high == pytest.approx(1)
+    assert float(found.r_squared.sel(place=0).max()) < low + 0.1
+    assert found.rdm.shape == (2, 17, 17)
+
+
+def test_one_trial_of_a_value_has_no_ceiling():
+    found = distance_profile({"only": np.arange(4.0, 12.0)[:, None]}, np.arange(4.0, 12.0), n_resamples=20)
+    assert np.isnan(found.ceiling.item())
+
+
+def test_line_side_and_both_are_told_apart():
+    side = np.sign(K - 10.5)
+    states = {"line": K[:, None], "side": side[:, None], "both": np.stack([K, side], axis=1)}
+    found = value_orientation(states, K, 10.5).r_squared.round(6)
+    assert found.sel(target="value", place=["line", "both"]).values == pytest.approx(1)
+    assert found.sel(target="orientation", place=["side", "both"]).values == pytest.approx(1)
+    assert found.sel(place="both").values == pytest.approx(1)
+    assert float(found.sel(place="line", target="step")) < 0.05
+    assert float(found.sel(place="side", target="graded")) < 0.05
+    # of a line, what is graded is its share of the variance between values
+    assert float(found.sel(place="line", target="graded")) == pytest.approx(0.25, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("states", "values", "name"),
+    [
+        (np.zeros((4, 3)), np.arange(4), "states"), ({"a": np.zeros((4, 3))}, np.arange(5), "values"),
+        ({}, np.arange(5), "states"),
+    ],
+    ids=["flat", "uneven", "none"],
+)  # fmt: skip
+def test_states_that_do_not_fit_are_refused_by_name(states, values, name):
+    with pytest.raises(SpecError, match=name):
+        distance_profile(states, values)
+
+
+def test_a_reference_at_the_edge_is_refused():
+    with pytest.raises(SpecError, match="reference"):
+        value_orientation({"a": K[:, None]}, K, 19.5)
+    with pytest.raises(SpecError, match="number"):
+        time_preference(np.zeros((5, 2)), np.zeros((4, 2)))
