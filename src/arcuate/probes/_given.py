@@ -10,7 +10,7 @@ import torch
 
 from arcuate.errors import SpecError
 
-__all__ = ["Given", "given"]
+__all__ = ["Given", "Places", "given"]
 
 
 class Given(NamedTuple):
@@ -42,6 +42,48 @@ class Given(NamedTuple):
         return not first.is_floating_point()
 
 
+class Places(NamedTuple):
+    """Which tokens or ticks are kept."""
+
+    chosen: slice | tuple[int, ...] | None
+
+    @staticmethod
+    def of(positions: Any) -> Places:
+        """Check what the user gave: a number, several, a slice or None."""
+        if positions is None or isinstance(positions, slice):
+            return Places(positions)
+        try:
+            array = np.atleast_1d(np.asarray(positions))
+        except ValueError:
+            array = np.empty(0)
+        if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
+            bound = "must be a whole number, several, or a slice"
+            raise SpecError.of(where="capture", name="positions", value=positions, bound=bound)
+        return Places(tuple(int(place) for place in array))
+
+    def among(self, n: int, site: str) -> np.ndarray:
+        """Return the places that are kept of n."""
+        place = np.arange(n)
+        if self.chosen is None:
+            return place
+        if isinstance(self.chosen, slice):
+            place = place[self.chosen]
+        elif all(-n <= one < n for one in self.chosen):
+            place = place[list(self.chosen)]
+        else:
+            place = place[:0]
+        if not place.size:
+            bound = f"must be among the {n} of {site}"
+            raise SpecError.of(where="capture", name="positions", value=self.chosen, bound=bound)
+        return place
+
+    def take(self, value: Any, place: np.ndarray) -> Any:
+        """Take these places of (trial, place, ...), or of no mask."""
+        if value is None or self.chosen is None:
+            return value
+        return value[:, torch.from_numpy(place).to(value.device)]
+
+
 def given(model: torch.nn.Module, inputs: Any, mask: Any, *, batch_first: bool) -> Given:
     """Take the inputs of a model apart, put them on its device and check them.
 
@@ -64,6 +106,9 @@ def given(model: torch.nn.Module, inputs: Any, mask: Any, *, batch_first: bool) 
         If they do not fit each other or the model.
     """
     own = next(model.parameters(), torch.zeros(()))
+    if own.device.type == "meta":
+        bound = "has no weights yet (its device is 'meta')"
+        raise SpecError.of(where="capture", name="model", bound=bound, fix="load weights before")
     if own.dtype == torch.float16 and own.device.type == "cpu":
         bound = "is of half precision on the CPU, where sums in float16 lose what one wants to see"
         raise SpecError.of(where="capture", name="model", bound=bound, fix="call model.float() before")
@@ -93,6 +138,9 @@ def _tensor(part: Any, own: torch.Tensor, key: Any) -> Any:
         tensor = part if isinstance(part, torch.Tensor) else torch.from_numpy(np.array(part))
     except (TypeError, ValueError) as error:
         raise SpecError.of(where="capture", name="inputs", bound=f"must be numbers ({error})") from error
+    if tensor.device.type == "meta":
+        bound = f"holds no numbers (part {key!r} is on the device 'meta')"
+        raise SpecError.of(where="capture", name="inputs", bound=bound)
     if tensor.is_floating_point():
         if not torch.isfinite(tensor).all():
             raise SpecError.of(where="capture", name="inputs", bound=f"must be finite (part {key!r})")

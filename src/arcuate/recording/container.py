@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcuate.errors import RecordingError, unknown
-from arcuate.recording import files, schema
+from arcuate.recording import files, schema, streams
 from arcuate.recording.draft import Draft, draft
 
 if TYPE_CHECKING:
@@ -445,12 +445,14 @@ class Recording:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recording:
-        """Read a recording from a file into memory.
+        """Read a recording from a file into memory, or open one that was streamed to a folder.
 
         Parameters
         ----------
         path : path
-            File that `save` wrote.
+            File that `save` wrote, or folder of a stream, as ``arcuate.probes.capture(to=...)`` makes it. All
+            of a folder is read once, piece by piece, to check its sums; later its numbers are read from the
+            disk each time they are looked at.
 
         Returns
         -------
@@ -459,10 +461,10 @@ class Recording:
         Raises
         ------
         FileFormatError
-            In one sentence: missing, empty, a folder, cut short, altered, another program's, or of an unknown
-            major version.
+            In one sentence: missing, empty, some other folder, cut short, altered, another program's, or of
+            an unknown major version.
         """
-        return cls(files.read_tree(path))
+        return cls(streams.read_stream(path) if streams.is_stream(path) else files.read_tree(path))
 
     def select(
         self,

@@ -305,7 +305,7 @@ def read_tree(path: str | os.PathLike[str]) -> xr.DataTree:
     try:
         with xr.open_datatree(source, engine="h5netcdf", mask_and_scale=False, decode_times=False) as lazy:
             tree = lazy.load()
-        tree = _restore(tree)
+        tree = restore(tree)
         check_tree(tree)
     except RecordingError as error:
         raise _refuse(source, f"breaks the schema: {error}") from error
@@ -403,8 +403,18 @@ def _check_links(group: Any, depth: int = 0) -> None:
                 raise _refuse(group.file.filename, f"declares more than it stores at {item.name}")
 
 
-def _restore(tree: xr.DataTree) -> xr.DataTree:
-    """Return text arrays to the narrowest fixed width, and attributes to plain Python."""
+def restore(tree: xr.DataTree) -> xr.DataTree:
+    """Return text arrays to the narrowest fixed width, and attributes to plain Python.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        As read from a file; numbers that were not loaded stay so.
+
+    Returns
+    -------
+    xarray.DataTree
+    """
     import xarray as xr
 
     groups: dict[str, xr.Dataset] = {}
