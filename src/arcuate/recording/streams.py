@@ -53,19 +53,32 @@ class Stream:
             raise RecordingError.of(where=where, name="to", value=path, bound="must be the path of a folder")
         self.where, self.path = where, Path(path).expanduser()
         if self.path.exists() or self.path.is_symlink():
-            raise self._error("exists", fix="choose another name, or remove it")
+            raise self.error("exists", fix="choose another name, or remove it")
         if not self.path.parent.is_dir():
-            raise self._error("its folder does not exist", fix="make the folder first")
+            raise self.error("its folder does not exist", fix="make the folder first")
         self._partial = self.path.parent / f".{secrets.token_hex(8)}.partial"
 
-    def _error(self, bound: str, *, fix: str = "") -> RecordingError:
+    def error(self, bound: str, *, fix: str = "") -> RecordingError:
+        """Return an error about the folder.
+
+        Parameters
+        ----------
+        bound : str
+            What is wrong.
+        fix : str
+            The way out.
+
+        Returns
+        -------
+        RecordingError
+        """
         return RecordingError.of(where=self.where, name="to", value=str(self.path), bound=bound, fix=fix)
 
     def __enter__(self) -> Stream:
         try:
             self._root = self.zarr.create_group(self._partial, zarr_format=3)
         except OSError as error:
-            raise self._error(f"could not be written ({error})") from error
+            raise self.error(f"could not be written ({error})") from error
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -86,7 +99,7 @@ class Stream:
         free = shutil.disk_usage(self.path.parent).free
         if need > free:
             bound = f"needs {need / 1e9:.3g} GB, {free / 1e9:.3g} are free"
-            raise self._error(bound, fix="choose fewer sites or trials, or give reduce= or positions=")
+            raise self.error(bound, fix="choose fewer sites or trials, or give reduce= or positions=")
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any, *, rows: int = 0, **more: Any) -> Any:
         """Make an array, to be filled by ``array[first:last] = values``.
@@ -145,10 +158,10 @@ class Stream:
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
             if self.path.exists():
-                raise self._error("appeared while it was being written")
+                raise self.error("appeared while it was being written")
             os.rename(self._partial, self.path)
         except OSError as error:
-            raise self._error(f"could not be written ({error})") from error
+            raise self.error(f"could not be written ({error})") from error
         return _open(self.path)
 
     def _write(self, node: xr.DataTree) -> None:
@@ -191,7 +204,9 @@ def is_stream(path: Any) -> bool:
     -------
     bool
     """
-    return isinstance(path, (str, os.PathLike)) and Path(path).expanduser().joinpath("zarr.json").is_file()
+    if not isinstance(path, (str, os.PathLike)):
+        return False
+    return os.path.isfile(Path(path).expanduser() / "zarr.json")  # False for a path that cannot be
 
 
 def read_stream(path: str | os.PathLike[str]) -> xr.DataTree:

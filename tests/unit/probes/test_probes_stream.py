@@ -101,6 +101,20 @@ class TestStream:
             capture(model, x, sites="layers.1:out", batch_size=1, to=tmp_path / "a")
         assert len(seen) == 1 and list(tmp_path.iterdir()) == []
 
+    def test_a_disk_that_fails_is_told(self, tmp_path: Path) -> None:
+        model, x = encoder()
+
+        def full(batch: Any, mask: Any) -> Any:
+            if len(list(tmp_path.glob(".*.partial/states/*/*/c"))):
+                for path in tmp_path.glob(".*.partial/states/*/*/c"):
+                    shutil.rmtree(path)
+                    path.write_text("no folder any more")
+            return batch[:, 0]
+
+        with pytest.raises(RecordingError, match="could not be written"):
+            capture(model, x, sites="layers.1:out", batch_size=1, to=tmp_path / "a", reduce=full)
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.parametrize("harm", ["altered", "cut", "missing", "other", "version"])
     def test_damage_is_noticed(self, tmp_path: Path, harm: str) -> None:
         model, x = encoder()
