@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from language_models import shipped_or_skip
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,3 +60,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def root() -> Path:
     """Return the root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Any:
+    """Return SmolLM2-135M with its tokenizer, or skip."""
+    return shipped_or_skip("smollm2")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Any:
+    """Return the MiniLM of sentence vectors with its tokenizer, or skip."""
+    return shipped_or_skip("minilm")

@@ -16,7 +16,7 @@ from house import ROOT, Module, modules
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 WITH_EXAMPLES = [module for module in modules() if ">>> " in module.text]
-ELSEWHERE = {"gpu.md", "studies_where.md"}  # pages that need a GPU, or a cluster
+ELSEWHERE = {"gpu.md", "real_weights.md", "studies_where.md"}  # that need a GPU, downloads, or a cluster
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),

