@@ -165,17 +165,7 @@ def readout_signals(
         raise SpecError.of(where=where, name="n_segments", value=n_segments, bound=bound, fix="give a number")
     cube = np.array(segments)
     flat = cube.reshape(-1, cube.shape[-1])
-    if callable(readout):
-        logits = as_real(readout(flat), where=where, name="readout(states)")
-    else:
-        weights = as_real(readout, where=where, name="readout")
-        if weights.ndim != 2 or weights.shape[0] != flat.shape[1]:
-            bound = f"must be ({flat.shape[1]} units, n_classes)"
-            raise SpecError.of(where=where, name="readout", value=f"shape {weights.shape}", bound=bound)
-        logits = flat @ weights
-    if logits.ndim != 2 or len(logits) != len(flat) or logits.shape[1] < 2:
-        bound = f"must give ({len(flat)}, n_classes) logits, of two classes or more"
-        raise SpecError.of(where=where, name="readout", value=f"shape {logits.shape}", bound=bound)
+    logits = read_out(readout, flat, where=where)
     ranked = np.partition(logits, -2, axis=1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     total = np.exp(shifted).sum(axis=1)
@@ -189,6 +179,45 @@ def readout_signals(
             "entropy": (dims, entropy.reshape(shape), {"units": "nat"}),
         }
     )
+
+
+def read_out(readout: ArrayLike | Callable[[Floats], ArrayLike], states: Floats, *, where: str) -> Floats:
+    """Logits of a system's read-out.
+
+    Parameters
+    ----------
+    readout : array_like, (n_units, n_classes), or callable
+    states : ndarray, (n, n_units)
+    where : str
+        Who asks.
+
+    Returns
+    -------
+    ndarray, (n, n_classes)
+
+    Raises
+    ------
+    SpecError
+        If it does not give two or more finite logits for each state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_out(np.eye(2), np.array([[1.0, 2.0]]), where="readout_signals").tolist()
+    [[1.0, 2.0]]
+    """
+    if callable(readout):
+        logits = as_real(readout(states), where=where, name="readout(states)")
+    else:
+        weights = as_real(readout, where=where, name="readout")
+        if weights.ndim != 2 or weights.shape[0] != states.shape[1]:
+            bound = f"must be ({states.shape[1]} units, n_classes)"
+            raise SpecError.of(where=where, name="readout", value=f"shape {weights.shape}", bound=bound)
+        logits = states @ weights
+    if logits.ndim != 2 or len(logits) != len(states) or logits.shape[1] < 2:
+        bound = f"must give ({len(states)}, n_classes) logits, of two classes or more"
+        raise SpecError.of(where=where, name="readout", value=f"shape {logits.shape}", bound=bound)
+    return logits
 
 
 def signal_auroc(
