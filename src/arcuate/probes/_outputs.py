@@ -10,10 +10,10 @@ import torch
 
 from arcuate.errors import ArcuateError, CapabilityError, NonFiniteError, SpecError
 from arcuate.probes._given import Given, given
-from arcuate.probes._hooks import _key
+from arcuate.probes._hooks import Flat, _key
 from arcuate.probes.record import capture
 
-__all__ = ["Metric", "activity", "answers", "checked", "heads_of", "outputs", "score", "unpadded"]
+__all__ = ["Metric", "activity", "answers", "checked", "has_mask", "outputs", "score", "unpadded"]
 
 Metric = Callable[[torch.Tensor], Any]
 
@@ -70,25 +70,21 @@ def answers(model: torch.nn.Module, data: Given, metric: Metric, *, where: str) 
     return score(metric, outputs(model, data, where=where), where=where).detach().cpu().numpy()
 
 
-def activity(model: Any, inputs: Any, sites: Any, *, pads: bool = True) -> dict[str, torch.Tensor]:
+def activity(
+    model: Any, inputs: Any, sites: Any, *, pads: bool = True, batch_size: int = 32
+) -> dict[str, Flat]:
     """Return what is at sites by name, (trial, position, unit) or (trial, unit); pads may be made NaN."""
     mask = np.ones(np.shape(inputs["attention_mask"])) if pads and has_mask(inputs) else None
-    found = capture(model, inputs, sites=sites, mask=mask, progress=False)
-    return {site: laid(found.states(site)) for site in found.sites}
+    found = capture(model, inputs, sites=sites, mask=mask, batch_size=batch_size, progress=False)
+    return {site: _laid(found.states(site)) for site in found.sites}
 
 
-def laid(states: Any) -> torch.Tensor:
+def _laid(states: Any) -> Flat:
     """Return the states of one site, without the axis that those have which have none."""
     array = states["weight" if "weight" in states else "activation"]
-    tensor = torch.from_numpy(array.values)
-    return tensor[:, 0] if array.dims[1] == "layer" else tensor
-
-
-def heads_of(model: Any, inputs: Any, sites: Any) -> dict[str, int]:
-    """Return how many heads there are at sites of a model, 0 for sites without."""
-    found = capture(model, inputs, sites=sites, progress=False)
-    states = {site: found.states(site) for site in found.sites}
-    return {site: int(one["head"].max()) + 1 if "head" in one.coords else 0 for site, one in states.items()}
+    value = torch.from_numpy(array.values)
+    heads = int(states["head"].max()) + 1 if "head" in states.coords else None
+    return Flat(value[:, 0] if array.dims[1] == "layer" else value, heads)
 
 
 def has_mask(inputs: Any) -> bool:

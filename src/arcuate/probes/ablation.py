@@ -13,7 +13,7 @@ from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.compare.inference import p_value
 from arcuate.errors import SpecError, check_choice, check_int, unknown
 from arcuate.probes._hooks import evaluated
-from arcuate.probes._outputs import Metric, activity, answers, checked, heads_of, unpadded
+from arcuate.probes._outputs import Metric, activity, answers, checked, unpadded
 from arcuate.probes.patch import Edit, intervene
 from arcuate.probes.sites import check_module, site_names
 from arcuate.rng import check_seed, stream
@@ -265,18 +265,19 @@ class _Cut:
         _, first = next(self.data.batches(1))
         one = first.kwargs or first.args
         if kind == "heads":
-            found = heads_of(self.model, one, "blocks.*.attn.z")
-            if not all(found.values()):
+            found = activity(self.model, one, "blocks.*.attn.z")
+            if not all(flat.heads for flat in found.values()):
                 bound = "must say how many heads it has, as a config with num_attention_heads does"
                 raise SpecError.of(where=self.where, name="model", bound=bound)
-            return {int(site.split(".")[1]): list(range(n)) for site, n in found.items()}
+            return {int(site.split(".")[1]): list(range(z.heads or 0)) for site, z in found.items()}
         if kind == "layers":
             named = [re.match(r"blocks\.(\d+)\.", site) for site in site_names(self.model)]
             layers = sorted({int(match[1]) for match in named if match})
             if not layers:
                 raise unknown(self.where, "blocks.*", site_names(self.model), kind="site")
             return {0: layers}
-        return {site: list(range(x.shape[-1])) for site, x in activity(self.model, one, list(chosen)).items()}
+        found = activity(self.model, one, list(chosen))
+        return {site: list(range(flat.value.shape[-1])) for site, flat in found.items()}
 
     def prepare(self, kind: str, groups: Mapping[Any, Sequence[int]]) -> None:
         """Record what stands in, at all sites where something will be taken away."""
@@ -284,7 +285,7 @@ class _Cut:
             return
         sites = list(dict.fromkeys(site for site, _ in self._places(kind, groups)))
         found = activity(self.model, self.pool_inputs, sites, pads=self.mode == "resample")
-        for site, x in found.items():
+        for site, (x, _) in found.items():
             if self.mode == "resample":
                 self.values[site] = x[self.donors]
             else:
