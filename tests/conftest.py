@@ -72,3 +72,9 @@ def smollm2() -> Any:
 def minilm() -> Any:
     """Return the MiniLM of sentence vectors with its tokenizer, or skip."""
     return shipped_or_skip("minilm")
+
+
+@pytest.fixture(scope="session")
+def textgenrnn() -> Any:
+    """Return the LSTM of letters, or skip."""
+    return shipped_or_skip("textgenrnn")

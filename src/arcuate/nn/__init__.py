@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "CNNPMI",
     "AgentStep",
+    "CharacterLSTM",
     "ContinuousThoughtMachine",
     "EpisodeMemory",
     "LanguageModel",
@@ -41,6 +42,7 @@ __all__ = [
 _NAMES = {
     "AgentStep": "agent",
     "CNNPMI": "pmi_models",
+    "CharacterLSTM": "character_lstm",
     "ContinuousThoughtMachine": "ctm",
     "EpisodeMemory": "episode",
     "LanguageModel": "language",

