@@ -16,6 +16,7 @@ from arcuate.plot.communities import block_matrix, chords, community_flow
 from arcuate.plot.comparison import comparison, dsa, predictivity, rdms
 from arcuate.plot.comparison_page import comparison_report
 from arcuate.plot.criticality import avalanches, branching
+from arcuate.plot.depth import activation_growth, activation_ratio, skip_curve, voids
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
@@ -47,6 +48,8 @@ from arcuate.plot.transition import logit_trajectory, strategies, transition
 __all__ = [
     "ablations",
     "accuracy_by_tick",
+    "activation_growth",
+    "activation_ratio",
     "affinity_map",
     "amplitude_vs_probability",
     "angle",
@@ -85,6 +88,7 @@ __all__ = [
     "rdms",
     "recall_by_load",
     "risk_coverage",
+    "skip_curve",
     "slot_attention",
     "slot_gates",
     "state_map",
@@ -98,5 +102,6 @@ __all__ = [
     "trace_map",
     "transition",
     "trials_to_criterion",
+    "voids",
     "wave_map",
 ]
