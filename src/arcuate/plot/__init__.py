@@ -20,6 +20,7 @@ from arcuate.plot.depth import activation_growth, activation_ratio, skip_curve, 
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
+from arcuate.plot.mechanisms import answer_sources, dissociation, pointer_weights
 from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gates
 from arcuate.plot.order import model_order
 from arcuate.plot.panels import omission, panels
@@ -54,6 +55,7 @@ __all__ = [
     "amplitude_vs_probability",
     "angle",
     "animate_thought",
+    "answer_sources",
     "attention_path",
     "avalanches",
     "block_matrix",
@@ -68,6 +70,7 @@ __all__ = [
     "comparison_report",
     "conditioning",
     "dimensionality",
+    "dissociation",
     "dsa",
     "factors",
     "forgetting",
@@ -82,6 +85,7 @@ __all__ = [
     "panels",
     "pareto",
     "phase_map",
+    "pointer_weights",
     "prediction_by_block",
     "predictivity",
     "raster",
