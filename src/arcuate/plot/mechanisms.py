@@ -67,7 +67,8 @@ def answer_sources(result: Any, *, site: str | None = None, ax: Axes | None = No
     for number, layer in enumerate(layers):
         layer.set_facecolor(color(number) if names[number] != "other" else GRAY)
         layer.set_hatch(HATCHES[number % len(HATCHES)])
-    ax.set(xlabel=f"place of the group asked about, {site or sites[0]}", ylabel="share of answers", ylim=(0, 1))
+    ax.set(ylabel="share of answers", ylim=(0, 1))
+    ax.set_xlabel(f"place of the group asked about, {site or sites[0]}")
     ax.set_xticks(places)
     legend_above(ax, columns=3)
     return tidy(ax, legend=False)
