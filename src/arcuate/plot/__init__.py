@@ -25,6 +25,7 @@ from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gat
 from arcuate.plot.order import model_order
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
+from arcuate.plot.probes import attribution_bars, head_map, lens_map, probe_profile
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
 from arcuate.plot.states import state_posterior, state_weights
 from arcuate.plot.study import pareto, study_map, study_marginal
@@ -57,6 +58,7 @@ __all__ = [
     "animate_thought",
     "answer_sources",
     "attention_path",
+    "attribution_bars",
     "avalanches",
     "block_matrix",
     "branching",
@@ -75,6 +77,8 @@ __all__ = [
     "factors",
     "forgetting",
     "halting_curve",
+    "head_map",
+    "lens_map",
     "logit_trajectory",
     "maze",
     "memory_occupancy",
@@ -88,6 +92,7 @@ __all__ = [
     "pointer_weights",
     "prediction_by_block",
     "predictivity",
+    "probe_profile",
     "raster",
     "rdms",
     "recall_by_load",
