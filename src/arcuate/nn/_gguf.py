@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from arcuate.datasets import open_checked
 from arcuate.errors import CapabilityError, FileFormatError
 
 __all__ = ["GGUF", "TYPES", "Place", "dequantized"]
@@ -77,9 +78,9 @@ class GGUF:
         self.path = Path(path)
         self._where = where
         try:
-            with self.path.open("rb") as file:
+            with open_checked(self.path, where=where, limit=1 << 60) as file:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:  # an empty file cannot be mapped
+        except OSError as error:
             raise self._refuse(f"cannot be read ({error})") from error
         self._at = 0
         if self._take(len(MAGIC)) != MAGIC:

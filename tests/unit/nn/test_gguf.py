@@ -92,7 +92,7 @@ LONG = struct.pack("<Q", 1) + b"a"
 W = {"w": (0, (3, 4), NUMBERS.tobytes())}
 LIES = {
     "no gguf": (b"PK\x03\x04" + bytes(60), "does not begin with 'GGUF'"),
-    "empty": (b"", "cannot be read"),
+    "empty": (b"", "is empty"),
     "version 1": (head(0, 0, version=1), "version 1"),
     "most tensors": (head(2**63, 0), "more than fit"),
     "most settings": (head(0, 2**62), "more than fit"),
