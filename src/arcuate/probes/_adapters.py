@@ -167,6 +167,8 @@ def _laid_out(model: torch.nn.Module, layout: _Layout, prefix: str, paths: set[s
                 more["heads"] = shared
             elif kind == "pattern":
                 more |= {"item": 1, "weights": True, "editable": False}
+            elif kind == "resid_mid" and place.endswith(":in"):  # the stream goes on beside the norm
+                more["editable"] = False
             if place.endswith("c_attn:out"):
                 more["part"] = ("qkv".index(kind), 3)
             add(f"blocks.{i}.{name}", block + place, **more)

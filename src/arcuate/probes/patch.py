@@ -103,7 +103,8 @@ def intervene(model: Any, *edits: Edit, batch_first: bool = True) -> Iterator[No
     UnknownNameError
         If there is no such site; the nearest is named.
     CapabilityError
-        If the model does not go on with what is at a site, as with attention weights of GPT-2, Llama, BERT.
+        If the model does not go on with what is at a site, as with attention weights of GPT-2, Llama and BERT
+        and ``resid_mid`` of the first two.
 
     Examples
     --------
@@ -118,7 +119,8 @@ def intervene(model: Any, *edits: Edit, batch_first: bool = True) -> Iterator[No
     asked = [next(iter(resolve(model, edit.site, where="intervene").values())) for edit in edits]
     for site in (site for group in asked for site in group if not site.editable):
         bound = "can be looked at but not changed: the model does not go on with it"
-        raise CapabilityError.of(where="intervene", name=site.name, bound=bound, fix="edit attn.z")
+        fix = "edit attn.z" if site.weights else "edit attn.out, or resid_pre of the same block"
+        raise CapabilityError.of(where="intervene", name=site.name, bound=bound, fix=fix)
     made = [0] * len(edits)
     with ExitStack() as stack:
         stack.enter_context(used_once(model, "intervene"))

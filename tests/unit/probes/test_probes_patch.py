@@ -34,7 +34,7 @@ def edited(mode: str, value: Any = None, where: Any = None, seed: int = 0) -> An
 @pytest.mark.parametrize("mode", ["scale", "add", "replace"])
 def test_an_edit_that_changes_nothing_changes_no_bit(name: str, mode: str) -> None:
     one = case(name)
-    sites = "blocks.*.resid_*" if name in LANGUAGE else one.last
+    sites = "blocks.*.resid_p*" if name in LANGUAGE else one.last
     before = one.logits()
     seen = capture(one.model, one.inputs, sites=one.last, batch_first=one.batch_first)
     shape = activation(seen, one.last)
@@ -93,6 +93,19 @@ def test_weights_that_the_model_has_used_already_are_not_changed(name: str) -> N
         intervene(language(name).model, Edit("blocks.0.attn.pattern", "zero")),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_the_middle_of_the_stream_is_changed_whole_or_not_at_all(name: str) -> None:
+    """GPT-2 and Llama hand it to the norm alone; BERT goes on with what is there."""
+    one, site, wanted = language(name), "blocks.1.resid_mid", language(name, seed=2)
+    value = activation(capture(one.model, wanted.inputs, sites=site), site)
+    if name != "bert":
+        with pytest.raises(CapabilityError, match="not changed"), intervene(one.model, Edit(site, "zero")):
+            pass
+        return
+    with intervene(one.model, Edit(site, "replace", value)):
+        torch.testing.assert_close(one.logits(), wanted.logits())
 
 
 def test_a_small_transformer() -> None:
