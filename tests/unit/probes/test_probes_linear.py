@@ -48,11 +48,11 @@ def _centered(told: Any) -> Any:
 
 def test_noise_is_at_chance_and_a_direction_is_found() -> None:
     x, kind = clouds(300, far=0.0)
-    noise = linear_probe(x, kind, groups=np.arange(300) // 2, n_controls=0)
+    noise = linear_probe(x, kind, groups=np.arange(300) // 2, n_controls=0, penalties=[0.01, 1.0])
     assert float(noise.score_low) < 1 / 3 < float(noise.score_high)
     assert float(noise.chance) == pytest.approx(1 / 3, abs=0.08)
     x, kind = clouds(300, far=6.0)
-    clear = linear_probe(x, kind, groups=np.arange(300) // 2, n_controls=0)
+    clear = linear_probe(x, kind, groups=np.arange(300) // 2, n_controls=0, penalties=[0.01, 1.0])
     assert float(clear.score) > 0.97
     told = (x @ clear.weight.values.T + clear.intercept.values).argmax(1)
     assert (clear["class"].values[told] == kind).mean() > 0.98
@@ -94,7 +94,7 @@ def words(seed: int = 0, n_texts: int = 60, length: int = 6) -> tuple[Any, Any, 
 
 def test_what_is_known_by_heart_has_no_selectivity() -> None:
     states, word, _, random = words()
-    found = linear_probe(states, random, groups=np.arange(60), types=word)
+    found = linear_probe(states, random, groups=np.arange(60), types=word, penalties=[0.01, 0.1])
     assert float(found.score) > 0.95  # the same words stand in other texts
     assert abs(float(found.selectivity)) < 0.1
     assert float(found.new_types) < 0.8  # and say nothing of others
@@ -124,7 +124,7 @@ def test_repeats_of_a_stimulus_are_its_instances() -> None:
         dims=("trial", "time", "unit"),
         coords={"stimulus": ("trial", stimulus)},
     )
-    found = linear_probe(states, draw.permutation(np.arange(24) % 2)[stimulus])
+    found = linear_probe(states, draw.permutation(np.arange(24) % 2)[stimulus], penalties=[0.01, 0.1])
     assert found.attrs["n_groups"] == 24
     assert float(found.instances) > 0.95
     assert float(found.control) > 0.95
@@ -159,7 +159,7 @@ def test_a_recording_of_a_reservoir_is_taken_whole() -> None:
         )
     }
     recording = Recording.build(source="numba", states={"exc": states, "inh": states})
-    found = linear_probe(recording, kind, n_controls=0)
+    found = linear_probe(recording, kind, n_controls=0, penalties=[0.1])
     assert found.site.values.tolist() == ["exc", "inh"]
     assert float(found.score[0]) > 0.8
 
