@@ -329,8 +329,8 @@ def tuned_lens(
 ) -> TunedLens:
     """Learn, for each layer, the affine map after which the read-out says most nearly what the model does.
 
-    A and b start at 0, as the logit lens, and go down the divergence of the answer from the lens by Adam, with
-    a rate that falls to 0. They are learned for states of mean 0 and variance 1 in each unit, and folded back.
+    A and b start at 0, as the logit lens, and go down the divergence ``kl`` by Adam, with a rate that falls
+    to 0. They are learned for states of mean 0 and variance 1 in each unit, and folded back.
 
     Parameters
     ----------
