@@ -1,4 +1,4 @@
-"""Row 109 of the table of bad inputs: labels that leak from one position of a text to another; and no states."""
+"""Row 109 of the table of bad inputs: labels that leak from one position of a text to another."""
 
 from __future__ import annotations
 
