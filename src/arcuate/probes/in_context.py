@@ -25,7 +25,7 @@ from arcuate.tasks import ItemLabelTrials
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["NestedLogit", "induction_progress", "label_margin"]
+__all__ = ["NestedLogit", "crossing", "induction_progress", "label_margin"]
 
 PATTERN = re.compile(r"(?:.*\.)?(\d+)\.attn\.pattern")
 LOGITS = ("beta", "kappa", "xi")
@@ -162,6 +162,39 @@ def label_margin(logits: ArrayLike, trials: ItemLabelTrials) -> xr.DataArray:
     with np.errstate(invalid="ignore"):
         means = [(given * part).sum(axis=1) / part.sum(axis=1) for part in (inside, ~inside)]
     return xr.DataArray(means[0] - means[1], {"trial": np.arange(len(given))}, name="margin")
+
+
+def crossing(curve: xr.DataArray, level: float) -> float:
+    """Tell when a curve is above a level for the first time.
+
+    Parameters
+    ----------
+    curve : xarray.DataArray
+        Along one dimension with a coordinate, as a history along ``step``.
+    level : float
+
+    Returns
+    -------
+    float
+        Its coordinate there; NaN if it never is.
+
+    Raises
+    ------
+    SpecError
+        If the curve has not one dimension with a coordinate.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> crossing(xr.DataArray([0.1, 0.6, 0.9], {"step": [100, 200, 300]}), 0.5)
+    200.0
+    """
+    dims = getattr(curve, "dims", ())
+    if len(dims) != 1 or dims[0] not in curve.coords:
+        bound = "must have one dimension, with a coordinate"
+        raise SpecError.of(where="crossing", name="curve", value=dims, bound=bound)
+    above = np.flatnonzero(curve.values > check_real(level, where="crossing", name="level"))
+    return float(curve[dims[0]][above[0]]) if above.size else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

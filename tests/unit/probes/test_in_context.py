@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import arcuate.probes
 from arcuate.errors import SpecError
-from arcuate.probes import NestedLogit, induction_progress, label_margin
+from arcuate.probes import NestedLogit, crossing, induction_progress, label_margin
 from arcuate.tasks import ItemLabel
 
 TASK = ItemLabel()
@@ -92,6 +93,14 @@ def test_patterns_of_other_trials_are_refused(patterns):
 def test_logits_of_other_trials_are_refused():
     with pytest.raises(SpecError, match="logits"):
         label_margin(np.zeros((20, 15)), TRIALS)
+
+
+def test_a_curve_is_above_a_level_when_it_first_is():
+    curve = xr.DataArray([0.1, 0.6, 0.4, 0.9, np.nan], {"step": [1, 3, 5, 7, 9]})
+    assert [crossing(curve, level) for level in (0.0, 0.5, 0.6)] == [1, 3, 7]
+    assert np.isnan(crossing(curve, 0.9))
+    with pytest.raises(SpecError, match="curve"):
+        crossing(np.zeros(3), 0.5)
 
 
 MODEL = NestedLogit(n_context=4, n_labels=16, n_others=8)
