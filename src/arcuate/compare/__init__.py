@@ -24,6 +24,7 @@ from arcuate.compare._cka import cka, cka_measure, cka_minibatch, high_leverage,
 from arcuate.compare._cka_cross import cka_cross, cka_cross_measure
 from arcuate.compare._comparators import rdm_similarity
 from arcuate.compare._comparison import Comparison
+from arcuate.compare._correspondence import step_correspondence
 from arcuate.compare._difference import PairedDifference, compare_pairs
 from arcuate.compare._dmd import LinearDynamics, fit_dynamics
 from arcuate.compare._embedding import choose_embedding
@@ -136,6 +137,7 @@ __all__ = [
     "signal_auroc",
     "soft_matching",
     "soft_matching_measure",
+    "step_correspondence",
     "svcca",
     "svcca_measure",
     "topological_rsa",

@@ -31,7 +31,7 @@ __all__ = [
     "seed_interval",
 ]
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = ("tick_or_layer",)
 """The flagships that `run` knows; each is a module of this package."""
 
 

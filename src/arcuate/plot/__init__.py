@@ -44,6 +44,7 @@ from arcuate.plot.ticks import (
     halting_curve,
     risk_coverage,
 )
+from arcuate.plot.ticks_layers import ticks_and_layers
 from arcuate.plot.traces import affinity_map, factors, trace_map
 from arcuate.plot.transition import logit_trajectory, strategies, transition
 
@@ -107,6 +108,7 @@ __all__ = [
     "study_map",
     "study_marginal",
     "synchrony_matrices",
+    "ticks_and_layers",
     "timing_error",
     "trace_map",
     "transition",
