@@ -91,7 +91,9 @@ def step_correspondence(
     for name, of, larger in (("diagonality", _diagonality, True), ("path_cost", _path_cost, False)):
         data[name] = ((), of(matrix))
         data |= _against(name, of, data[name][1], (chance, mixed), larger=larger)
-    return xr.Dataset(data, {"null": ["stimuli", "steps"]}, {"measure": how.name, "n_null": n_null, "seed": seed})
+    return xr.Dataset(
+        data, {"null": ["stimuli", "steps"]}, {"measure": how.name, "n_null": n_null, "seed": seed}
+    )
 
 
 def _similarity(measure: str | Measure) -> Measure:
@@ -106,7 +108,9 @@ def _states(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
     """Return the states of both systems, stimuli matched by label where both have labels."""
     if "stimulus" in dims_of(x) and "stimulus" in dims_of(y):
         x, y = _matched(x, y)
-    first, second = (as_trials(one, where=WHERE, name=name, least=4, least_steps=3) for one, name in ((x, "x"), (y, "y")))
+    first, second = (
+        as_trials(one, where=WHERE, name=name, least=4, least_steps=3) for one, name in ((x, "x"), (y, "y"))
+    )
     if len(first) != len(second):
         bound = f"must have as many stimuli as x, {len(first)}"
         raise SpecError.of(where=WHERE, name="y", value=f"{len(second)} stimuli", bound=bound)

@@ -63,7 +63,7 @@ def stimuli_of(n: int, length: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 
 def systems_of(settings: dict[str, Any], length: int, *, seed: int, steps: Steps) -> list[System]:
-    """Train a thought machine and a transformer, run a reservoir, and collect what each does with the stimuli."""
+    """Train a thought machine and a transformer, run a reservoir; return what each does with the stimuli."""
     shown, odd, labels = stimuli_of(settings["stimuli"], length)
     given = (shown, odd, labels)
     steps(f"{length} signs, seed {seed}: thought machine", cost=settings["ctm_steps"][length] * 0.04)
@@ -71,7 +71,7 @@ def systems_of(settings: dict[str, Any], length: int, *, seed: int, steps: Steps
     steps(f"{length} signs, seed {seed}: transformer", cost=settings["transformer_steps"][length] * 0.03)
     transformer = _transformer(settings, length, given, seed=seed, steps=steps)
     steps(f"{length} signs, seed {seed}: reservoir", cost=3)
-    return [machine, transformer, _reservoir(settings, given, seed=seed)]
+    return [machine, transformer, _reservoir(given, seed=seed)]
 
 
 def _machine(settings: dict[str, Any], length: int, given: Any, *, seed: int, steps: Steps) -> System:
@@ -85,7 +85,12 @@ def _machine(settings: dict[str, Any], length: int, given: Any, *, seed: int, st
         torch.manual_seed(int(stream(seed, "tick_or_layer/backbone").integers(2**31)))
         seen = torch.nn.Conv1d(1, 32, 1)  # a vector for each sign
     model = nn.ContinuousThoughtMachine(
-        **settings["ctm"], n_outputs=2 * length, shape=(length, 2), n_ticks=length + 2, backbone=seen, seed=seed
+        **settings["ctm"],
+        n_outputs=2 * length,
+        shape=(length, 2),
+        n_ticks=length + 2,
+        backbone=seen,
+        seed=seed,
     )
 
     def batches(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -96,9 +101,10 @@ def _machine(settings: dict[str, Any], length: int, given: Any, *, seed: int, st
            learning_rate=settings["learning_rate"], progress=steps.inner)  # fmt: skip
     with torch.no_grad():
         thought = model.eval()(torch.from_numpy(shown[:, None]))
-    seen = ctm.Thought(
-        **{key: None if part is None else part.numpy() for key, part in vars(thought).items()}
-    )
+    parts: dict[str, Any] = {
+        key: None if part is None else part.numpy() for key, part in vars(thought).items()
+    }
+    seen = ctm.Thought(**parts)
     answers = ctm.answers_by_tick(seen, "most certain", positions=length)[..., -1]
     settled = ctm.thinking_time(seen, shape=(length, 2), threshold=CERTAIN).settled.values
     states = seen.post_activations.swapaxes(0, 1)
@@ -117,7 +123,9 @@ def _transformer(settings: dict[str, Any], length: int, given: Any, *, seed: int
 
     torch = require("torch", extra="torch", purpose="tick_or_layer")
     shown, odd, labels = given
-    model = nn.TinyTransformer(**settings["transformer"], n_outputs=2, n_features=1, max_tokens=length, seed=seed)
+    model = nn.TinyTransformer(
+        **settings["transformer"], n_outputs=2, n_features=1, max_tokens=length, seed=seed
+    )
 
     def batches(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         x, y = rows_of(generator, BATCH, length)
@@ -143,7 +151,7 @@ def _transformer(settings: dict[str, Any], length: int, given: Any, *, seed: int
     )
 
 
-def _reservoir(settings: dict[str, Any], given: Any, *, seed: int) -> System:
+def _reservoir(given: Any, *, seed: int) -> System:
     """Show the rows to spiking neurons, sign after sign, and read every parity off their state then."""
     from arcuate import analysis
     from arcuate.simulate import simulate
@@ -153,7 +161,9 @@ def _reservoir(settings: dict[str, Any], given: Any, *, seed: int) -> System:
     trial = HOLD * length + REST
     current = np.zeros((n, trial, 1))
     current[:, : HOLD * length, 0] = np.repeat(shown, HOLD, axis=1)
-    run = simulate(reservoir(), f"{n * trial} ms", seed=seed, inputs={"sign": current.reshape(-1, 1)}, progress=False)
+    run = simulate(
+        reservoir(), f"{n * trial} ms", seed=seed, inputs={"sign": current.reshape(-1, 1)}, progress=False
+    )
     traces = analysis.spike_traces(run, dt="5 ms", tau="20 ms", trial=f"{trial} ms").values
     ends = np.arange(1, length + 1) * HOLD // 5 - 1
     states = traces[:, ends]
@@ -200,7 +210,9 @@ def _read_out(states: np.ndarray, odd: np.ndarray, *, seed: int) -> np.ndarray:
         x, y = states[:, place], 2.0 * odd[:, place] - 1.0
         scale = x.std(0).mean() or 1.0
         for half in (0, 1):
-            read = Ridge(alpha=float(len(x) * scale**2), fit_intercept=True).fit(x[halves != half], y[halves != half])
+            read = Ridge(alpha=float(len(x) * scale**2), fit_intercept=True).fit(
+                x[halves != half], y[halves != half]
+            )
             answers[halves == half, place] = np.ravel(read.predict(x[halves == half])) > 0
     return answers
 
@@ -209,5 +221,7 @@ def _named(states: np.ndarray, axis: str, labels: list[str], *, first: float, st
     """Return states with their names, as comparisons take them."""
     import xarray as xr
 
-    places = first + np.arange(states.shape[1]) if step == 1.0 else step * (first + np.arange(states.shape[1]))
+    places = (
+        first + np.arange(states.shape[1]) if step == 1.0 else step * (first + np.arange(states.shape[1]))
+    )
     return xr.DataArray(states, dims=("stimulus", axis, "unit"), coords={"stimulus": labels, axis: places})

@@ -1,9 +1,9 @@
 """Is a tick a layer? Thought machine, transformer and reservoir count the same noisy signs.
 
 The task is running parity: of each beginning of a row of signs, whether the number of -1 is even or odd. A
-Continuous Thought Machine sees a row at once and thinks for some ticks, a causal transformer passes it through
-its layers, a reservoir is shown sign after sign. Each state is one vector for each row, so that no ramp of
-positions is shared: the samples are rows alone.
+Continuous Thought Machine sees a row at once and thinks for some ticks, a causal transformer passes it
+through its layers, a reservoir is shown sign after sign. Each state is one vector for each row, so that no
+ramp of positions is shared: the samples are rows alone.
 """
 
 from __future__ import annotations
@@ -28,25 +28,104 @@ SETTINGS: dict[str, Any] = {
     "stimuli": 256,
     "orders": 200,
     "learning_rate": 2e-3,
-    "ctm_steps": {6: 1000, 8: 1800},
+    "ctm_steps": {6: 1200, 8: 2000},
     "transformer_steps": {6: 600, 8: 800},
     "ctm": {
-        "n_neurons": 96, "width": 32, "heads": 4, "n_out": 32, "n_action": 32, "selection": "random",
-        "history": 8, "hidden": 8, "n_features": 32, "positions": "rotational",
-    },  # fmt: skip
+        "n_neurons": 96,
+        "width": 32,
+        "heads": 4,
+        "n_out": 32,
+        "n_action": 32,
+        "selection": "random",
+        "history": 8,
+        "hidden": 8,
+        "n_features": 32,
+        "positions": "rotational",
+    },
     "transformer": {"d_model": 32, "n_layers": 6, "n_heads": 2},
 }
 """Chosen so that a thought machine and a transformer learn the task in a minute or two of one core."""
 
+LEARNERS = {"ctm": "thought machine", "transformer": "transformer", "reservoir": "reservoir"}
+PAIR = "ctm_transformer"
 PAIRS = (("ctm", "transformer"), ("ctm", "reservoir"), ("transformer", "reservoir"))
 
+_LAYERS = SETTINGS["transformer"]["n_layers"] + 1
+_RIGHT = {"statistic": "share of rows wholly right", "within": (0, 1), "above": 0.9}
+_RANK = {"statistic": "partial rank correlation over rows", "within": (-1, 1), "above": 0.0, "null": 0.0}
+_AREA = {
+    "statistic": "area under the ROC curve of the net change for right rows",
+    "within": (0, 1),
+    "above": 0.5,
+    "null": 0.5,
+}
+_QUESTIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    **{
+        f"whole_{name}": (f"learned/{name}", f"Does the {words} count", _RIGHT)
+        for name, words in LEARNERS.items()
+    },
+    f"diagonality_{PAIR}": (
+        "order",
+        "Are later ticks like later layers",
+        {"statistic": "rank correlation of tick and most alike layer", "within": (-1, 1), "above": 0.5},
+    ),
+    f"beyond_stimuli_{PAIR}": (
+        "order beyond chance",
+        "Is that order beyond chance among permuted stimuli",
+        {
+            "statistic": "rank correlation less what chance passes in 1 of 20 cases",
+            "within": (-2, 2),
+            "above": 0.0,
+        },
+    ),
+    f"path_beyond_steps_{PAIR}": (
+        "path",
+        "Do ticks in their order fit the layers better than ticks in random order",
+        {
+            "statistic": "path cost that random orders undercut in 1 of 20 cases, less that of the order",
+            "within": (-1, 1),
+            "above": 0.0,
+        },
+    ),
+    f"late_{PAIR}": (
+        "at once",
+        "Are nearly all ticks most like the last third of the layers",
+        {
+            "statistic": "share of ticks",
+            "within": (0, 1),
+            "above": 0.8,
+            "null": max(_LAYERS // 3, 1) / _LAYERS,
+        },
+    ),
+    "effort_certain_beyond": (
+        "effort/certain",
+        "Do rows that need more ticks need more layers, beyond their difficulty",
+        _RANK,
+    ),
+    "effort_active_beyond": (
+        "effort/active",
+        "Are more layers active for rows that need more ticks, beyond their difficulty",
+        _RANK,
+    ),
+    **{
+        f"auroc_{name}:net": (
+            f"trajectory/{name}",
+            f"Does the state of the {words} go farther where a row is answered right",
+            _AREA,
+        )
+        for name, words in LEARNERS.items()
+        if name != "reservoir"
+    },
+}
+"""What is asked of each length: the variable of the data, the name of the claim, question and range."""
+
 CAVEATS = (
-    "A vector of a transformer's layer holds its states at all signs of the row, one after the other; that of a "
-    "thought machine holds all neurons; that of the reservoir all traces at the end of a sign.",
-    "Certainty has one threshold for both: entropies of all answers below a tenth of a bit. Of the transformer it is "
-    "read by the logit lens.",
-    "The transformer is causal and sees no sign before its turn, the thought machine sees all at every tick.",
-    "Intervals are Student's t over seeds; five seeds are few.",
+    "A vector of a transformer's layer holds its states at all signs of the row, one after the other; that "
+    "of a thought machine holds all neurons; that of the reservoir all traces at the end of a sign.",
+    "Certainty has one threshold for both: entropies of all answers below a tenth of a bit. Of the "
+    "transformer it is read by the logit lens.",
+    "The transformer is causal and sees no sign before its turn; the thought machine sees all at every tick.",
+    "Intervals are Student's t over seeds, which share the stimuli; five seeds are few.",
 )
 
 
@@ -79,7 +158,12 @@ def flagship(seeds: tuple[int, ...], quick: bool, progress: Progress) -> Flagshi
     data = _joined(parts, length=lengths)
     steps("seeds beside each other", cost=5)
     data = data.merge(_yardstick(states, lengths, seeds))
-    data.attrs["spec_json"] = json.dumps(SETTINGS | {"noise": NOISE, "hold_ms": HOLD, "network": reservoir().to_dict()})
+    data.attrs["spec_json"] = json.dumps(
+        SETTINGS | {"noise": NOISE, "hold_ms": HOLD, "network": reservoir().to_dict()}
+    )
+    comparisons = {
+        f"{length}_signs": _compared({seed: states[length, seed] for seed in seeds}) for length in lengths
+    }
     claims = _claims(data)
     return FlagshipResult(
         name="tick_or_layer",
@@ -87,6 +171,7 @@ def flagship(seeds: tuple[int, ...], quick: bool, progress: Progress) -> Flagshi
         data=data,
         claims=tuple(claims.values()),
         hypotheses=_hypotheses(claims, lengths),
+        comparisons=comparisons,
         plots={"ticks_and_layers": _page(data)},
         captions={"ticks_and_layers": _CAPTION},
         caveats=CAVEATS + _unlearned(data),
@@ -94,14 +179,15 @@ def flagship(seeds: tuple[int, ...], quick: bool, progress: Progress) -> Flagshi
 
 
 _CAPTION = (
-    "Debiased CKA of every step of one system with every step of another, mean over seeds; circles: the most alike step "
-    "of the second. Below: rank correlation of step and most alike step, bars chance passes in 1 of 20 cases (gray); "
-    "steps to certainty of both; area under the ROC curve of signals of the trajectory for rows answered right."
+    "Debiased CKA of every step of one system with every step of another, mean over seeds; circles: the most "
+    "alike step of the second. Below: rank correlation of step and most alike step, with what chance passes "
+    "in 1 of 20 cases (gray); steps to certainty of both; area under the ROC curve of signals of the "
+    "trajectory for rows answered right."
 )
 
 
 def _measured(systems: Mapping[str, System], length: int, seed: int) -> Any:
-    """Return everything of one seed: what is right, how steps correspond, effort, signals of the trajectory."""
+    """Return all of one seed: what is right, how steps correspond, effort, signals of the trajectory."""
     import xarray as xr
 
     shown, _, _ = stimuli_of(SETTINGS["stimuli"], length)
@@ -111,7 +197,10 @@ def _measured(systems: Mapping[str, System], length: int, seed: int) -> Any:
         data[f"right_{name}"] = ("place", one.right.mean(0))
         for key, values in one.effort.items():
             data[f"{key}_{name}"] = ("stimulus", values)
-    found = [_correspondence(systems[first].states, systems[second].states, (first, second), seed) for first, second in PAIRS]
+    found = [
+        _correspondence(systems[first].states, systems[second].states, (first, second), seed)
+        for first, second in PAIRS
+    ]
     return xr.merge([data, *found, _effort(systems, shown), _trajectories(systems)])
 
 
@@ -130,12 +219,14 @@ def _correspondence(first: Any, second: Any, names: tuple[str, str], seed: int) 
     return found.rename({name: f"{name}_{'_'.join(names)}" for name in found.data_vars}).drop_attrs()
 
 
-def _effort(systems: Mapping[str, System], shown: np.ndarray) -> dict[str, Any]:
-    """Return rank correlations of ticks with layers until rows are decided, without and with difficulty taken out."""
+def _effort(systems: Mapping[str, System], shown: np.ndarray) -> Any:
+    """Return how ticks until rows are decided go with layers, also with their difficulty taken out."""
     import xarray as xr
 
     ticks, other = systems["ctm"].effort["certain"], systems["transformer"].effort
-    difficulty = np.stack([np.abs(shown).min(1), (shown < 0).sum(1), (np.diff(np.sign(shown)) != 0).sum(1)], 1)
+    difficulty = np.stack(
+        [np.abs(shown).min(1), (shown < 0).sum(1), (np.diff(np.sign(shown)) != 0).sum(1)], 1
+    )
     out = xr.Dataset()
     for key in ("certain", "active"):
         out[f"effort_{key}"] = _partial(ticks, other[key], np.empty((len(ticks), 0)))
@@ -144,7 +235,7 @@ def _effort(systems: Mapping[str, System], shown: np.ndarray) -> dict[str, Any]:
 
 
 def _partial(x: np.ndarray, y: np.ndarray, others: np.ndarray) -> float:
-    """Return Spearman's partial correlation of x and y, given the others; NaN where one of both does not vary."""
+    """Return Spearman's partial correlation of x and y, given the others; NaN where one does not vary."""
     from scipy.stats import rankdata
 
     if np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -156,7 +247,7 @@ def _partial(x: np.ndarray, y: np.ndarray, others: np.ndarray) -> float:
 
 
 def _trajectories(systems: Mapping[str, System]) -> Any:
-    """Return how well signals of the trajectory tell rows that are answered right; NaN where all or none are."""
+    """Return how well signals of the trajectory tell right rows; NaN where all or none are right."""
     import xarray as xr
 
     from arcuate.compare import signal_auroc, trajectory_signals
@@ -164,11 +255,21 @@ def _trajectories(systems: Mapping[str, System]) -> Any:
     out = xr.Dataset()
     for name, one in systems.items():
         signals, right = trajectory_signals(one.states.values), one.right.all(1)
-        mixed = 0 < right.sum() < len(right)
+        mixed = 0 < right.mean() < 1
         values = signal_auroc(signals, right).auroc.values if mixed else np.full(len(signals), np.nan)
         out[f"auroc_{name}"] = ("signal", values)
         out = out.assign_coords(signal=list(signals))
     return out
+
+
+def _compared(states: Mapping[int, Mapping[str, System]]) -> Any:
+    """Compare the mean states of all systems; seeds of one system say how alike two could be."""
+    from arcuate.compare import compare
+
+    leaves = {
+        f"{name}/seed{seed}": one.states for seed, systems in states.items() for name, one in systems.items()
+    }
+    return compare(leaves, measure="cka", n_null=SETTINGS["orders"], n_boot=0, progress=False)
 
 
 def _yardstick(states: Mapping[tuple[int, int], Mapping[str, System]], lengths: Any, seeds: Any) -> Any:
@@ -179,11 +280,18 @@ def _yardstick(states: Mapping[tuple[int, int], Mapping[str, System]], lengths: 
 
     rows = []
     for length in lengths:
-        row = {name: [] for name in ("diagonality", "path_cost")}
+        row: dict[str, list[float]] = {name: [] for name in ("diagonality", "path_cost")}
         for seed, after in zip(seeds, (*seeds[1:], seeds[0]), strict=True):
-            found = {} if seed == after else step_correspondence(
-                states[length, seed]["ctm"].states, states[length, after]["ctm"].states, n_null=19, seed=seed
-            )  # fmt: skip
+            found = (
+                {}
+                if seed == after
+                else step_correspondence(
+                    states[length, seed]["ctm"].states,
+                    states[length, after]["ctm"].states,
+                    n_null=19,
+                    seed=seed,
+                )
+            )
             for name, values in row.items():
                 values.append(float(found[name]) if len(found) else math.nan)
         rows.append(xr.Dataset({f"{name}_ctm_ctm": ("seed", values) for name, values in row.items()}))
@@ -191,45 +299,30 @@ def _yardstick(states: Mapping[tuple[int, int], Mapping[str, System]], lengths: 
 
 
 def _claims(data: Any) -> dict[str, Claim]:
-    """Return all claims, from the values of the seeds; none about a system that has not learned but that it has not."""
+    """Return all claims from the values of the seeds; of what did not learn, only that it did not."""
     found: dict[str, Claim] = {}
     for n in data.length.values:
         at = data.sel(length=n)
-
-        def claim(name: str, key: str, *, n: int = n, at: Any = at, **more: Any) -> None:
-            values = {int(seed): float(at[key].sel(seed=seed)) for seed in at.seed}
-            found[f"{name}/{n}"] = claim_over_seeds(values, name=f"{name}/{n}", **more)
-
-        for system, words in (("ctm", "thought machine"), ("transformer", "transformer"), ("reservoir", "reservoir")):
-            claim(f"learned/{system}", f"whole_{system}", question=f"Does the {words} count {n} signs?",
-                  statistic="share of rows wholly right", within=(0, 1), above=0.9, null=2.0**-n)  # fmt: skip
-        pair = "ctm_transformer"
-        ceiling = float(at["diagonality_ctm_ctm"].mean())
-        claim("order", f"diagonality_{pair}", question=f"Are later ticks like later layers ({n} signs)?",
-              statistic="rank correlation of tick and most alike layer", within=(-1, 1), above=0.5,
-              null=float(at[f"diagonality_mean_{pair}"].mean(("seed", "null"))), ceiling=ceiling)  # fmt: skip
-        claim("order beyond chance", f"beyond_stimuli_{pair}",
-              question=f"Is that order beyond chance among permuted stimuli ({n} signs)?",
-              statistic="rank correlation less what chance passes in 1 of 20 cases", within=(-2, 2), above=0.0)  # fmt: skip
-        claim("path", f"path_beyond_steps_{pair}",
-              question=f"Do ticks in their order fit the layers better than ticks in random order ({n} signs)?",
-              statistic="path cost that random orders undercut in 1 of 20 cases, less that of the order",
-              within=(-1, 1), above=0.0)  # fmt: skip
-        claim("at once", f"late_{pair}", question=f"Are nearly all ticks most like the last third of the layers ({n} signs)?",
-              statistic="share of ticks", within=(0, 1), above=0.8, null=_share_late())  # fmt: skip
-        for key, words in (("certain", "Do rows that need more ticks need more layers"), ("active", "Are more layers active for rows that need more ticks")):
-            claim(f"effort/{key}", f"effort_{key}_beyond", question=f"{words}, beyond their difficulty ({n} signs)?",
-                  statistic="partial rank correlation over rows", within=(-1, 1), above=0.0, null=0.0)  # fmt: skip
-        for system in ("ctm", "transformer"):
-            values = at.assign(x=at[f"auroc_{system}"].sel(signal="cumulative"))
-            claim(f"trajectory/{system}", "x", at=values, question=f"Is the path of the {system} longer for rows answered wrongly ({n} signs)?",
-                  statistic="area under the ROC curve of the length of the path for right rows", within=(0, 1), below=0.5, null=0.5)  # fmt: skip
+        told = {
+            "diagonality": {
+                "null": float(at[f"diagonality_mean_{PAIR}"].mean(("seed", "null"))),
+                "ceiling": float(at["diagonality_ctm_ctm"].mean()),
+            },
+            "learned": {"null": 2.0**-n},
+        }
+        for key, (name, question, claim) in _QUESTIONS.items():
+            values, _, signal = key.partition(":")
+            one = at[values].sel(signal=signal) if signal else at[values]
+            more = claim | told.get(
+                values.partition("_")[0] if name == "order" else name.partition("/")[0], {}
+            )
+            found[f"{name}/{n}"] = claim_over_seeds(
+                {int(seed): float(one.sel(seed=seed)) for seed in at.seed},
+                name=f"{name}/{n}",
+                question=f"{question} ({n} signs)?",
+                **more,
+            )
     return found
-
-
-def _share_late() -> float:
-    n = SETTINGS["transformer"]["n_layers"] + 1
-    return max(n // 3, 1) / n
 
 
 def _hypotheses(claims: Mapping[str, Claim], lengths: Any) -> tuple[Hypothesis, ...]:
@@ -239,9 +332,17 @@ def _hypotheses(claims: Mapping[str, Claim], lengths: Any) -> tuple[Hypothesis, 
         return tuple(claims[f"{name}/{n}"] for n in lengths for name in names)
 
     return (
-        Hypothesis(name="H1", text="ticks follow layers one after the other", claims=of("order", "order beyond chance", "path")),
+        Hypothesis(
+            name="H1",
+            text="ticks follow layers one after the other",
+            claims=of("order", "order beyond chance", "path"),
+        ),
         Hypothesis(name="H2", text="a thought is like the last layers at once", claims=of("at once")),
-        Hypothesis(name="H3", text="rows that take many ticks take many layers", claims=of("effort/certain", "effort/active")),
+        Hypothesis(
+            name="H3",
+            text="rows that take many ticks take many layers",
+            claims=of("effort/certain", "effort/active"),
+        ),
     )
 
 

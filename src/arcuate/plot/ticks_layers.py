@@ -81,8 +81,10 @@ def _order(ax: Axes, at: Any) -> None:
         ax.plot(np.full(len(values), k), values, "o", color="k", ms=3)
         if f"diagonality_bound_{name}" in at:
             bound = float(at[f"diagonality_bound_{name}"].sel(null="stimuli").mean())
-            ax.hlines(bound, k - 0.4, k + 0.4, color=GRAY, lw=2, label="chance, 1 of 20" if k == 0 else None)
-    ax.set_xticks(range(len(names)), ["tick,\nlayer", "tick,\ntime", "layer,\ntime", "tick, tick of\nanother seed"])
+            ax.hlines(bound, k - 0.4, k + 0.4, color=GRAY, lw=2, label="" if k else "chance, 1 of 20")
+    ax.set_xticks(
+        range(len(names)), ["tick,\nlayer", "tick,\ntime", "layer,\ntime", "tick, tick of\nanother seed"]
+    )
     ax.set(ylabel="rank correlation of steps", ylim=(-1.05, 1.05))
     ax.axhline(0, color="k", lw=0.6)
     tidy(ax)

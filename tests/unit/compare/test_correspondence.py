@@ -46,7 +46,7 @@ def test_the_path_is_the_cheapest_of_all():
         if (i, j) == (0, 0):
             return [[(0, 0)]]
         before = [(i - 1, j - 1), (i - 1, j), (i, j - 1)]
-        return [path + [(i, j)] for a, b in before if a >= 0 and b >= 0 for path in paths(a, b)]
+        return [[*path, (i, j)] for a, b in before if a >= 0 and b >= 0 for path in paths(a, b)]
 
     cost = {sum(1 - matrix[k] for k in path): len(path) for path in paths(3, 2)}
     assert _path_cost(matrix) == pytest.approx(min(cost) / cost[min(cost)])
@@ -54,7 +54,11 @@ def test_the_path_is_the_cheapest_of_all():
 
 def test_independent_systems_are_as_chance_has_it():
     p = [
-        float(step_correspondence(_walk(30, 4, seed=2 * k), _walk(30, 4, seed=2 * k + 1), n_null=19).p_path_cost[0])
+        float(
+            step_correspondence(
+                _walk(30, 4, seed=2 * k), _walk(30, 4, seed=2 * k + 1), n_null=19
+            ).p_path_cost[0]
+        )
         for k in range(20)
     ]
     assert 0.3 < np.mean(p) < 0.7
