@@ -138,14 +138,14 @@ def _transformer(settings: dict[str, Any], length: int, given: Any, *, seed: int
            learning_rate=settings["learning_rate"], progress=steps.inner)  # fmt: skip
     sites = ["embed", "blocks.*.resid_post"]
     recording = probes.capture(model, shown[..., None], sites=sites, stimulus=labels, progress=False)
-    stream_ = np.stack([recording.states(site)["activation"].values for site in recording.sites], axis=1)
+    depth_states = np.stack([recording.states(site)["activation"].values for site in recording.sites], axis=1)
     lens = probes.logit_lens(model, shown[..., None], target=odd, progress=False)
     unsure = (lens.entropy.values / np.log(2) >= CERTAIN).max(1)  # (stimulus, layer): some sign is open
     depth = np.where(unsure.all(1), unsure.shape[1] + 1, unsure.argmin(1) + 1)
-    voids = probes.layer_voids(stream_.swapaxes(1, 2))
+    voids = probes.find_voids(depth_states.swapaxes(1, 2))
     return System(
         name="transformer",
-        states=_named(stream_.reshape(len(shown), stream_.shape[1], -1), "layer", labels, first=0),
+        states=_named(depth_states.reshape(len(shown), depth_states.shape[1], -1), "layer", labels, first=0),
         right=lens["rank"].values[:, :, -1] == 0,
         effort={"certain": depth.astype(float), "active": voids.active.values.mean((1, 2))},
     )
