@@ -27,6 +27,8 @@ NARROWEST = 16
 
 def as_tensor(value: Any, device: torch.device, *, where: str, name: str = "x") -> torch.Tensor:
     """Return what a model was given as a tensor, or refuse what cannot be one."""
+    if isinstance(value, np.ndarray) and not value.flags.writeable:
+        value = value.copy()  # torch shares memory, and warns where it must not write
     try:
         return torch.as_tensor(value, device=device)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -48,7 +48,9 @@ def test_partial_correlation_takes_out_what_both_share():
 def test_every_number_is_there_for_every_length_and_seed(result):
     data = result.data
     assert data.sizes["length"] == 2 and data.sizes["seed"] == 2
-    assert data["similarity_ctm_transformer"].sel(length=3).dropna("step_ctm", how="all").sizes["step_ctm"] == 5
+    assert (
+        data["similarity_ctm_transformer"].sel(length=3).dropna("step_ctm", how="all").sizes["step_ctm"] == 5
+    )
     assert np.isfinite(data["diagonality_ctm_ctm"]).all()
     assert set(data.attrs) >= {"spec_json", "seeds", "versions"}
     assert data["certain_transformer"].min() >= 1 and CERTAIN == 0.1
