@@ -24,6 +24,7 @@ from arcuate.plot.mechanisms import answer_sources, dissociation, pointer_weight
 from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gates
 from arcuate.plot.order import model_order
 from arcuate.plot.panels import omission, panels
+from arcuate.plot.patching import ablation_effects, dose_response, patching_map
 from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
 from arcuate.plot.probes import attribution_bars, head_map, lens_map, probe_profile
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
@@ -49,6 +50,7 @@ from arcuate.plot.traces import affinity_map, factors, trace_map
 from arcuate.plot.transition import logit_trajectory, strategies, transition
 
 __all__ = [
+    "ablation_effects",
     "ablations",
     "accuracy_by_tick",
     "activation_growth",
@@ -74,6 +76,7 @@ __all__ = [
     "conditioning",
     "dimensionality",
     "dissociation",
+    "dose_response",
     "dsa",
     "factors",
     "forgetting",
@@ -89,6 +92,7 @@ __all__ = [
     "omission",
     "panels",
     "pareto",
+    "patching_map",
     "phase_map",
     "pointer_weights",
     "prediction_by_block",
