@@ -140,8 +140,8 @@ def activation_patching(
     1.0
     """
     where = "activation_patching"
-    apart = words(over, DIMS, where, "over")
-    ways = words(directions, DIRECTIONS, where, "directions", some=True)
+    apart = words(over, DIMS, where=where, name="over")
+    ways = words(directions, DIRECTIONS, where=where, name="directions", some=True)
     size = check_int(batch_size, where=where, name="batch_size")
     check_progress(progress, where=where, unit="places")
     pair = Pair(model, clean, corrupt, metric, where=where)
@@ -217,8 +217,8 @@ def attribution_patching(
     (('direction', 'site', 'position'), ('direction',))
     """
     where = "attribution_patching"
-    apart = words(over, DIMS, where, "over")
-    ways = words(directions, DIRECTIONS, where, "directions", some=True)
+    apart = words(over, DIMS, where=where, name="over")
+    ways = words(directions, DIRECTIONS, where=where, name="directions", some=True)
     pair = Pair(model, clean, corrupt, metric, where=where)
     states = pair.states(sites)
     places = {site: _places(site, flat, apart, positions, where) for site, (flat, _) in states.items()}
@@ -303,7 +303,7 @@ def indices(positions: Any, n: int, where: str) -> np.ndarray:
     return chosen
 
 
-def words(value: Any, choices: Sequence[str], where: str, name: str, *, some: bool = False) -> list[str]:
+def words(value: Any, choices: Sequence[str], *, where: str, name: str, some: bool = False) -> list[str]:
     """Return chosen words in the order of the choices."""
     chosen = [value] if isinstance(value, str) else value
     if not isinstance(chosen, Sequence) or (some and not chosen):

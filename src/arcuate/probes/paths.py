@@ -93,7 +93,7 @@ def path_patching(
     (('direction', 'site', 'head'), (2, 1, 2))
     """
     where = "path_patching"
-    ways = words(directions, DIRECTIONS, where, "directions", some=True)
+    ways = words(directions, DIRECTIONS, where=where, name="directions", some=True)
     size = check_int(batch_size, where=where, name="batch_size")
     check_progress(progress, where=where, unit="senders")
     pair = Pair(model, clean, corrupt, metric, where=where)
