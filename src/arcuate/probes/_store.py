@@ -56,7 +56,8 @@ class Room:
         if self.stream is None:
             return np.empty(shape, dtype)
         names = ("trial", axis, "unit")
-        return self.stream.array(path, shape, dtype, rows=self.n_batch, dimension_names=names)
+        more = {"dimension_names": names, "attributes": {"units": "1"}}
+        return self.stream.array(path, shape, dtype, rows=self.n_batch, **more)
 
     def put(self, array: Any, rows: slice, value: torch.Tensor) -> None:
         """Put what a batch gave where its trials belong."""
@@ -70,7 +71,7 @@ class Room:
 class Store:
     """What one site gave."""
 
-    def __init__(self, site: Site, keep: Keep, room: Room, axis: str) -> None:
+    def __init__(self, site: Site, keep: Keep, room: Room, *, axis: str) -> None:
         self.site, self.room, self.reduce, self.places = site, room, keep.reduce, keep.places
         self.dtype = keep.dtype
         self.array: Any = None

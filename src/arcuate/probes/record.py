@@ -140,7 +140,7 @@ def capture(
     with nullcontext() if to is None else Stream(to, where="capture") as stream:
         room = Room(data.n_trials, min(size, data.n_trials), stream)
         word = axis or ("token" if data.words() else "tick")
-        stores = {site.name: Store(site, keep, room, word) for group in asked.values() for site in group}
+        stores = {site.name: Store(site, keep, room, axis=word) for group in asked.values() for site in group}
         _run(model, data, stores, size=size, batch_first=batch_first, progress=progress)
         _check_reached(asked, stores)
         way = "function" if callable(reduce) else reduce

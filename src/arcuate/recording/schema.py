@@ -330,7 +330,7 @@ def _coords(coords: Mapping[str, Any], *, where: str) -> dict[str, Any]:
 
 def _complete(dataset: xr.Dataset, axis: str, *, where: str) -> xr.Dataset:
     """Add the coordinates every site has, and check the within-trial axis."""
-    sizes = dataset.sizes
+    added: dict[str, Any] = {}
     for dim in ("trial", axis, "unit"):
         if dim in dataset.coords:
             continue
@@ -338,27 +338,24 @@ def _complete(dataset: xr.Dataset, axis: str, *, where: str) -> xr.Dataset:
             raise RecordingError.of(
                 where=where, name="time", value=None, bound="must be given as a coordinate, in s"
             )
-        dataset = dataset.assign_coords({dim: np.arange(sizes[dim])})
+        added[dim] = np.arange(dataset.sizes[dim])
     if axis == "time":
         time = _times(dataset["time"].values, where=where, name="time")
         if np.any(np.diff(time) <= 0):
             raise RecordingError.of(where=where, name="time", value=time, bound="must ascend")
         dataset = dataset.assign_coords(time=("time", time, {"units": "s"}))
-    trials = dataset["trial"].values
+    trials = added["trial"] if "trial" in added else dataset["trial"].values
     if len(set(trials.tolist())) != trials.size or trials.dtype.kind not in "iu":
         raise RecordingError.of(
             where=where, name="trial", value=trials, bound="must be whole numbers, each once"
         )
-    defaults: dict[str, Any] = {
-        "stimulus": np.full(trials.size, "", dtype="<U1"),
-        "condition": np.full(trials.size, "", dtype="<U1"),
-    }
-    for name, default in defaults.items():
+    for name in ("stimulus", "condition"):
         if name not in dataset.coords:
-            dataset = dataset.assign_coords({name: ("trial", default)})
+            added[name] = ("trial", np.full(trials.size, "", dtype="<U1"))
     if "repeat" not in dataset.coords:
-        dataset = dataset.assign_coords(repeat=("trial", repeats(dataset["stimulus"].values)))
-    return dataset
+        stimulus = added["stimulus"][1] if "stimulus" in added else dataset["stimulus"].values
+        added["repeat"] = ("trial", repeats(stimulus))
+    return dataset.assign_coords(added) if added else dataset
 
 
 def repeats(stimulus: np.ndarray) -> np.ndarray:

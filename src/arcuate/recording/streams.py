@@ -6,6 +6,7 @@ the numbers themselves stay on the disk until somebody looks.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Stream", "is_stream", "read_stream"]
+
+
+_STATES = "/states"
 
 
 class Stream:
@@ -76,9 +80,11 @@ class Stream:
 
     def __enter__(self) -> Stream:
         try:
-            self._root = self.zarr.create_group(self._partial, zarr_format=3)
+            self._partial.mkdir()
         except OSError as error:
             raise self.error(f"could not be written ({error})") from error
+        self._made: dict[str, Any] = {}
+        self._alike: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -119,18 +125,33 @@ class Stream:
         -------
         zarr.Array
         """
-        chunks = tuple(max(1, size) for size in (rows or shape[0], *shape[1:])) if shape else ()
-        with warnings.catch_warnings():  # text of fixed width is what Recordings have
-            warnings.simplefilter("ignore", self.zarr.errors.UnstableSpecificationWarning)
-            return self._root.create_array(
-                name,
-                shape=shape,
-                dtype=dtype,
-                chunks=chunks,
-                compressors=(self.zarr.codecs.Crc32cCodec(),),
-                config={"write_empty_chunks": True},
-                **more,
-            )
+        key = (shape, np.dtype(dtype).str, rows, str(more))
+        config = {"write_empty_chunks": True}
+        if key in self._alike:  # sites are alike: what describes one describes the next
+            first, label = self._alike[key]
+            folder = self._partial / name
+            folder.mkdir(parents=True)
+            folder.joinpath("zarr.json").write_bytes(label)
+            place = self.zarr.storage.StorePath(first.store, name)
+            made = self.zarr.Array(self.zarr.AsyncArray(first.metadata, place, config))
+        else:
+            chunks = tuple(max(1, size) for size in (rows or shape[0], *shape[1:])) if shape else ()
+            with warnings.catch_warnings():  # text of fixed width is what Recordings have
+                warnings.simplefilter("ignore", self.zarr.errors.UnstableSpecificationWarning)
+                made = self.zarr.create_array(
+                    store=self._partial,
+                    name=name,
+                    zarr_format=3,
+                    shape=shape,
+                    dtype=dtype,
+                    chunks=chunks,
+                    compressors=(self.zarr.codecs.Crc32cCodec(),),
+                    config=config,
+                    **more,
+                )
+            self._alike[key] = made, self._partial.joinpath(name, "zarr.json").read_bytes()
+        self._made[name] = made
+        return made
 
     def finish(self, tree: xr.DataTree) -> xr.DataTree:
         """Write all that was not made by `array`, and give the folder its name.
@@ -150,10 +171,13 @@ class Stream:
         RecordingError
             If writing fails.
         """
+        import xarray as xr
+
         check_tree(tree)
         try:
-            for node in tree.subtree:
-                self._write(node)
+            groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+            for path, dataset in _shared_once(groups).items():
+                self._write(path.strip("/"), dataset)
             for file in _files(self._partial):
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
@@ -162,35 +186,106 @@ class Stream:
             os.rename(self._partial, self.path)
         except OSError as error:
             raise self.error(f"could not be written ({error})") from error
-        return _open(self.path)
+        for name, array in self._made.items():
+            _lazy(groups[f"/{name.rpartition('/')[0]}"], array, self.path, name)
+        return xr.DataTree.from_dict(groups)
 
-    def _write(self, node: xr.DataTree) -> None:
+    def _write(self, path: str, dataset: xr.Dataset) -> None:
         """Write the attributes and the coordinates of a group, and variables that are not there yet."""
-        path = node.path.strip("/")
-        group = self._root.require_group(path) if path else self._root
-        dataset = node.to_dataset(inherit=False)
         beside = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
-        group.attrs.update(dict(dataset.attrs) | ({"coordinates": beside} if beside else {}))
+        attrs = dict(dataset.attrs) | ({"coordinates": beside} if beside else {})
+        folder = self._partial / path
+        folder.mkdir(parents=True, exist_ok=True)
+        label = {"zarr_format": 3, "node_type": "group", "attributes": attrs}
+        folder.joinpath("zarr.json").write_text(json.dumps(label))
         for name, variable in dataset.variables.items():
-            full = f"{path}/{name}" if path else str(name)
-            if full not in self._root:
-                array = self.array(full, variable.shape, variable.dtype, dimension_names=variable.dims)
-                array[...] = variable.values
-            self._root[full].attrs.update(variable.attrs)
+            full = f"{path}/{name}".strip("/")
+            if full not in self._made:
+                more: dict[str, Any] = {"dimension_names": variable.dims, "attributes": dict(variable.attrs)}
+                self.array(full, variable.shape, variable.dtype, **more)[...] = variable.values
+                del self._made[full]
+
+
+def _shared_once(groups: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Move coordinates that all sites have alike to the group around them."""
+    sites = [path for path in groups if path.startswith(f"{_STATES}/") and groups[path].data_vars]
+    if not sites:
+        return groups
+    first, *others = (groups[path] for path in sites)
+    alike = [
+        name
+        for name, variable in first.coords.variables.items()
+        if all(name in one.coords and one.variables[name].identical(variable) for one in others)
+    ]
+    found = {path: group.drop_vars(alike) if path in sites else group for path, group in groups.items()}
+    return found | {_STATES: groups[_STATES].assign_coords({name: first[name].variable for name in alike})}
 
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _open(path: Path) -> xr.DataTree:
+def _lazy(dataset: xr.Dataset, array: Any, folder: Path, name: str) -> None:
+    """Put an array on the disk in the place of a variable; its numbers are read when they are looked at."""
+    import xarray as xr
+    from xarray.backends import BackendArray
+    from xarray.core import indexing
+
+    class Pieces(BackendArray):
+        """What is on the disk."""
+
+        def __init__(self) -> None:
+            self.shape, self.dtype = array.shape, array.dtype
+
+        def __getitem__(self, key: Any) -> np.ndarray:
+            support = indexing.IndexingSupport.OUTER
+            return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+        def _read(self, key: Any) -> np.ndarray:
+            pieces = require("zarr", extra="io", purpose="reading a streamed recording")
+            try:
+                return np.asarray(pieces.open_array(folder / name, mode="r").oindex[key])
+            except (OSError, ValueError, RuntimeError) as error:
+                bound = f"cannot be read at {name}: moved, or damaged ({str(error)[:200]})"
+                raise FileFormatError.of(where="Recording", value=str(folder), bound=bound) from error
+
+    short = name.rpartition("/")[2]
+    data = indexing.LazilyIndexedArray(Pieces())
+    dataset[short] = xr.Variable(array.metadata.dimension_names, data, dict(array.attrs))
+
+
+def _open(path: Path, zarr: Any) -> xr.DataTree:
+    """Open a folder; coordinates are read, all else when it is looked at."""
     import xarray as xr
 
-    tree = xr.open_datatree(
-        path, engine="zarr", chunks=None, cache=False, mask_and_scale=False, decode_times=False,
-        consolidated=False,
-    )  # fmt: skip
-    return restore(tree)
+    root = zarr.open_group(path, mode="r", zarr_format=3)
+    members = dict(root.members(max_depth=None))
+    groups = {"": root} | {name: item for name, item in members.items() if isinstance(item, zarr.Group)}
+    arrays = {name: item for name, item in members.items() if isinstance(item, zarr.Array)}
+    tree: dict[str, xr.Dataset] = {}
+    for place, group in groups.items():
+        attrs = dict(group.attrs)
+        beside = str(attrs.pop("coordinates", "")).split()
+        tree[f"/{place}"] = dataset = xr.Dataset(attrs=attrs)
+        for name, array in arrays.items():
+            folder, _, short = name.rpartition("/")
+            if folder != place:
+                continue
+            dims = array.metadata.dimension_names
+            label = short in beside or dims == (short,)
+            if label or not place.startswith("states/"):
+                variable = xr.Variable(dims, np.asarray(array[...]), dict(array.attrs))
+                table = dataset.coords if label else dataset
+                table[short] = variable
+            else:
+                _lazy(dataset, array, path, name)
+    shared = tree.get(_STATES, xr.Dataset())
+    labels = {str(name): part.variable for name, part in shared.coords.items()}
+    for place, dataset in tree.items():
+        if place.startswith(f"{_STATES}/") and dataset.data_vars:
+            tree[place] = dataset.assign_coords(labels)
+    tree[_STATES] = xr.Dataset(attrs=shared.attrs)
+    return restore(xr.DataTree.from_dict(tree))
 
 
 def is_stream(path: Any) -> bool:
@@ -239,7 +334,7 @@ def read_stream(path: str | os.PathLike[str]) -> xr.DataTree:
         for name, item in root.members(max_depth=None):
             if isinstance(item, zarr.Array):
                 _check_pieces(item, zarr, name)
-        tree = _open(source)
+        tree = _open(source, zarr)
         check_tree(tree)
     except FileFormatError:
         raise

@@ -61,6 +61,13 @@ class TestStream:
         stream.save(tmp_path / "a.nc")
         assert arc.Recording.load(tmp_path / "a.nc").equals(stream)
 
+    def test_numbers_that_go_later_are_told(self, tmp_path: Path) -> None:
+        model, x = encoder()
+        stream = capture(model, x, to=tmp_path / "a", sites="layers.1:out")
+        (tmp_path / "a/states/layers.1:out/activation/c/0/0/0").write_bytes(b"short")
+        with pytest.raises(FileFormatError, match="moved, or damaged"):
+            stream.states("layers.1:out")["activation"].load()
+
     def test_nothing_half_is_left(self, tmp_path: Path) -> None:
         class Fails(torch.nn.Module):
             calls = 0
