@@ -10,7 +10,16 @@ import torch
 from arcuate.errors import CapabilityError
 from arcuate.probes._adapters import Site, canonical
 
-__all__ = ["Readout", "readout_of"]
+__all__ = ["Readout", "readout_of", "tolerance"]
+
+
+TOLERANCE = 1e-3
+"""Difference of logits, over the largest, up to which they count as the same (chosen)."""
+
+
+def tolerance(logits: torch.Tensor) -> float:
+    """Return the tolerance for logits of some precision: no less than eight of its steps."""
+    return max(TOLERANCE, 8 * torch.finfo(logits.dtype).eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +64,8 @@ class Readout:
         CapabilityError
         """
         own = self(last[:1])
-        far = float((own - logits[:1]).abs().max())
-        if own.shape != logits[:1].shape or far > 1e-3 * max(float(logits[:1].abs().max()), 1.0):
+        far = float((own - logits[:1]).abs().max()) if own.shape == logits[:1].shape else float("inf")
+        if far > tolerance(logits) * max(float(logits[:1].abs().max()), 1.0):
             bound = f"does more to its last state than norm and read-out: logits differ by {far:.3g}"
             raise CapabilityError.of(where=where, name="model", bound=bound)
 

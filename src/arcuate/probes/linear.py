@@ -141,14 +141,14 @@ def linear_probe(
     sites = {None: states} if several is None else several
     if not sites:
         raise SpecError.of(where=where, name="states", bound="must hold one or more sites")
-    given = {}
-    for site, one in sites.items():
+    for site, one in sites.items():  # all are looked at before the first is learned from; none is kept
         told = where if site is None else f"{where}: {site}"
-        given[site] = samples_of(one, labels, groups=groups, types=types, where=told)
-    rows = []
+        samples_of(one, labels, groups=groups, types=types, where=told)
+    rows: list[Any] = []
     with progress_bar(progress, len(sites), title="linear probe", unit="site") as tell:
-        for number, samples in enumerate(given.values()):
-            rows.append(_probe(samples, options, whole=several is None, told=number > 0, where=where))
+        for one in sites.values():
+            samples = samples_of(one, labels, groups=groups, types=types, where=where)
+            rows.append(_probe(samples, options, whole=several is None, told=bool(rows), where=where))
             if tell is not None:
                 tell(1)
     if several is None:

@@ -23,7 +23,7 @@ from arcuate.errors import CapabilityError, SpecError, check_int
 from arcuate.probes._adapters import Site
 from arcuate.probes._given import Given, given
 from arcuate.probes._hooks import Flat
-from arcuate.probes._readout import Readout, readout_of
+from arcuate.probes._readout import Readout, readout_of, tolerance
 from arcuate.probes._run import passes
 from arcuate.probes.sites import check_module
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["logit_attribution"]
 
 WHERE = "logit_attribution"
-
-TOLERANCE = 1e-3
-"""Error of the sum, over the largest logit or part, above which a model has parts of other kinds (chosen)."""
 
 
 def logit_attribution(
@@ -279,7 +276,7 @@ class _Table:
         if batch.mask is not None and batch.mask.shape == far.shape:
             far, most = far[batch.mask], most[batch.mask]
         share = float((far / most.clamp_min(1.0)).max())
-        if not share <= TOLERANCE:
+        if not share <= tolerance(logits):
             bound = (
                 f"has other parts than heads, feed-forward parts and a norm: the sum is off by {share:.2g}"
             )

@@ -101,6 +101,14 @@ def test_the_scale_of_the_norm_is_held() -> None:
     np.testing.assert_allclose(found.contribution.sel(component="blocks.0.mlp.out"), wanted, atol=1e-5)
 
 
+def test_half_precision_adds_up_to_its_own_logits() -> None:
+    model = tiny().to(torch.bfloat16)
+    found = logit_attribution(model, tokens(), target=3)
+    assert 0 < float(abs(found.error).max()) < 0.03
+    seen = arc.probes.logit_lens(model, tokens())
+    assert float(abs(seen.kl[..., -1]).max()) < 1e-3
+
+
 def test_pads_are_nan() -> None:
     mask = np.ones((3, 5), bool)
     mask[2, 1:] = False
