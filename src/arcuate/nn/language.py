@@ -82,7 +82,9 @@ class LanguageModel:
         longest = max(map(len, rows))
         shifts = [longest - len(row) if self.causal else 0 for row in rows]
         config = self.model.config
-        pads = [one for one in (config.pad_token_id, config.eos_token_id) if type(one) is int]
+        known = range(getattr(config, "vocab_size", 1))
+        named = (config.pad_token_id, config.eos_token_id)
+        pads = [one for one in named if type(one) is int and one in known]
         ids = torch.full((len(rows), longest), pads[0] if pads else 0)
         mask = torch.zeros_like(ids)
         for i, (row, shift) in enumerate(zip(rows, shifts, strict=True)):

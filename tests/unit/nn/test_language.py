@@ -92,6 +92,20 @@ def test_pads_stand_on_the_left_and_change_nothing(tiny: LanguageModel) -> None:
     torch.testing.assert_close(logits(tiny, "an", "an apple and a pear")[0, -1], logits(tiny, "an")[0, -1])
 
 
+def test_a_model_that_counts_positions(lm: Any, tiny: LanguageModel, tmp_path: Path) -> None:
+    """GPT-2 learns a vector for each position, and its configuration names a pad that this one has not."""
+    config = lm.GPT2Config(vocab_size=260, n_embd=16, n_layer=2, n_head=4, n_positions=32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = lm.GPT2LMHeadModel(config).eval()
+    model.save_pretrained(tmp_path / "gpt2")
+    tiny.tokenizer.save(str(tmp_path / "gpt2" / "tokenizer.json"))
+    language = load_language_model(tmp_path / "gpt2")
+    alone = logits(language, "an")
+    assert torch.equal(alone, model(**tiny.tokens("an")).logits)
+    torch.testing.assert_close(logits(language, "an", "an apple and a pear")[0, -1], alone[0, -1])
+
+
 def test_words_of_tokens(tiny: LanguageModel) -> None:
     texts = ["an  apple", "a"]
     words, index = tiny.words(texts)

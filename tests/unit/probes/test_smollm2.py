@@ -67,13 +67,12 @@ def test_pads_change_nothing(smollm2: Any) -> None:
 
 
 def test_one_unit_of_the_first_token_is_massive_after_block_11(smollm2: Any) -> None:
-    """Largest over median size of the states (M. Sun et al., 2024)."""
     seen = capture(smollm2.model, smollm2.tokens(TEXT), sites="blocks.*.resid_post")
-    sizes = np.abs([values(seen, f"blocks.{i}.resid_post")[0] for i in range(30)])
-    ratio = sizes.max(axis=(1, 2)) / np.median(sizes, axis=(1, 2))
+    found = arc.probes.activation_ratio(seen)
+    ratio = found.ratio.values
     assert ratio[11] > 5000 > 500 > ratio[10]
     assert ratio.argmax() == 11
-    assert np.unravel_index(sizes[11].argmax(), sizes[11].shape)[0] == 0
+    assert int(found.token.isel(trial=0, layer=11)) == 0
 
 
 def test_sentences_are_read_by_all_blocks_of_minilm(minilm: Any) -> None:
