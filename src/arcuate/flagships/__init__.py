@@ -31,7 +31,7 @@ __all__ = [
     "seed_interval",
 ]
 
-NAMES: tuple[str, ...] = ("tick_or_layer",)
+NAMES: tuple[str, ...] = ("what_and_when", "tick_or_layer")
 """The flagships that `run` knows; each is a module of this package."""
 
 
@@ -109,8 +109,8 @@ def default_seeds(name: str, *, quick: bool = False) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> default_seeds("what_and_when")  # doctest: +SKIP
-    (0, 1, 2, 3, 4)
+    >>> default_seeds("what_and_when")
+    (1, 2, 3, 4, 5)
     """
     module = _module(name)
     return tuple(module.QUICK_SEEDS if quick else module.SEEDS)

@@ -17,6 +17,7 @@ from arcuate.plot.comparison import comparison, dsa, predictivity, rdms
 from arcuate.plot.comparison_page import comparison_report
 from arcuate.plot.criticality import avalanches, branching
 from arcuate.plot.depth import activation_growth, activation_ratio, skip_curve, voids
+from arcuate.plot.flagships import what_and_when
 from arcuate.plot.learning import ablations, angle, timing_error, trials_to_criterion
 from arcuate.plot.load import recall_by_load
 from arcuate.plot.maze import maze
@@ -119,4 +120,5 @@ __all__ = [
     "trials_to_criterion",
     "voids",
     "wave_map",
+    "what_and_when",
 ]
