@@ -29,6 +29,7 @@ from arcuate.flagships._what_and_when_measures import (
 from arcuate.flagships._what_and_when_systems import (
     CUES,
     N_TICKS,
+    REPEATS,
     SYSTEMS,
     Response,
     Sizes,
@@ -343,10 +344,10 @@ def _learned(data: xr.Dataset) -> dict[str, list[Any]]:
 _CAPTION = (
     "Points are seeds, bars their mean. a: angle of the read-out weights; short lines are medians of random "
     "weights, even in all directions (gray) and with the covariance of the states (black). b: angle of the "
-    "demixed subspaces of identity and delay; short lines with identities shuffled. c: size of the read-out of "
-    "the likelier outcome. d: share of each property in the fitted dissimilarities. e: correlation for cues "
-    "left out, in both directions; short lines are ceilings by repeats, gray ones cues in other orders. "
-    "f: distance of the dynamics, mean over seeds."
+    "demixed subspaces of identity and delay; short lines with identities shuffled. c: size of the read-out "
+    "of the likelier outcome. d: share of each property in the fitted dissimilarities. e: correlation for "
+    "cues left out, in both directions; short lines are ceilings by repeats, gray ones cues in other orders. "
+    "f: distance of the dynamics, mean over seeds; on the diagonal that of half of the repeats to the others."
 )
 
 
@@ -356,22 +357,22 @@ def _caveats(data: xr.Dataset) -> tuple[str, ...]:
     timed = {name: float(data["timed"].sel(system=name).mean()) for name in SYSTEMS}
     poor = ", ".join(f"{_WORDS[name]} {100 * share:.0f} %" for name, share in timed.items() if share < 0.9)
     late = (
-        f"Of the trials, few are timed within a tick in: {poor}. What is said there is of a system that has not "
-        "learned the whole task."
+        f"Of the trials, few are timed within a tick in: {poor}. What is said there is of a system that has "
+        "not learned the whole task."
     )
     return (
-        f"{seeds} seeds, {n} cues and 4 repeats are few: intervals are wide, and what is undecided is not "
-        "refuted.",
-        "Repeats of the reservoir differ in noise and history; those of the networks only in the silence before "
-        "the cue, for they are deterministic. Their ceilings are not of one kind.",
-        "Weights of the reservoir are those that its three-factor rule learned; of the networks, those of ridge "
-        "regression on the same two targets. In many dimensions random weights are nearly at right angles: an "
-        "angle is to be read beside both nulls.",
-        "Cues of the reservoir are random patterns of input that nothing makes alike, and its recurrent weights "
-        "do not learn: that cues of one delay or identity look alike in it, or that cues left out can be "
-        "predicted from it, is not to be expected. The networks learn their states.",
-        "The networks learn by cross-entropy, which asks for probabilities: that their read-out grows with them "
-        "is what they are trained for. The rule of the reservoir estimates them by its own.",
+        f"Number of seeds {seeds}, cues {n}, repeats {REPEATS}: these are few, intervals are wide, and what "
+        "is undecided is not refuted.",
+        "Repeats of the reservoir differ in noise and history; those of the networks only in the silence "
+        "before the cue, for they are deterministic. Their ceilings are not of one kind.",
+        "Weights of the reservoir are those that its three-factor rule learned; of the networks, those of "
+        "ridge regression on the same two targets. In many dimensions random weights are nearly at right "
+        "angles: an angle is to be read beside both nulls.",
+        "Cues of the reservoir are random patterns of input that nothing makes alike, and its recurrent "
+        "weights do not learn: that cues of one delay or identity look alike in it, or that cues left out "
+        "can be predicted from it, is not to be expected. The networks learn their states.",
+        "The networks learn by cross-entropy, which asks for probabilities: that their read-out grows with "
+        "them is what they are trained for. The rule of the reservoir estimates them by its own.",
         "The PMI net has its working memory alone: nothing has to be kept beyond a trial.",
         f"Dynamics are compared over {N_TICKS} ticks of 50 ms, with 2 delays and rank 6, chosen for so few.",
         *((late,) if poor else ()),

@@ -60,6 +60,11 @@ def what_and_when(data: Any) -> list[Axes]:
     return panels
 
 
+def _short(names: Any) -> list[str]:
+    """Return names of systems that fit side by side."""
+    return [str(name).replace("transformer", "transf.").replace("reservoir", "reserv.") for name in names]
+
+
 def _points(ax: Any, values: Any, place: float, shade: str) -> None:
     """Draw seeds as points and their mean as a bar."""
     numbers = np.asarray(values, dtype=float)
@@ -75,10 +80,10 @@ def _angles(ax: Any, values: Any, nulls: dict[str, str], data: Any) -> None:
     for k, name in enumerate(names):
         _points(ax, values.sel(system=name), k, color(k))
         for null, shade in nulls.items():
-            ax.hlines(
-                float(data[null].sel(system=name).mean()), k - 0.38, k + 0.38, color=shade, linewidth=1.2
-            )
-    ax.set(xticks=range(len(names)), xticklabels=names, ylim=(0, 92), ylabel="smallest angle (degrees)")
+            height = float(data[null].sel(system=name).mean())
+            ax.hlines(height, k - 0.38, k + 0.38, color=shade, linewidth=1.2)
+    ax.set(xticks=range(len(names)), xticklabels=_short(names), ylim=(0, 92))
+    ax.set_ylabel("smallest angle (degrees)")
     tidy(ax, legend=False)
 
 
@@ -89,7 +94,7 @@ def _amplitude(ax: Any, data: Any) -> None:
     for k, name in enumerate(data["system"].values):
         mean = data["amplitude"].sel(system=name).mean("seed")
         ax.plot(p, mean, marker=marker(k), color=color(k), label=str(name))
-    ax.set(xlabel="probability of the outcome (1)", ylabel="read-out, largest (1)", ylim=(0, None))
+    ax.set(xlabel="probability of the outcome (1)", ylabel="read-out, largest (1)", ylim=(0, 1.5))
     tidy(ax)
 
 
@@ -101,7 +106,7 @@ def _weights(ax: Any, data: Any) -> None:
         mean = data["weight"].sel(factor=factor).mean("seed").values
         place = np.arange(len(names)) + (j - (len(factors) - 1) / 2) * width
         ax.bar(place, mean, width * 0.9, color=color(j + 4), label=factor)
-    ax.set(xticks=range(len(names)), xticklabels=[str(name) for name in names], ylim=(0, 1.25))
+    ax.set(xticks=range(len(names)), xticklabels=_short(names), ylim=(0, 1.25))
     ax.set_ylabel("share of the fit (1)")
     tidy(ax)
 
