@@ -1,5 +1,5 @@
 # Two commands set arcuate up; neither needs anything done before, and both work twice.
-#   make run     reproduce the what/when experiment and write its report
+#   make run     reproduce the what/when experiment, compare four systems on it, and write both reports
 #   make test    everything that continuous integration checks
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,6 +18,7 @@ ONE_THREAD  := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 MODEL       ?= what_when_reservoir
 OUT         ?= out/$(MODEL)
 RUN_FLAGS   ?= --quick
+FLAGSHIP    ?= what_and_when
 BENCH       ?= spiking --workloads W1 --against brian2 --quick
 
 .PHONY: help run test cuda bench docs lint format types layers spelling pytest notebooks coverage clean
@@ -47,10 +48,12 @@ $(VENV)/.test-stamp: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch-stamp
 	@touch $@ $(VENV)/.run-stamp
 
 # ---- the two commands
-run: $(VENV)/.run-stamp ## reproduce the what/when experiment: figures and report.html in out/
+run: $(VENV)/.run-stamp ## reproduce the what/when experiment and compare four systems on it: two reports in out/
 	@echo "==> reproducing $(MODEL) into $(OUT)"
 	@$(BIN)/arcuate reproduce $(MODEL) $(RUN_FLAGS) --force --out "$(OUT)"
-	@echo "==> open $(OUT)/report.html"
+	@echo "==> comparing a reservoir, a transformer, a thought machine and a memory: $(FLAGSHIP)"
+	@$(BIN)/arcuate compare $(FLAGSHIP) --quick --force --out "out/$(FLAGSHIP)"
+	@echo "==> open $(OUT)/report.html and out/$(FLAGSHIP)/report.html"
 
 test: lint types layers spelling pytest docs notebooks cuda ## every check, as continuous integration runs them
 	@echo "==> all checks passed"

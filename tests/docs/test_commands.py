@@ -38,7 +38,8 @@ def test_the_readme_names_both() -> None:
 def test_make_knows_what_to_do(target: str) -> None:
     done = _make("--dry-run", target, cwd=ROOT, timeout=30)
     assert done.returncode == 0, done.stderr
-    assert "arcuate reproduce" in done.stdout if target == "run" else "-m pytest" in done.stdout
+    wanted = ("arcuate reproduce", "arcuate compare") if target == "run" else ("-m pytest",)
+    assert all(command in done.stdout for command in wanted)
 
 
 def test_continuous_integration_runs_make_test() -> None:
@@ -60,6 +61,7 @@ def test_make_run_needs_nothing_and_works_twice(tmp_path: Path) -> None:
     for _ in range(2):
         done = _make("run", cwd=copy, timeout=900)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        report = copy / "out" / "what_when_reservoir" / "report.html"
-        assert report.stat().st_size > 10_000
-        report.unlink()
+        for name in ("what_when_reservoir", "what_and_when"):
+            report = copy / "out" / name / "report.html"
+            assert report.stat().st_size > 10_000
+            report.unlink()

@@ -246,12 +246,22 @@ def _block(cue: int) -> dict[str, Any]:
 
 
 def _network(system: str, seed: int, sizes: Sizes) -> Response:
-    """Train a network to foretell what comes in the next tick, and record it at four leads."""
-    from arcuate import nn, probes
+    """Train a network on one thread, so that its numbers are the same in any process."""
     from arcuate._optional import require
 
     torch = require("torch", extra="torch", purpose="the flagship what_and_when")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        return _trained(system, seed, sizes, torch)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _trained(system: str, seed: int, sizes: Sizes, torch: Any) -> Response:
+    """Train a network to foretell what comes in the next tick, and record it at four leads."""
+    from arcuate import nn, probes
+
     model, site, scores = _model(system, seed, nn)
 
     def batches(generator: np.random.Generator) -> tuple[Any, Any]:
