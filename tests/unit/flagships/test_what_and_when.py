@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from arcuate.errors import SpecError
 from arcuate.flagships import NAMES, run
 from arcuate.flagships._what_and_when_measures import demixed, geometry, readout, readout_angle, subspaces
 from arcuate.flagships._what_and_when_systems import (
@@ -148,3 +150,30 @@ def test_quick_form_learns_and_decides_by_its_intervals(tmp_path: Path) -> None:
     result = run("what_and_when", quick=True, progress=False)
     assert (result.data["timed"].sel(system=["transformer", "ctm", "pmi"]) > 0.9).all()
     assert result.claim("scaling/transformer").verdict == "supported"
+
+
+def test_the_page_has_a_panel_for_each_question() -> None:
+    from arcuate import plot
+
+    rng, names = np.random.default_rng(0), ["reservoir", "transformer", "ctm", "pmi"]
+    dims = {
+        "angle": (), "isotropic": (), "matched": (), "shuffled": (), "demixed": ("pair",),
+        "amplitude": ("probability",), "weight": ("factor",),
+    }  # fmt: skip
+    sizes = {"seed": 2, "system": 4, "pair": 3, "probability": 3, "factor": 3, "measure": 2, "a": 4, "b": 4}
+    shapes = {name: ("seed", "system", *rest) for name, rest in dims.items()}
+    shapes |= dict.fromkeys(("value", "ceiling_high", "null_mean"), ("seed", "measure", "a", "b"))
+    data = xr.Dataset(
+        {name: (axes, rng.random([sizes[axis] for axis in axes])) for name, axes in shapes.items()},
+        {
+            "system": names, "a": names, "b": names, "measure": ["ridge", "dsa"],
+            "factor": ["identity", "delay", "probability"], "probability": [0.6, 0.8, 1.0],
+        },
+        {"near": 75.0},
+    )  # fmt: skip
+    panels = plot.what_and_when(data)
+    assert [ax.get_title(loc="left")[0] for ax in panels] == list("abcdef")
+    assert all(ax.get_ylabel() for ax in panels[:5])
+    assert "degrees" in panels[0].get_ylabel()
+    with pytest.raises(SpecError, match="demixed"):
+        plot.what_and_when(data.drop_vars("demixed"))
