@@ -72,7 +72,7 @@ def logit_trajectory(model: Any, courses: Mapping[str, Any], *, ax: Axes | None 
     Parameters
     ----------
     model : arcuate.probes.NestedLogit
-        Whose loss is drawn, at the largest gain of the paths, over both attentions' logits.
+        Whose loss is drawn, at the median gain of the paths, over both attentions' logits.
     courses : mapping of str to mapping
         Each with ``beta``, ``kappa`` and ``xi``, as `NestedLogit.flow` and `NestedLogit.fit` give them.
     ax : matplotlib.axes.Axes, optional
@@ -114,11 +114,11 @@ def logit_trajectory(model: Any, courses: Mapping[str, Any], *, ax: Axes | None 
     points = np.concatenate(parts or [np.empty((3, 0))], axis=1)
     if not points.size:
         return say(ax, "no path to show")
-    low, high = np.minimum(points.min(axis=1), 0), points.max(axis=1)
+    low, high, gain = np.minimum(points.min(axis=1), 0), points.max(axis=1), np.median(points[2])
     beta, kappa = (np.linspace(low[k] - 0.5, high[k] + 0.5, 80) for k in (0, 1))
-    loss = model.evaluate(*np.meshgrid(beta, kappa), high[2])["loss"]
+    loss = model.evaluate(*np.meshgrid(beta, kappa), gain)["loss"]
     filled = ax.contourf(beta, kappa, loss, levels=12, cmap="Greys", alpha=0.6)
-    ax.figure.colorbar(filled, ax=ax, label=f"loss at ξ = {high[2]:.3g} (nats)")
+    ax.figure.colorbar(filled, ax=ax, label=f"loss at ξ = {gain:.3g} (nats)")
     for k, (name, path) in enumerate(paths.items()):
         ax.plot(path[0], path[1], color=color(k), linestyle=DASHES[k % 3], label=name)
         ax.plot(path[0, -1:], path[1, -1:], color=color(k), marker=MARKERS[k % len(MARKERS)])
