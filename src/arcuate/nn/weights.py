@@ -21,12 +21,19 @@ from arcuate.nn.ctm import ContinuousThoughtMachine, load_weights
 from arcuate.nn.episode import EpisodeMemory
 from arcuate.nn.language import LanguageModel, load_language_model
 from arcuate.nn.sequence import QuestionThoughtMachine, SeriesThoughtMachine
+from arcuate.nn.transformer import TinyTransformer
 
 __all__ = ["shipped", "write_weights"]
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (ContinuousThoughtMachine, EpisodeMemory, QuestionThoughtMachine, SeriesThoughtMachine)
+    for kind in (
+        ContinuousThoughtMachine,
+        EpisodeMemory,
+        QuestionThoughtMachine,
+        SeriesThoughtMachine,
+        TinyTransformer,
+    )
 }
 
 
@@ -46,7 +53,7 @@ def shipped(name: str, *, folder: str | os.PathLike[str] | None = None) -> Any:
 
     Returns
     -------
-    ContinuousThoughtMachine, EpisodeMemory, LanguageModel or CharacterLSTM
+    ContinuousThoughtMachine, EpisodeMemory, TinyTransformer, LanguageModel or CharacterLSTM
         Or a machine that is built upon the first. In evaluation mode.
 
     Raises

@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 from arcuate.nn import (  # noqa: E402
     ContinuousThoughtMachine,
     SeriesThoughtMachine,
+    TinyTransformer,
     residual_backbone,
     shipped,
     write_weights,
@@ -69,6 +70,13 @@ def folder(place: Path, told: Any, model: Any = None) -> Path:
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     (place / "MANIFEST.toml").write_text("[small]\n" + "\n".join(lines) + "\n")
     return place
+
+
+def test_a_transformer_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    settings = {"n_outputs": 5, "n_tokens": 7, "d_model": 8, "n_layers": 2, "n_heads": 2, "max_tokens": 4}
+    model = TinyTransformer(**settings, seed=3)
+    again, words = shipped("small", folder=folder(tmp_path, {"settings": settings}, model)), [[1, 6, 0]]
+    assert not again.training and torch.equal(again(words), model.eval()(words))
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
