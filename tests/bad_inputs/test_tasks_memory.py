@@ -165,6 +165,7 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
     ("batch of no hops", lambda: TwoHop().batches(0), SpecError, "size"),
     ("batch of hops as text", lambda: TwoHop().batches(4, form="text"), SpecError, "text"),
     ("hops held in between", lambda: HOPS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),
+    ("question 3 of 3", lambda: HOPS.chosen([3]), TaskError, "index"),
     ("entity 24", lambda: HOPS.score([24, 0, 0]), TaskError, "answers"),
 ]
 

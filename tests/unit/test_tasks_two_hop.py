@@ -59,3 +59,10 @@ def test_batches_are_new_draws():
         x, targets = TASK.batches(8, form=form)(np.random.default_rng(0))
         assert x.shape == (8, width) and targets.shape == (8, 1 if form == "frames" else 4)
         assert x.flags.writeable
+
+
+def test_questions_are_chosen_whole():
+    trials = TASK.questions("two_hop")
+    some = trials.chosen(trials.entities == 3)
+    assert asked(some) == {row for row in asked(trials) if row[0] == 3}
+    assert (some.answers == TASK.facts[some.bridges, some.relations[:, 1]]).all()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from arcuate import rng
 from arcuate.errors import TaskError, check_choice, check_int
@@ -322,7 +323,7 @@ class BindingPairs:
         """Number of pairs."""
         return self.original.n_trials
 
-    def chosen(self, index: np.ndarray) -> BindingPairs:
+    def chosen(self, index: ArrayLike) -> BindingPairs:
         """Return some of the pairs.
 
         Parameters

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from arcuate import rng
 from arcuate.errors import TaskError, check_choice, check_int, check_real
@@ -29,6 +30,7 @@ __all__ = ["HopTrials", "TwoHop"]
 
 MAX_CELLS = 100_000_000
 MAX_SYMBOLS = 1024
+PARTS = ("entities", "relations", "bridges", "answers")
 SETS = ("one_hop", "two_hop", "held_out")
 
 
@@ -74,6 +76,36 @@ class HopTrials:
     def hops(self) -> np.ndarray:
         """How many hops each question has (n_trials,)."""
         return 1 + (self.relations[:, 1] < self.n_relations)
+
+    def chosen(self, index: ArrayLike) -> HopTrials:
+        """Return some of the questions.
+
+        Parameters
+        ----------
+        index : array_like of int, or of bool (n_trials,)
+            Which.
+
+        Returns
+        -------
+        HopTrials
+
+        Raises
+        ------
+        TaskError
+            If they are not indices of questions.
+
+        Examples
+        --------
+        >>> TwoHop().questions("one_hop").chosen([0, 3, 5]).n_trials
+        3
+        """
+        try:
+            rows = np.arange(self.n_trials)[np.asarray(index)]
+        except IndexError as error:
+            bound = f"must be indices of {self.n_trials} questions ({error})"
+            raise TaskError.of(where="HopTrials.chosen", name="index", bound=bound) from error
+        parts = {name: getattr(self, name)[rows] for name in PARTS}
+        return HopTrials(**parts, n_entities=self.n_entities, n_relations=self.n_relations)
 
     def tokens(self) -> Tokens:
         """Return the questions as sequences of words: entity, relation, relation or ``alone``, ``leads to``.
@@ -345,11 +377,10 @@ class TwoHop(DrawnTask[HopTrials]):
         two = self._asked(kept[generator.integers(len(kept), size=n)], hops=2)
         one = self._asked(generator.integers(self.facts.size, size=n), hops=1)
         second = generator.random(n) < self.two_hop
-        parts = ("entities", "relations", "bridges", "answers")
         chosen = {
             name: np.where(
                 second if name != "relations" else second[:, None], getattr(two, name), getattr(one, name)
             )
-            for name in parts
+            for name in PARTS
         }
         return HopTrials(**chosen, n_entities=self.n_entities, n_relations=self.n_relations)
