@@ -82,11 +82,13 @@ def test_a_curve_without_noise_is_found() -> None:
     assert found.offset == pytest.approx(5, abs=0.5)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_noise_moves_the_parameters_and_hardly_the_curve(seed: int) -> None:
     rng = np.random.default_rng(seed)
     true = curve(STEP, *EARLY)
-    found = fit_growth(STEP, true + rng.normal(0, 0.02 * np.ptp(true), STEP.size), n_resamples=8, seed=seed)
+    found = fit_growth(
+        STEP, true + rng.normal(0, 0.02 * np.ptp(true), STEP.size), n_starts=6, n_resamples=8, seed=seed
+    )
     assert found.r2 > 0.99 and found.r2_resampled[0] > 0.98
     assert np.abs(found(STEP) - true).max() < 0.08 * np.ptp(true)
     assert found.peak_inside and found.peak == pytest.approx(80, rel=0.3)
