@@ -45,6 +45,18 @@ def test_durations_are_even_and_dots_do_not_tell_which_is_asked():
     assert (trials.dots <= trials.duration).all()
 
 
+def test_matched_trials_are_the_same_streams_under_two_questions():
+    time, number = BOTH.matched(300, seed=5)
+    cue = time.symbols != number.symbols
+    assert cue.sum(axis=1).tolist() == [1] * 300
+    assert set(time.symbols[cue]) == {2}
+    assert set(number.symbols[cue]) == {3}
+    assert np.array_equal(time.more, time.duration > 7.5)
+    assert np.array_equal(number.more, number.dots > 3.5)
+    with pytest.raises(SpecError, match="number_reference"):
+        IntervalComparison(reference=7.5).matched(3, seed=0)
+
+
 def test_a_first_interval_is_never_the_second_and_either_answer_is_as_likely():
     trials = IntervalComparison(low=2, high=6).draw(20_000, seed=3)
     assert (trials.reference != trials.value).all()

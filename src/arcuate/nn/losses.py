@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from arcuate.ctm import Thought
 from arcuate.errors import SpecError, check_int
 
-__all__ = ["accuracy", "ctc_loss", "errors_per_tick", "route_loss", "series_loss", "tick_loss"]
+__all__ = ["accuracy", "asked_loss", "ctc_loss", "errors_per_tick", "route_loss", "series_loss", "tick_loss"]
 
 
 def _classes(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
@@ -203,6 +203,46 @@ def series_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:
         raise SpecError.of(where="series_loss", name="targets", bound=bound)
     each = ticks // targets.shape[1]
     return F.cross_entropy(thought.predictions[..., each - 1 :: each], targets.long())
+
+
+def asked_loss(said: torch.Tensor | Thought, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy at the places of a sequence that ask for an answer.
+
+    Parameters
+    ----------
+    said : tensor, (B, places, classes), or Thought
+        Logits of a transformer, or what a machine thought with one tick for each place.
+    targets : tensor of int, (B, places)
+        Classes; -1 where nothing is asked.
+
+    Returns
+    -------
+    tensor, ()
+        In nats, the mean over places that ask.
+
+    Raises
+    ------
+    SpecError
+        If the targets do not fit, or nothing is asked.
+
+    Examples
+    --------
+    >>> round(float(asked_loss(torch.zeros(2, 3, 4), torch.tensor([[-1, 1, -1], [0, 3, -1]]))), 4)
+    1.3863
+    """
+    logits = said.predictions if isinstance(said, Thought) else said.transpose(1, 2)
+    classes, places = logits.shape[1:]
+    if targets.shape != (len(logits), places):
+        bound = f"must have shape {(len(logits), places)}"
+        raise SpecError.of(where="asked_loss", name="targets", value=tuple(targets.shape), bound=bound)
+    if (
+        targets.is_floating_point()
+        or not ((targets >= -1) & (targets < classes)).all()
+        or (targets < 0).all()
+    ):
+        bound = f"must be whole numbers from 0 to {classes - 1}, or -1 where nothing is asked, not everywhere"
+        raise SpecError.of(where="asked_loss", name="targets", bound=bound)
+    return F.cross_entropy(logits, targets.long(), ignore_index=-1)
 
 
 def ctc_loss(thought: Thought, targets: torch.Tensor) -> torch.Tensor:

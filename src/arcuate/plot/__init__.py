@@ -31,6 +31,7 @@ from arcuate.plot.probes import attribution_bars, head_map, lens_map, probe_prof
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
 from arcuate.plot.states import state_posterior, state_weights
 from arcuate.plot.study import pareto, study_map, study_marginal
+from arcuate.plot.temporal import distance_laws, interval_codes, interval_rdm, locality, tuning_widths
 from arcuate.plot.thought import (
     attention_path,
     dimensionality,
@@ -77,13 +78,17 @@ __all__ = [
     "conditioning",
     "dimensionality",
     "dissociation",
+    "distance_laws",
     "dose_response",
     "dsa",
     "factors",
     "forgetting",
     "halting_curve",
     "head_map",
+    "interval_codes",
+    "interval_rdm",
     "lens_map",
+    "locality",
     "logit_trajectory",
     "maze",
     "memory_occupancy",
@@ -118,6 +123,7 @@ __all__ = [
     "trace_map",
     "transition",
     "trials_to_criterion",
+    "tuning_widths",
     "voids",
     "wave_map",
     "what_and_when",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +23,16 @@ from numpy.typing import ArrayLike
 
 from arcuate import rng
 from arcuate._inputs import Floats, as_real
-from arcuate.compare import encode, perceived_distance
+from arcuate.compare import encode, perceived_distance, tuning_curves
 from arcuate.compare.inference import spearman_brown
 from arcuate.errors import ArcuateWarning, SpecError, check_choice, check_int, check_real
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["distance_profile", "time_preference", "value_orientation"]
+    from arcuate.tasks import IntervalTrials
+
+__all__ = ["IntervalCode", "distance_profile", "interval_code", "time_preference", "value_orientation"]
 
 
 def time_preference(time: ArrayLike, number: ArrayLike, *, n_null: int = 1000, seed: int = 0) -> xr.Dataset:
@@ -319,4 +322,131 @@ def value_orientation(
         {"r_squared": (("place", "target"), np.array(scores))},
         coords={"place": list(places), "target": names},
         attrs={"reference": center},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntervalCode:
+    """How one system has intervals.
+
+    Attributes
+    ----------
+    accuracy : DataArray, (value,)
+        Share of right answers by duration; ``reference`` among its attributes.
+    laws : Dataset, (place, model)
+        As of `distance_profile`.
+    sides : Dataset, (place, target)
+        As of `value_orientation`.
+    tuning : Dataset, (unit,)
+        Of the units of the last place, as of `arcuate.compare.tuning_curves`.
+    preference : dict of place to Dataset, (unit,), or None
+        As of `time_preference`, where matched states were given.
+    """
+
+    accuracy: xr.DataArray
+    laws: xr.Dataset
+    sides: xr.Dataset
+    tuning: xr.Dataset
+    preference: dict[Any, xr.Dataset] | None
+
+    def figures(self, *, far: float = 2.0) -> dict[str, float]:
+        """Return the numbers that sum it up.
+
+        Parameters
+        ----------
+        far : float
+            Durations count as far from the reference if they are further than this.
+
+        Returns
+        -------
+        dict of str to float
+            ``right`` and ``right_far``, shares of right answers; of the first and the last place each
+            ``law_PLACE``, the largest held-out share of variance of a law, ``ceiling_PLACE``,
+            ``graded_PLACE``, ``step_PLACE`` and, where it is known, ``prefer_PLACE``, the share of units with
+            a preference; ``step_gain`` from first to last; ``tuned``, the share of tuned units, and
+            ``weber``, their median of width over preferred value.
+
+        Examples
+        --------
+        See `interval_code`.
+        """
+        away = np.abs(self.accuracy.value - self.accuracy.attrs["reference"]) > far
+        found: dict[str, Any] = {
+            "right": self.accuracy.mean(),
+            "right_far": self.accuracy[away.values].mean(),
+        }
+        for word, k in (("first", 0), ("last", -1)):
+            found[f"law_{word}"] = self.laws.r_squared[k].max()
+            found[f"ceiling_{word}"] = self.laws.ceiling[k]
+            for target in ("graded", "step"):
+                found[f"{target}_{word}"] = self.sides.r_squared.sel(target=target)[k]
+            if self.preference is not None:
+                found[f"prefer_{word}"] = (list(self.preference.values())[k].p < 0.05).mean()
+        found["step_gain"] = found["step_last"] - found["step_first"]
+        good = self.tuning.tuned.values
+        share = self.tuning.width.values[good] / self.tuning.preferred.values[good]
+        found |= {"tuned": good.mean(), "weber": np.median(share) if share.size else np.nan}
+        return {name: float(value) for name, value in found.items()}
+
+
+def interval_code(
+    states: Mapping[Any, ArrayLike],
+    trials: IntervalTrials,
+    answers: ArrayLike,
+    *,
+    other: Mapping[Any, ArrayLike] | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> IntervalCode:
+    """Look at a system that compares intervals: its answers, laws of distance, sides, tuning, preferences.
+
+    Parameters
+    ----------
+    states : mapping of place to array_like, (n_trials, n_units)
+        At the probe, the places from first to last.
+    trials : IntervalTrials
+        With one reference, in which times are asked.
+    answers : array_like of int, (n_trials,)
+        0 for less, 1 for more.
+    other : mapping of place to array_like, optional
+        States of the trials with the same streams in which the number is asked, as
+        `arcuate.tasks.IntervalComparison.matched` draws them.
+    n_resamples : int
+        Of values, for intervals of the laws.
+    seed : int
+
+    Returns
+    -------
+    IntervalCode
+
+    Raises
+    ------
+    SpecError
+        If trials have several references, or states do not fit them.
+
+    Examples
+    --------
+    >>> from arcuate.tasks import IntervalComparison
+    >>> trials = IntervalComparison(low=4, high=20, reference=10.5).draw(400, seed=1)
+    >>> code = interval_code({"log": np.log(trials.duration)[:, None]}, trials, trials.more, n_resamples=50)
+    >>> code.figures()["right"], code.laws.best.item()
+    (1.0, 'log')
+    """
+    import xarray as xr
+
+    if np.unique(trials.reference).size != 1 or trials.number.any():
+        bound = "must ask for times, with one reference for all"
+        raise SpecError.of(where="interval_code", name="trials", bound=bound)
+    reference, k = float(trials.reference[0]), trials.duration.astype(np.float64)
+    levels, index = np.unique(k, return_inverse=True)
+    right = np.bincount(index, trials.score(np.asarray(answers))) / np.bincount(index)
+    last = np.asarray(list(states.values())[-1], dtype=np.float64)
+    return IntervalCode(
+        accuracy=xr.DataArray(right, {"value": levels}, ("value",), attrs={"reference": reference}),
+        laws=distance_profile(states, k, n_resamples=n_resamples, seed=seed),
+        sides=value_orientation(states, k, reference, seed=seed),
+        tuning=tuning_curves(_means(last, index), levels),
+        preference=None
+        if other is None
+        else {place: time_preference(states[place], other[place], seed=seed) for place in states},
     )

@@ -269,6 +269,46 @@ def judge(model: str, measured: Mapping[str, Any], *, quick: bool = False) -> tu
     )
 
 
+def judge_seeds(
+    model: str, rows: Mapping[int, Mapping[str, float]], *, quick: bool = False
+) -> dict[str, Any]:
+    """Judge the figures that are expected of a model, and keep all that was measured as a table.
+
+    Parameters
+    ----------
+    model : str
+        As in `judge`.
+    rows : mapping of int to mapping of str to float
+        For each seed what was measured, by name.
+    quick : bool
+        Whether this was a quick run.
+
+    Returns
+    -------
+    dict
+        ``figures`` and ``tables`` of a `Reproduction`: the table ``measured`` has a row for each name and a
+        column for each seed.
+
+    Raises
+    ------
+    FileFormatError
+        If ``expected.toml`` cannot be used.
+
+    Examples
+    --------
+    >>> found = judge_seeds("what_when_reservoir", {0: {"another": 1.5}, 1: {"another": 2.5}})
+    >>> found["tables"]["measured"]
+    {'figure': ['another'], 'seed 0': [1.5], 'seed 1': [2.5]}
+    """
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    by_name = {name: {seed: row[name] for seed, row in rows.items() if name in row} for name in names}
+    known = [figure.name for figure in judge(model, {}, quick=quick)]
+    table: dict[str, list[Any]] = {"figure": names}
+    table |= {f"seed {seed}": [row.get(name, math.nan) for name in names] for seed, row in rows.items()}
+    measured = {name: by_name[name] for name in names if name in known}
+    return {"figures": judge(model, measured, quick=quick), "tables": {"measured": table}}
+
+
 def differences(values: Mapping[str, Any], reference: str) -> dict[str, list[Any]]:
     """Compare variants with one of them, seed by seed: mean difference, 95 % interval, verdict.
 

@@ -12,7 +12,7 @@ against matched numbers follow Li et al. 2025, arXiv 2507.15851. Sizes here are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -246,6 +246,49 @@ class IntervalComparison(DrawnTask[IntervalTrials]):
             raise SpecError.of(
                 where=where, name="number_reference", value=self.number_reference, bound=bound, fix=fix
             )
+
+    def matched(self, n_trials: int, *, seed: int) -> tuple[IntervalTrials, IntervalTrials]:
+        """Draw streams, and ask of each its time as well as its number.
+
+        Parameters
+        ----------
+        n_trials : int
+            Streams.
+        seed : int
+            As of ``draw``.
+
+        Returns
+        -------
+        time, number : IntervalTrials
+            Trials that differ in the cue alone.
+
+        Raises
+        ------
+        SpecError
+            If the task asks for no numbers, or the number of trials is out of bounds.
+
+        Examples
+        --------
+        >>> task = IntervalComparison(low=2, high=5, reference=3.5, number_reference=1.5)
+        >>> time, number = task.matched(3, seed=1)
+        >>> (time.symbols != number.symbols).sum(axis=1).tolist(), number.number.all().item()
+        ([1, 1, 1], True)
+        """
+        if self.number_reference is None:
+            bound = "must be given, so that numbers are asked"
+            raise SpecError.of(where="IntervalComparison.matched", name="number_reference", bound=bound)
+        drawn = self.draw(n_trials, seed=seed)
+        cue = np.isin(drawn.symbols, (TIME, NUMBER))
+        time, number = (
+            replace(
+                drawn,
+                symbols=np.where(cue, symbol, drawn.symbols),
+                number=np.full(drawn.n_trials, symbol == NUMBER),
+                reference=np.full(drawn.n_trials, float(reference)),
+            )
+            for symbol, reference in ((TIME, self.reference or 0.0), (NUMBER, self.number_reference))
+        )
+        return time, number
 
     @property
     def length(self) -> int:

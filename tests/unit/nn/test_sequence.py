@@ -293,3 +293,19 @@ def test_a_loss_of_a_series_is_the_mean_of_its_rows() -> None:
     assert abs(series_loss(thought, targets).item() - expected) < 1e-6
     for bad in (targets[:3], targets[:, :4], targets + 1, targets.double(), targets[:, 0]):
         assert "targets" in refusal(lambda bad=bad: series_loss(thought, bad))  # type: ignore[misc]
+
+
+def test_asked_places_alone_count_for_transformers_and_machines():
+    from arcuate.nn import SeriesThoughtMachine, asked_loss
+
+    logits = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(1))
+    targets = torch.full((3, 5), -1)
+    targets[0, 2], targets[2, 4] = 3, 0
+    by_hand = -(logits[0, 2].log_softmax(0)[3] + logits[2, 4].log_softmax(0)[0]) / 2
+    assert asked_loss(logits, targets).item() == pytest.approx(by_hand.item(), rel=1e-6)
+    thought = SeriesThoughtMachine(n_outputs=4, width=2, n_neurons=16, n_out=4)(torch.zeros(3, 5, 2))
+    same = asked_loss(thought.predictions.transpose(1, 2), targets)
+    assert asked_loss(thought, targets).item() == pytest.approx(same.item(), rel=1e-6)
+    for bad in (targets[:, :4], targets.float(), torch.full((3, 5), -1), targets + 2):
+        with pytest.raises(SpecError, match="targets"):
+            asked_loss(logits, bad)

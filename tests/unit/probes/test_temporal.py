@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from arcuate.errors import SpecError
-from arcuate.probes import distance_profile, time_preference, value_orientation
+from arcuate.probes import distance_profile, interval_code, time_preference, value_orientation
+from arcuate.tasks import IntervalComparison
 
 K = np.repeat(np.arange(4.0, 21.0), 8)
 
@@ -115,3 +116,25 @@ def test_a_reference_at_the_edge_is_refused():
         value_orientation({"a": K[:, None]}, K, 19.5)
     with pytest.raises(SpecError, match="number"):
         time_preference(np.zeros((5, 2)), np.zeros((4, 2)))
+
+
+def test_a_code_is_what_its_parts_say():
+    task = IntervalComparison(low=4, high=20, reference=10.5, number_reference=4.5)
+    time, number = task.matched(400, seed=1)
+    draw = np.random.default_rng(6)
+    early, late = time.duration[:, None] / 5.0, np.sign(time.duration - 10.5)[:, None]
+    states = {"early": early + draw.normal(0, 0.05, (400, 6)), "late": late + draw.normal(0, 0.05, (400, 6))}
+    other = {place: value + draw.normal(0, 0.05, value.shape) for place, value in states.items()}
+    other["late"][:, 2] += 2.0
+    answers = np.where(time.duration == 10, 1 - time.more, time.more)
+    code = interval_code(states, time, answers, other=other, n_resamples=20)
+    told = code.figures()
+    assert code.accuracy.sel(value=10).item() == 0
+    assert told["right"] == pytest.approx(16 / 17)
+    assert told["right_far"] == 1
+    assert code.laws.best.values[0] == "linear"
+    assert told["step_gain"] > 0.05
+    assert (told["prefer_first"], told["prefer_last"]) == (0, pytest.approx(1 / 6))
+    assert "prefer_last" not in interval_code(states, time, answers, n_resamples=20).figures()
+    with pytest.raises(SpecError, match="trials"):
+        interval_code(states, number, answers)

@@ -1,0 +1,105 @@
+"""The trials of a drawn task through a spiking network, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from arcuate._progress import ProgressOption
+from arcuate.analysis import filtered_rates
+from arcuate.errors import SpecError
+from arcuate.simulate import simulate
+from arcuate.spec import Network, Record
+from arcuate.tasks import Drive
+from arcuate.tasks.blocks import time_text
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["driven_rates"]
+
+
+def driven_rates(
+    network: Network,
+    shown: Drive,
+    *,
+    steps: ArrayLike | None = None,
+    tau: str = "30 ms",
+    seed: int = 0,
+    progress: ProgressOption = None,
+) -> xr.DataArray:
+    """Run trials through a network and read the filtered rates of all its neurons at one moment of each.
+
+    Parameters
+    ----------
+    network : Network
+        With one input, which gets a channel for each of the drive; its law of weights must hold for any
+        number of them. Its task and read-outs are left out.
+    shown : Drive
+        Such as ``trials.drive("0.5 ms", hold="50 ms")``, with the step of the network.
+    steps : array_like of int, (n_trials,), optional
+        The step of each trial at whose start the rates are read; by default the first that asks.
+    tau : str or quantity
+        Of the filter, two exponential stages.
+    seed : int
+        Of the network; its noise runs on from trial to trial.
+    progress : bool, callable or None
+        As everywhere.
+
+    Returns
+    -------
+    DataArray, (trial, neuron)
+        In Hz; neurons of all populations, with the coordinate ``population``.
+
+    Raises
+    ------
+    SpecError
+        If the network has not one input or another step, or a moment is not within its trial.
+
+    Examples
+    --------
+    >>> import arcuate as arc
+    >>> from arcuate.tasks import IntervalComparison
+    >>> trials = IntervalComparison(low=2, high=6, reference=3.5).draw(3, seed=1)
+    >>> shown = trials.drive("0.5 ms", hold="50 ms")
+    >>> rates = driven_rates(arc.load_model("what_when_reservoir"), shown, seed=1)
+    >>> rates.sizes["trial"], rates.sizes["neuron"]
+    (3, 600)
+    """
+    import xarray as xr
+
+    where = "driven_rates"
+    n_trials, n_steps, n_channels = shown.inputs.shape
+    if len(network.inputs) != 1:
+        bound = f"must have one input, not {len(network.inputs)}"
+        raise SpecError.of(where=where, name="network", value=network.name, bound=bound)
+    if abs(float(network.dt) - shown.dt) > 1e-12:
+        bound = f"must be the step of the network, {time_text(float(network.dt))}"
+        raise SpecError.of(where=where, name="shown.dt", value=time_text(shown.dt), bound=bound)
+    at = shown.asked.argmax(axis=1) if steps is None else np.asarray(steps)
+    if at.shape != (n_trials,) or at.dtype.kind not in "iu" or (at < 0).any() or (at >= n_steps).any():
+        bound = f"must be {n_trials} whole numbers from 0 to {n_steps - 1}"
+        raise SpecError.of(where=where, name="steps", value=at.shape, bound=bound)
+    (name, feed) = next(iter(network.inputs.items()))
+    net = replace(
+        network,
+        inputs=[replace(feed, n_channels=n_channels)],
+        readouts=(),
+        task=None,
+        sources={},
+        record=Record(spikes=True),
+    )
+    duration = f"{n_trials * n_steps * shown.dt} s"
+    run = simulate(net, duration, seed=seed, inputs={name: shown.series()}, progress=progress)
+    times = (np.arange(n_trials) * n_steps + at) * shown.dt
+    rates = [filtered_rates(run, one, times=times, tau=tau, dt=f"{shown.dt!r} s") for one in net.populations]
+    population = np.repeat(list(net.populations), [part.shape[1] for part in rates])
+    return xr.DataArray(
+        np.concatenate([part.values for part in rates], axis=1),
+        dims=("trial", "neuron"),
+        coords={"population": ("neuron", population)},
+        attrs={"units": "Hz"},
+    )
