@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from arcuate.errors import SpecError
+from arcuate.memory import AssociativeMemory
 from arcuate.probes import BindingFit, answer_sources, binding_answers, binding_mechanisms, fit_binding
 from arcuate.probes.binding import _loss
 from arcuate.tasks import Bindings
@@ -150,6 +151,29 @@ def test_patching_a_lookup_gives_what_its_words_say():
     assert answers.attrs["accuracy"] == 1 and answers.sizes["trial"] == 400
     assert float(share.sel(site="question:out", source="lexical")) == pytest.approx(1)
     assert float(share.sel(site="answer:out", source="reflexive")) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("rule", ["hebb", "delta", "softmax"])
+@pytest.mark.parametrize(("code", "source"), [("object", "lexical"), ("place", "positional")])
+def test_a_memory_follows_what_its_keys_tell(rule, code, source):
+    """Names are written under their objects or their places; the second context gives the key to read."""
+    pairs = PAIRS.chosen(np.arange(60))
+    draw = np.random.default_rng(3).standard_normal((24, 64))
+    codes = draw / np.linalg.norm(draw, axis=1, keepdims=True)
+
+    def swap(pairs, site):
+        first, second = pairs.original, pairs.counterfactual
+        keys = codes[first.objects] if code == "object" else codes[: first.n_groups]
+        asked = codes[second.queries if code == "object" else second.asked]
+        names, read = np.eye(first.n_answers), []
+        for trial in range(pairs.n_trials):
+            memory = AssociativeMemory(64, first.n_answers, rule=rule)
+            memory.write(keys[trial] if code == "object" else keys, names[first.names[trial]])
+            read.append(memory.read(asked[trial : trial + 1])[0])
+        return np.exp(10 * np.array(read))
+
+    share = answer_sources(binding_answers(swap, pairs)).share.sel(site="state").mean("index")
+    assert float(share.sel(source=source)) > 0.9
 
 
 POINTERS = PAIRS.sources()[:30]
