@@ -103,13 +103,13 @@ class TestDoses:
     def test_random_directions_are_as_long(self) -> None:
         """Pushes by d move a linear metric by d w.u: over random directions u, by d |w| / sqrt(n)."""
         model, x, v = linear()
-        found = steer_curve(model, x, v, site="0:out", metric=first, doses=[0.0, 1.0], n_random=400)
+        found = steer_curve(model, x, v, site="0:out", metric=first, doses=[0.0, 1.0], n_random=150)
         moved = found["random_metric"].sel(dose=1.0) - found["random_metric"].sel(dose=0.0)
         row = np.linalg.norm(model[1].weight.detach().numpy()[0]) * found.attrs["mean_norm"]
         assert abs(moved).max() <= row
-        assert float((moved**2).mean()) == pytest.approx(row**2 / 6, rel=0.15)
-        again = steer_curve(model, x, v, site="0:out", metric=first, doses=[1.0], n_random=400)
-        np.testing.assert_array_equal(again["random_metric"][:, 0], found["random_metric"].sel(dose=1.0))
+        assert float((moved**2).mean()) == pytest.approx(row**2 / 6, rel=0.25)
+        again = steer_curve(model, x, v, site="0:out", metric=first, doses=[1.0], n_random=9)
+        np.testing.assert_array_equal(again["random_metric"][:, 0], found["random_metric"].sel(dose=1.0)[:9])
 
     def test_the_length_that_a_direction_brings(self) -> None:
         model, x, _ = linear()
