@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,11 +114,12 @@ def readout_angle(response: Response, *, n_null: int, seed: int) -> dict[str, An
     Returns
     -------
     dict
-        ``angle``, smallest principal angle, degrees; ``isotropic`` and ``matched``, medians of random weights
+        ``angle``, smallest principal angle, degrees, and ``regressed``, that of weights by ridge regression
+        alone; ``isotropic`` and ``matched``, medians of random weights
         of as many vectors, even in all directions and with the covariance of the states; ``correlation``, of
         the outputs of "when" and of the first outcome; ``dimensions``, participation ratio of the states.
     """
-    from arcuate.analysis import compare_subspaces
+    from arcuate.analysis import compare_subspaces, principal_angles
 
     when, what = weights(response)
     states = response.states.reshape(-1, *response.states.shape[2:]).astype(np.float64)
@@ -125,6 +127,7 @@ def readout_angle(response: Response, *, n_null: int, seed: int) -> dict[str, An
     report = compare_subspaces(when, what, states, times=times, exclude="0 ms", n_null=n_null, seed=seed).full
     return {
         "angle": float(report.angles[0]),
+        "regressed": float(principal_angles(*weights(replace(response, when=None, what=None)))[0]),
         "isotropic": float(report.isotropic[1]),
         "matched": float(report.matched[1]),
         "correlation": float(report.correlation[0, 0]),

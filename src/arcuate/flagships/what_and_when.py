@@ -209,7 +209,7 @@ def _dataset(found: Mapping[int, Any], sizes: Sizes) -> xr.Dataset:
     axes: dict[str, tuple[str, ...]] = {"rdm": ("cue", "cue_2"), "amplitude": ("probability",)}
     axes |= {"demixed": ("pair",), "itself": ("what_when",)}
     axes |= dict.fromkeys(("share", "share_null", "weight"), ("factor",))
-    single: tuple[str, ...] = ("timed", "slope", "angle", "isotropic", "matched", "correlation")
+    single: tuple[str, ...] = ("timed", "slope", "angle", "regressed", "isotropic", "matched", "correlation")
     single += ("dimensions", "shuffled", "fit", "fit_null")
     variables: dict[str, Any] = {
         name: (("seed", "system", *dims), each(name))
@@ -231,7 +231,7 @@ def _dataset(found: Mapping[int, Any], sizes: Sizes) -> xr.Dataset:
         "probability": np.unique(CUES.probability), "cue": CUES.names, "cue_2": CUES.names,
     }  # fmt: skip
     data = xr.Dataset(variables, coords, {"spec_json": json.dumps(described(sizes)), "near": NEAR})
-    for name in ("angle", "isotropic", "matched", "demixed", "shuffled", "itself"):
+    for name in ("angle", "regressed", "isotropic", "matched", "demixed", "shuffled", "itself"):
         data[name].attrs["units"] = "degree"
     return data
 
@@ -282,6 +282,12 @@ def _claims(data: xr.Dataset) -> dict[str, Claim]:
             "rank correlation with dissimilarities of cues left out, above that of cues in other orders",
             above=0.0, within=(-2, 2),
         )  # fmt: skip
+    ask(
+        data["regressed"].sel(system="reservoir"), "regressed/reservoir",
+        "Are they so in the reservoir too, if found by the regression that finds those of the networks?",
+        "smallest principal angle of weights by ridge regression", unit="deg", above=NEAR, within=(0, 90),
+        source=chosen, null=float(data["isotropic"].sel(system="reservoir").mean()),
+    )  # fmt: skip
     ridge = data.sel(measure="ridge")
     for a, b in (("reservoir", "transformer"), ("transformer", "reservoir")):
         one = ridge.sel(a=a, b=b)
@@ -356,6 +362,9 @@ def _caveats(data: xr.Dataset) -> tuple[str, ...]:
     seeds, n = data.sizes["seed"], len(CUES.delay)
     timed = {name: float(data["timed"].sel(system=name).mean()) for name in SYSTEMS}
     poor = ", ".join(f"{_WORDS[name]} {100 * share:.0f} %" for name, share in timed.items() if share < 0.9)
+    by_rule, by_regression = (
+        float(data[name].sel(system="reservoir").mean()) for name in ("angle", "regressed")
+    )
     late = (
         f"Of the trials, few are timed within a tick in: {poor}. What is said there is of a system that has "
         "not learned the whole task."
@@ -366,8 +375,10 @@ def _caveats(data: xr.Dataset) -> tuple[str, ...]:
         "Repeats of the reservoir differ in noise and history; those of the networks only in the silence "
         "before the cue, for they are deterministic. Their ceilings are not of one kind.",
         "Weights of the reservoir are those that its three-factor rule learned; of the networks, those of "
-        "ridge regression on the same two targets. In many dimensions random weights are nearly at right "
-        "angles: an angle is to be read beside both nulls.",
+        "ridge regression on the same two targets. The angle hangs on how weights are found: that of the "
+        f"reservoir is {by_rule:.0f} degrees by its rule, {by_regression:.0f} by that regression.",
+        "In many dimensions random weights are nearly at right angles: an angle is to be read beside both "
+        "nulls.",
         "Cues of the reservoir are random patterns of input that nothing makes alike, and its recurrent "
         "weights do not learn: that cues of one delay or identity look alike in it, or that cues left out "
         "can be predicted from it, is not to be expected. The networks learn their states.",

@@ -110,7 +110,9 @@ class TestMeasures:
         own = Response(
             states=response.states, expected=response.expected, when=one, what=np.stack((one, -one))
         )
-        assert readout_angle(own, n_null=50, seed=0)["angle"] == pytest.approx(0.0, abs=1e-4)
+        found = readout_angle(own, n_null=50, seed=0)
+        assert found["angle"] == pytest.approx(0.0, abs=1e-4)
+        assert found["regressed"] == apart["regressed"] == apart["angle"]
 
     def test_the_read_out_is_scored_by_its_time_and_size(self) -> None:
         found = readout(_response({"delay": np.ones(40)}))
