@@ -50,6 +50,7 @@ def reproduce(seeds, quick, out, progress):
         if not quick:
             account = probes.fit_account(seen, *({n: found[n][part] for n in tasks} for part in (1, 2)))
             accounts.append({"seed": seed} | {key: getattr(account, key) for key in ACCOUNT})
+            row |= {f"account_{key}": getattr(account, key) for key in ("r", "explained")}
             maps["account"] = account.distance
         plots[f"strategies-{seed}"] = plot.strategies(maps)[0].figure
         measured |= {name: measured.get(name, {}) | {seed: value} for name, value in row.items()}

@@ -8,7 +8,7 @@ import pytest
 
 from arcuate.study.reproduction import default_seeds, load_reproduce
 
-MODELS = ("abrupt_icl", "icl_strategies")
+MODELS = ("abrupt_icl", "icl_strategies", "icl_systems")
 
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
 

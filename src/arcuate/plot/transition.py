@@ -138,7 +138,7 @@ def strategies(distances: Mapping[str, Any], *, axs: Sequence[Axes] | None = Non
     Returns
     -------
     sequence of matplotlib.axes.Axes
-        Step against tasks; blue generalizes, orange memorizes.
+        Step against tasks; blue, 0, generalizes; orange, 1, memorizes.
 
     Raises
     ------
@@ -177,9 +177,9 @@ def strategies(distances: Mapping[str, Any], *, axs: Sequence[Axes] | None = Non
             interpolation="nearest",
         )
         for axis, dim in ((ax.xaxis, "step"), (ax.yaxis, "tasks")):
-            every = max(1, len(table[dim]) // 6)
+            every = -(-len(table[dim]) // 5)
             axis.set_ticks(range(0, len(table[dim]), every), [str(n) for n in table[dim].values[::every]])
         ax.set(title=name, xlabel="step of training")
     axs[0].set_ylabel("tasks of the training")
-    axs[-1].figure.colorbar(shown, ax=axs[-1], label="relative distance: 0 generalizing, 1 memorizing")
+    axs[-1].figure.colorbar(shown, ax=axs[-1], label="distance (1: memorizing)")
     return axs
