@@ -189,7 +189,7 @@ def crossing(curve: xr.DataArray, level: float) -> float:
     >>> crossing(xr.DataArray([0.1, 0.6, 0.9], {"step": [100, 200, 300]}), 0.5)
     200.0
     """
-    dims = getattr(curve, "dims", ())
+    dims = tuple(getattr(curve, "dims", ()))
     if len(dims) != 1 or dims[0] not in curve.coords:
         bound = "must have one dimension, with a coordinate"
         raise SpecError.of(where="crossing", name="curve", value=dims, bound=bound)
