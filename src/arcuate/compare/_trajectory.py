@@ -431,8 +431,30 @@ def _area(values: Floats, yes: np.ndarray) -> float:
     """Mann and Whitney's statistic as a share, from midranks."""
     from scipy.stats import rankdata
 
+    return float(area_of_ranks(rankdata(values), yes))
+
+
+def area_of_ranks(ranks: Floats, yes: np.ndarray) -> Floats:
+    """Areas under ROC curves, from midranks.
+
+    Parameters
+    ----------
+    ranks : ndarray, (n, ...)
+        Of each signal by itself.
+    yes : ndarray of bool, (n,)
+
+    Returns
+    -------
+    ndarray, (...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(area_of_ranks(np.array([1.0, 2.0, 3.0]), np.array([False, True, True])))
+    1.0
+    """
     m = int(yes.sum())
-    return float((rankdata(values)[yes].sum() - m * (m + 1) / 2) / (m * (yes.size - m)))
+    return np.asarray((ranks[yes].sum(axis=0) - m * (m + 1) / 2) / (m * (yes.size - m)))
 
 
 def _newcombe(area: float, m: int, n: int, level: float) -> tuple[float, float]:

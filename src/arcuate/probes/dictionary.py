@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from arcuate._inputs import Floats, check_bytes
 from arcuate._progress import ProgressOption, check_progress, progress_bar
+from arcuate.compare._trajectory import area_of_ranks, signal_auroc
 from arcuate.errors import NonFiniteError, SpecError, check_choice, check_int, check_real
 from arcuate.probes._samples import as_cube, per_sample
 from arcuate.rng import check_seed, stream
@@ -351,8 +352,7 @@ def match_features(
     ([2, 1, 0], [1.0, 1.0, 1.0])
     """
     import xarray as xr
-
-    from arcuate.compare import signal_auroc
+    from scipy.stats import rankdata
 
     where = "match_features"
     given = dictionary.activations if isinstance(dictionary, StepDictionary) else dictionary
@@ -370,14 +370,11 @@ def match_features(
             bound = f"have {kind!s} in one half of the trials only"
             raise SpecError.of(where=where, name="labels", bound=bound, fix="give more trials")
     code = cube[there]
-    rows = []
+    ranks, rows = rankdata(code[chosen], axis=0), []
     for kind in kinds:
-        first, second = (
-            xr.Dataset({str(f): ("trial", code[part][:, f]) for f in range(code.shape[1])})
-            for part in (chosen, ~chosen)
-        )
-        best = int(signal_auroc(first, label[chosen] == kind, level=level).auroc.values.argmax())
-        area = signal_auroc(second[[str(best)]], label[~chosen] == kind, level=level).isel(signal=0)
+        best = int(area_of_ranks(ranks, label[chosen] == kind).argmax())
+        judged = xr.Dataset({str(best): ("trial", code[~chosen][:, best])})
+        area = signal_auroc(judged, label[~chosen] == kind, level=level).isel(signal=0)
         rows.append((best, float(area.auroc), float(area.low), float(area.high)))
     columns = zip(("feature", "auroc", "low", "high"), zip(*rows, strict=True), strict=True)
     values = {name: ("label", np.array(column)) for name, column in columns}

@@ -6,7 +6,8 @@ stands one with labels that say nothing (Hewitt and Liang 2019), which a probe c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ class _Options:
     n_controls: int
     level: float
     seed: int
+    tell: Callable[[int], None] = lambda done: None
 
 
 def linear_probe(
@@ -87,7 +89,7 @@ def linear_probe(
     seed : int
         Of folds, control labels and intervals.
     progress : bool, callable or None
-        A bar over sites; None shows it on a terminal after two seconds.
+        A bar over sites and tasks; None shows it on a terminal after two seconds.
 
     Returns
     -------
@@ -136,7 +138,7 @@ def linear_probe(
         level=check_level(level, where),
         seed=check_seed(seed),
     )
-    check_progress(progress, where=where, unit="sites")
+    check_progress(progress, where=where, unit="tasks")
     several = by_site(states)
     sites = {None: states} if several is None else several
     if not sites:
@@ -145,12 +147,12 @@ def linear_probe(
         told = where if site is None else f"{where}: {site}"
         samples_of(one, labels, groups=groups, types=types, where=told)
     rows: list[Any] = []
-    with progress_bar(progress, len(sites), title="linear probe", unit="site") as tell:
+    n_tasks = len(sites) * (1 + options.n_controls)
+    with progress_bar(progress, n_tasks, title="linear probe", unit="task") as tell:
+        options = replace(options, tell=tell or options.tell)
         for one in sites.values():
             samples = samples_of(one, labels, groups=groups, types=types, where=where)
             rows.append(_probe(samples, options, whole=several is None, told=bool(rows), where=where))
-            if tell is not None:
-                tell(1)
     if several is None:
         return rows[0]
     return xr.concat(rows, dim="site", combine_attrs="override").assign_coords(site=list(sites))
@@ -166,6 +168,7 @@ def _probe(samples: Samples, options: _Options, *, whole: bool, told: bool, wher
     fold = as_folds(options.folds, n, groups=samples.groups, seed=options.seed, where=where)
     place = np.unique(samples.groups, return_inverse=True)[1].reshape(-1)
     scores = task.scores(samples.x, fold, options.penalties)
+    options.tell(1)
     everywhere = np.ones(n, bool)
     table = {
         "score": (scores.wrong, scores.base, everywhere),
@@ -337,6 +340,7 @@ def _control(
                 f"{where}: each type stands in one trial only, so that there is no control task and no"
                 " selectivity; give types=, or n_controls=0 to do without"
             )
+        options.tell(options.n_controls)
         return found
     fold = as_folds(options.folds, n, groups=units, seed=options.seed, where=where)
     seen = _seen(kind, fold)
@@ -347,6 +351,7 @@ def _control(
         other = task.of(given).scores(samples.x, fold, options.penalties)
         wrong += other.wrong / options.n_controls
         base += other.base / options.n_controls
+        options.tell(1)
     rates = {
         "instances": [(own.wrong / _mean(own.base, seen), 1.0)],
         "control": [(wrong / _mean(base, seen), 1.0)],

@@ -143,7 +143,11 @@ def test_a_profile_has_a_row_for_each_site_and_pads_are_left_out() -> None:
     assert found.site.values.tolist() == ["a", "b"]
     assert found.attrs["n_samples"] == 55
     assert float(found.score[0]) > float(found.score[1])
-    alone = linear_probe(cube, labels, groups=range(20), n_controls=0)
+    told: list[tuple[int, int]] = []
+    alone = linear_probe(
+        cube, labels, groups=range(20), n_controls=0, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(1, 1)]
     assert float(alone.score) == float(found.score[0])
 
 
