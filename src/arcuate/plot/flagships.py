@@ -62,7 +62,7 @@ def what_and_when(data: Any) -> list[Axes]:
 
 def _short(names: Any) -> list[str]:
     """Return names of systems that fit side by side."""
-    return [str(name).replace("transformer", "transf.").replace("reservoir", "reserv.") for name in names]
+    return [str(name).replace("transformer", "transf.").replace("reservoir", "res.") for name in names]
 
 
 def _points(ax: Any, values: Any, place: float, shade: str) -> None:

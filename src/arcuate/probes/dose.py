@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.errors import SpecError, check_array, check_int, check_real
 from arcuate.probes._hooks import evaluated
-from arcuate.probes._outputs import Metric, activity, checked, outputs, score
+from arcuate.probes._outputs import Metric, activity, checked, outputs, score, unpadded
 from arcuate.probes.patch import Edit, intervene
 from arcuate.probes.sites import check_module, resolve
 from arcuate.rng import check_seed, stream
@@ -231,6 +231,7 @@ class _Push:
         self.model, self.where = model, where
         self.site, self.positions, self.at = resolve(model, site, where=where)[site][0].name, positions, read
         self.data = checked(model, inputs, metric=_nothing, where=where)
+        unpadded(self.data, where=where, name="inputs", fix="push trials of each length apart")
         x = activity(model, inputs, self.site, pads=False)[self.site].value
         array = check_array(vector, where=where, name="vector", shape=(x.shape[-1],))
         length = float(np.linalg.norm(array))

@@ -163,18 +163,39 @@ def _frozen(model: Any, to: _Ends, *, freeze_mlps: bool, where: str) -> list[str
 
 
 def _check_order(of: _Ends, to: _Ends, where: str) -> None:
-    """Refuse a sender in a later block than all receivers."""
-    blocks = [
-        [int(match[1]) if match else None for match in (re.match(r"blocks\.(\d+)\.", site) for site in ends)]
-        for ends in (of.sites, to.sites)
-    ]
-    known = [block for block in blocks[1] if block is not None]
-    if len(known) < len(blocks[1]):
+    """Refuse a sender that comes later than all receivers."""
+    places = [[_place(site) for site in ends] for ends in (of.sites, to.sites)]
+    known = [place for place in places[1] if place is not None]
+    if len(known) < len(places[1]):
         return
-    for site, block in zip(of.sites, blocks[0], strict=True):
-        if block is not None and block > max(known):
+    for site, place in zip(of.sites, places[0], strict=True):
+        if place is not None and place > max(known):
             bound = f"{site} stands behind all receivers, so that no path leads from it to them"
             raise SpecError.of(where=where, name="senders", bound=bound)
+
+
+def _place(site: str) -> tuple[int, int] | None:
+    """Return block of a canonical site and its place in it; None of any other."""
+    match = re.match(r"blocks\.(\d+)\.(.+)", site)
+    if match is None:
+        return None
+    parts = (
+        "resid_pre",
+        "attn.",
+        "attn.z",
+        "attn.out",
+        "resid_mid",
+        "mlp.",
+        "mlp.post",
+        "mlp.out",
+        "resid_post",
+    )
+    named = [
+        k
+        for k, part in enumerate(parts)
+        if match[2] == part or (part[-1] == "." and match[2].startswith(part))
+    ]
+    return int(match[1]), max(named, default=0)
 
 
 def _sent(

@@ -105,8 +105,8 @@ def find_voids(states: Any, *, alpha: float = 0.8, rule: str = "length", certain
 def _range_before(change: np.ndarray) -> np.ndarray:
     """Return the range of what is before each step along the last axis; 0 before the first."""
     found = np.zeros_like(change)
-    high, low = (ufunc.accumulate(change, axis=-1) for ufunc in (np.maximum, np.minimum))
-    found[..., 1:] = (high - low)[..., :-1]
+    high, low = (ufunc.accumulate(change, axis=-1) for ufunc in (np.fmax, np.fmin))
+    found[..., 1:] = np.nan_to_num(high - low)[..., :-1]  # pads in front leave no range
     return found
 
 

@@ -260,6 +260,8 @@ class TestPaths:
             ({"receivers": "blocks.1.attn.z"}, "held still"),
             ({"receivers": "blocks.1.mlp.out", "freeze_mlps": True}, "held still"),
             ({"senders": "blocks.1.attn.z", "receivers": "blocks.0.attn.q"}, "stands behind"),
+            ({"senders": "blocks.0.attn.z", "receivers": "blocks.0.attn.q"}, "stands behind"),
+            ({"senders": "blocks.0.mlp.out", "receivers": "blocks.0.mlp.pre"}, "stands behind"),
             ({"receivers": {"blocks.1.attn.q": [3]}}, "heads from 0 to 2"),
             ({"receivers": {"blocks.1.attn.q": []}}, "heads from 0 to 2"),
             ({"receivers": {"blocks.1.mlp.pre": [0]}}, "has none"),

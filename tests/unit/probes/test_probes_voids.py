@@ -216,3 +216,15 @@ class TestSkipping:
         assert found.identical(again)
         with pytest.raises(SpecError, match="n_random"):
             skip_curve(model, self.TOKENS, near, n_random=0)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_pads_of_one_site_leave_the_other_steps_as_they_are(side):
+    states = np.random.default_rng(4).standard_normal((3, 7, 5)).cumsum(1)
+    alone = find_voids(states)
+    pads = np.full((3, 2, 5), np.nan)
+    padded = find_voids(np.concatenate([pads, states] if side == "left" else [states, pads], axis=1))
+    real = slice(2, None) if side == "left" else slice(None, -2)
+    np.testing.assert_array_equal(padded["active"].values[:, real], alone["active"].values)
+    assert not padded["active"].values[:, : 2 if side == "left" else 0].any()
+    assert float(padded["fraction"]) == pytest.approx(float(alone["fraction"]))

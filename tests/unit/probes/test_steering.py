@@ -199,3 +199,26 @@ class TestDoses:
         tiny = arc.nn.TinyTransformer(n_outputs=7, n_tokens=7, d_model=6, n_layers=1, seed=1)
         with pytest.raises(SpecError, match="read"):
             steer_curve(tiny, [[1, 2]], v, site="embed", metric=lambda y: y[:, 0, 0], read=2)
+
+
+def test_trials_with_pads_are_refused():
+    given = {"input_ids": [[1, 2, 3], [1, 2, 0]], "attention_mask": [[1, 1, 1], [1, 1, 0]]}
+
+    class Masked(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = arc.nn.TinyTransformer(
+                n_outputs=7, n_tokens=7, d_model=8, n_heads=2, n_layers=1, seed=1
+            )
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return self.net(input_ids)
+
+    with pytest.raises(SpecError, match="one length"):
+        steer_curve(
+            Masked(),
+            given,
+            np.ones(8),
+            site="net.blocks.0.resid_post:out",
+            metric=lambda logits: logits[:, -1, 0],
+        )
