@@ -16,7 +16,8 @@ from house import ROOT, Module, modules
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 WITH_EXAMPLES = [module for module in modules() if ">>> " in module.text]
-ELSEWHERE = {"gpu.md", "real_weights.md", "studies_where.md"}  # that need a GPU, downloads, or a cluster
+# that need a GPU, downloads, a cluster, or minutes
+ELSEWHERE = {"flagships.md", "gpu.md", "real_weights.md", "studies_where.md"}
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),

@@ -52,6 +52,34 @@ CONNECTOME = {
 COMPARISON = {"comparison", "comparison_report", "dsa", "predictivity", "rdms"}
 """Tested in test_plot_comparison.py."""
 
+PROBES = {
+    "ablation_effects",
+    "activation_growth",
+    "activation_ratio",
+    "answer_sources",
+    "attribution_bars",
+    "dissociation",
+    "distance_laws",
+    "dose_response",
+    "head_map",
+    "interval_codes",
+    "interval_rdm",
+    "lens_map",
+    "locality",
+    "logit_trajectory",
+    "patching_map",
+    "pointer_weights",
+    "probe_profile",
+    "skip_curve",
+    "strategies",
+    "ticks_and_layers",
+    "transition",
+    "tuning_widths",
+    "voids",
+    "what_and_when",
+}
+"""Tested in test_plot_depth, _mechanisms, _patching, _probes, _temporal and _transition, and in flagships."""
+
 ANALYSES = {"avalanches", "branching", "capacity_by_delay"}
 """Tested in test_plot_analysis.py."""
 
@@ -318,7 +346,7 @@ class TestEveryPicture:
         assert dict(mpl.rcParams) == before
 
     def test_it_is_one_of_the_tested_public_functions(self, name: str) -> None:
-        here = set(plot.__all__) - THOUGHTS - CONNECTOME - COMPARISON - ANALYSES
+        here = set(plot.__all__) - THOUGHTS - CONNECTOME - COMPARISON - ANALYSES - PROBES
         assert here == {*PROPER, "panels"} == {*ONE, "panels"}
         assert name in plot.__all__
 

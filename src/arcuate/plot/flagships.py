@@ -36,6 +36,8 @@ def what_and_when(data: Any) -> list[Axes]:
 
     Examples
     --------
+    >>> import arcuate as arc
+    >>> result = arc.flagships.run("what_and_when", quick=True)  # doctest: +SKIP
     >>> page = what_and_when(result.data)  # doctest: +SKIP
     """
     for name in ("angle", "demixed", "amplitude", "weight", "value"):

@@ -62,7 +62,7 @@ def distance_laws(profile: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         spot = at + (k - (len(models) - 1) / 2) * width
         reach = np.abs(np.stack([score[:, k] - low[:, k], high[:, k] - score[:, k]]))
         ax.bar(
-            spot, score[:, k], width, yerr=reach, color=color(k), hatch=HATCHES[k % len(HATCHES)],
+            spot, score[:, k], width, yerr=reach.tolist(), color=color(k), hatch=HATCHES[k % len(HATCHES)],
             label=name.replace("_", "-"),
             edgecolor="white", error_kw={"linewidth": 1},
         )  # fmt: skip
