@@ -7,8 +7,8 @@ import torch
 
 from arcuate import compare, memory, nn, probes, readout
 from arcuate.models import load_model, load_training
+from arcuate.study import driven_rates
 from arcuate.study.reproduction import Reproduction, judge
-from arcuate.study.session import drive_states
 from arcuate.tasks import ItemLabel
 
 NAME, SITES = "icl_systems", {"before": "blocks.1.resid_post", "pmi": "mlp_head:in", "ctm": "ctm/sync_out"}
@@ -33,10 +33,10 @@ def trained(name, table, task, tests, seed):
 
 def reservoir(size, task, tests, seed):
     """Read the last state of each trial out of a spiking reservoir."""
-    network = load_model("what_when_reservoir").replace(dict.fromkeys(size["without"]) | size["network"])
+    network = load_model("what_when_reservoir").replace(size["network"])
     train = task.draw(size["trials"], seed=seed)
-    states = {name: drive_states(network, drawn.drive("0.5 ms", hold=size["hold"]), seed=seed, progress=False)
-        for name, drawn in {"train": train, **tests}.items()}  # fmt: skip
+    states = {name: driven_rates(network, drawn.drive("0.5 ms", hold=size["hold"]), steps=-1, seed=seed,
+        progress=False).values for name, drawn in {"train": train, **tests}.items()}  # fmt: skip
     ridge = readout.Ridge(**size["readout"]).fit(states["train"], np.eye(16)[train.labels[:, -1]])
     return {name: ridge.predict(states[name]) for name in tests}, states["novel"]
 

@@ -20,8 +20,9 @@ from arcuate.flagships._statistics import claim_over_seeds
 from arcuate.flagships._steps import Progress, Steps
 from arcuate.flagships._tick_systems import HOLD, NOISE, System, reservoir, stimuli_of, systems_of
 
-SEEDS = (0, 1, 2, 3, 4)
+SEEDS = (2, 3, 4, 5, 6)
 QUICK_SEEDS = (0, 1)
+"""Settings and claims were chosen with these two; the full form is judged on others."""
 
 SETTINGS: dict[str, Any] = {
     "lengths": (6, 8),

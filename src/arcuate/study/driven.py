@@ -40,8 +40,9 @@ def driven_rates(
         number of them. Its task and read-outs are left out.
     shown : Drive
         Such as ``trials.drive("0.5 ms", hold="50 ms")``, with the step of the network.
-    steps : array_like of int, (n_trials,), optional
-        The step of each trial at whose start the rates are read; by default the first that asks.
+    steps : int or array_like of int, (n_trials,), optional
+        The step of each trial at whose start the rates are read, from the end where it is negative; by
+        default the first that asks.
     tau : str or quantity
         Of the filter, two exponential stages.
     seed : int
@@ -80,8 +81,8 @@ def driven_rates(
         bound = f"must be the step of the network, {time_text(float(network.dt))}"
         raise SpecError.of(where=where, name="shown.dt", value=time_text(shown.dt), bound=bound)
     at = shown.asked.argmax(axis=1) if steps is None else np.asarray(steps)
-    if at.shape != (n_trials,) or at.dtype.kind not in "iu" or (at < 0).any() or (at >= n_steps).any():
-        bound = f"must be {n_trials} whole numbers from 0 to {n_steps - 1}"
+    if at.shape not in ((), (n_trials,)) or at.dtype.kind not in "iu" or (abs(at + 0.5) > n_steps).any():
+        bound = f"must be one or {n_trials} whole numbers from -{n_steps} to {n_steps - 1}"
         raise SpecError.of(where=where, name="steps", value=at.shape, bound=bound)
     (name, feed) = next(iter(network.inputs.items()))
     net = replace(
@@ -94,7 +95,7 @@ def driven_rates(
     )
     duration = f"{n_trials * n_steps * shown.dt} s"
     run = simulate(net, duration, seed=seed, inputs={name: shown.series()}, progress=progress)
-    times = (np.arange(n_trials) * n_steps + at) * shown.dt
+    times = (np.arange(n_trials) * n_steps + at % n_steps) * shown.dt
     rates = [filtered_rates(run, one, times=times, tau=tau, dt=f"{shown.dt!r} s") for one in net.populations]
     population = np.repeat(list(net.populations), [part.shape[1] for part in rates])
     return xr.DataArray(

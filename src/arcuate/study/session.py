@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcuate._progress import ProgressOption
 from arcuate.errors import RecordingError, SpecError, check_int
 from arcuate.readout import TwoBankPredictor
 from arcuate.simulate import simulate
@@ -23,9 +22,9 @@ from arcuate.study.reproduction import Progress
 
 if TYPE_CHECKING:
     from arcuate.recording import Recording
-    from arcuate.tasks import Drive, Trials
+    from arcuate.tasks import Trials
 
-__all__ = ["Session", "drive_states", "predictor_of", "record_session", "run_jobs", "session_of"]
+__all__ = ["Session", "predictor_of", "record_session", "run_jobs", "session_of"]
 
 Floats = NDArray[np.float64]
 
@@ -169,71 +168,6 @@ def session_of(recording: Recording) -> Session:
         trials=tasks.build(spec["task"]).trials(dt, seed),
         seed=seed,
     )
-
-
-def drive_states(network: Network, drive: Drive, *, seed: int, progress: ProgressOption = None) -> Floats:
-    """Show the trials of a drive to a network, one after the other, and keep the state at the end of each.
-
-    Parameters
-    ----------
-    network : Network
-        With one input, one read-out and no task. A learning rule is left out of the run.
-    drive : Drive
-        With the step of the network, and a channel for each of the input; a trial must last a whole number of
-        periods of the read-out.
-    seed : int
-        Seed of everything that is random.
-    progress : bool, callable or None
-        As everywhere: None shows a bar on a terminal after two seconds.
-
-    Returns
-    -------
-    ndarray, (n_trials, n_units)
-        Features of the read-out at its last sample within each trial.
-
-    Raises
-    ------
-    SpecError
-        If network and drive do not fit each other.
-
-    Examples
-    --------
-    >>> import arcuate as arc
-    >>> from arcuate.tasks import Urns
-    >>> net = arc.Network(
-    ...     name="small",
-    ...     dt="0.5 ms",
-    ...     populations=[arc.Population(name="exc", n=4, neuron=arc.lif())],
-    ...     inputs=[arc.Input(name="balls", target="exc", n_channels=8, weight="1 nA")],
-    ...     readouts=[arc.Readout(name="out", source="exc", period="5 ms")],
-    ... )
-    >>> drive_states(net, Urns().draw(3, seed=1).drive("0.5 ms", hold="10 ms"), seed=1).shape
-    (3, 4)
-    """
-    where = "drive_states"
-    if network.task is not None or len(network.inputs) != 1 or len(network.readouts) != 1:
-        bound = "must have no task, one input and one read-out"
-        raise SpecError.of(where=where, name="network", value=network.name, bound=bound)
-    ((name, _),), ((site, readout),) = network.inputs.items(), network.readouts.items()
-    n_trials, n_steps, _ = drive.inputs.shape
-    if not np.isclose(drive.dt, network.dt):
-        bound = f"must be that of the network, {network.dt:g} s"
-        raise SpecError.of(where=where, name="drive.dt", value=drive.dt, bound=bound)
-    period = readout.period or network.dt
-    samples = n_steps * drive.dt / period
-    if abs(samples - round(samples)) > 1e-6 or samples < 1:
-        bound = f"must last a whole number of periods of {period:g} s of the read-out"
-        raise SpecError.of(where=where, name="drive", value=n_steps * drive.dt, bound=bound)
-    recording = simulate(
-        network.with_(f"readouts.{site}.rule", None),
-        f"{n_trials * n_steps * drive.dt} s",
-        seed=seed,
-        inputs={name: drive.series()},
-        record=Record(spikes=False, readouts=("features",)),
-        progress=progress,
-    )
-    features = recording.states(f"{site}/features")["r"].values[0]
-    return np.asarray(features.reshape(n_trials, round(samples), -1)[:, -1], dtype=float)
 
 
 def _shortened(network: Network, n_trials: int) -> Network:

@@ -36,9 +36,13 @@ def test_rates_are_those_of_a_plain_run_at_the_probe():
     assert found.sizes == {"trial": 3, "neuron": 600}
     other = driven_rates(net, SHOWN, steps=[0, 0, 0], seed=4, progress=False)
     assert float(other[0].max()) == 0.0
+    last = driven_rates(net, SHOWN, steps=-1, seed=4, progress=False)
+    assert last.equals(driven_rates(net, SHOWN, steps=[length - 1] * 3, seed=4, progress=False))
 
 
-@pytest.mark.parametrize("steps", [[0, 0], [0, 0, 10_000], [0.5, 0, 0]], ids=["few", "late", "half"])
+@pytest.mark.parametrize(
+    "steps", [[0, 0], [0, 0, 10_000], [0.5, 0, 0], -10_000], ids=["few", "late", "half", "early"]
+)
 def test_moments_outside_of_the_trials_are_refused(steps):
     with pytest.raises(SpecError, match="steps"):
         driven_rates(arc.load_model("what_when_reservoir"), SHOWN, steps=steps)
