@@ -16,7 +16,7 @@ __all__ = ["ticks_and_layers"]
 
 WHERE = "plot.ticks_and_layers"
 WORDS = {"ctm": "tick of the thought machine", "transformer": "layer of the transformer",
-         "reservoir": "time of the reservoir (s)"}  # fmt: skip
+         "reservoir": "time of the reservoir (ms)"}  # fmt: skip
 PAIRS = (("ctm", "transformer"), ("ctm", "reservoir"), ("transformer", "reservoir"))
 
 
@@ -66,8 +66,9 @@ def _map(ax: Axes, at: Any, pair: tuple[str, str]) -> None:
     mean = mean.dropna(first, how="all").dropna(second, how="all")
     image = ax.imshow(mean, origin="lower", aspect="auto", cmap="cividis", vmin=0, vmax=1)
     ax.plot(mean.values.argmax(1), np.arange(mean.sizes[first]), "o", mfc="none", color=color(1))
-    for dim, axis in ((second, ax.xaxis), (first, ax.yaxis)):
-        axis.set_ticks(np.arange(mean.sizes[dim]), [f"{value:g}" for value in mean[dim].values])
+    for name, dim, axis in ((pair[1], second, ax.xaxis), (pair[0], first, ax.yaxis)):
+        steps = mean[dim].values * (1e3 if name == "reservoir" else 1)
+        axis.set_ticks(np.arange(len(steps)), [f"{value:g}" for value in steps])
     ax.set(xlabel=WORDS[pair[1]], ylabel=WORDS[pair[0]])
     ax.figure.colorbar(image, ax=ax, label="CKA")
 
@@ -82,9 +83,7 @@ def _order(ax: Axes, at: Any) -> None:
         if f"diagonality_bound_{name}" in at:
             bound = float(at[f"diagonality_bound_{name}"].sel(null="stimuli").mean())
             ax.hlines(bound, k - 0.4, k + 0.4, color=GRAY, lw=2, label="" if k else "chance, 1 of 20")
-    ax.set_xticks(
-        range(len(names)), ["tick,\nlayer", "tick,\ntime", "layer,\ntime", "tick, tick of\nanother seed"]
-    )
+    ax.set_xticks(range(len(names)), ["tick,\nlayer", "tick,\ntime", "layer,\ntime", "tick,\nother seed"])
     ax.set(ylabel="rank correlation of steps", ylim=(-1.05, 1.05))
     ax.axhline(0, color="k", lw=0.6)
     tidy(ax)
