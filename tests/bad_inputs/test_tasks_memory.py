@@ -152,6 +152,12 @@ ROWS: list[tuple[str, Callable[[], object], type[ArcuateError], str]] = [
         "n_groups",
     ),
     ("9 questions about 8 groups", lambda: GROUPS.tokens(n_questions=9), SpecError, "n_questions"),
+    (
+        "no fresh answers",
+        lambda: Bindings(n_groups=4, n_names=5).draw(2, seed=0).interchanged(seed=0, fresh=True),
+        TaskError,
+        "n_names",
+    ),
     ("pair 3 of 3", lambda: GROUPS.interchanged(seed=0).chosen([3]), TaskError, "index"),
     ("pointers of seed -1", lambda: GROUPS.interchanged(seed=-1), ArcuateError, "seed"),
     ("groups held in between", lambda: GROUPS.drive("1 ms", hold="1.5 ms"), TaskError, "hold"),

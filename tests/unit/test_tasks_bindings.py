@@ -89,6 +89,23 @@ def test_the_second_context_names_three_groups_of_the_first(ask, n_groups):
         assert set(first.names[trial]) == set(second.names[trial])
 
 
+@pytest.mark.parametrize("ask", ["name", "object"])
+def test_fresh_answers_are_in_no_group_of_the_first_context(ask):
+    trials = Bindings(n_groups=6, n_names=8, n_objects=9, ask=ask).draw(400, seed=3)
+    pairs, plain = trials.interchanged(seed=5, fresh=True), trials.interchanged(seed=5)
+    first, second, rows = pairs.original, pairs.counterfactual, np.arange(400)
+    p, _, i = pairs.sources().T
+    assert (pairs.sources() == plain.sources()).all() and (
+        second.queries == plain.counterfactual.queries
+    ).all()
+    new = (second.candidates[:, :, None] != first.candidates[:, None]).all(axis=2)
+    assert (new.sum(axis=1) == 2).all() and new[rows, p].all() and new[rows, i].all()
+    assert all(len({*row}) == 6 for row in second.candidates)
+    assert (second.answers == second.candidates[rows, p]).all()
+    rest = ~new
+    assert (second.candidates[rest] == first.candidates[rest]).all()
+
+
 def test_pairs_are_chosen_whole():
     pairs = Bindings().draw(20, seed=1).interchanged(seed=2)
     some = pairs.chosen(np.arange(20) % 3 == 0)

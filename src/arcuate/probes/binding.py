@@ -118,7 +118,11 @@ def binding_answers(
 
 
 def patch_bindings(
-    model: Any, pairs: Any, *, sites: str | Sequence[str] = "blocks.*.resid_post"
+    model: Any,
+    pairs: Any,
+    *,
+    sites: str | Sequence[str] = "blocks.*.resid_post",
+    only_right: bool = True,
 ) -> xr.Dataset:
     """Take what stands at the last word over from the second context into the first, site by site.
 
@@ -128,9 +132,12 @@ def patch_bindings(
         Gives logits (trial, word, class) for the words of ``pairs.original.tokens()``; the classes of answers
         come first.
     pairs : arcuate.tasks.BindingPairs
-        Those in which the model answers both contexts right are kept.
     sites : str or sequence of str
-        Names or patterns, as `arcuate.probes.capture` takes them.
+        Names or patterns, as `arcuate.probes.capture` takes them. Only sites before the last block tell
+        something: with all that stands behind it at the last word, the answer comes along, in any model.
+    only_right : bool
+        Keep the pairs in which the model answers both contexts right; all otherwise, as the control of a
+        model that has not learned needs it.
 
     Returns
     -------
@@ -141,7 +148,7 @@ def patch_bindings(
     Raises
     ------
     SpecError
-        If the model answers no pair right.
+        If the model answers no pair right, and only such are kept.
     UnknownNameError
         If there is no such site.
 
@@ -156,44 +163,33 @@ def patch_bindings(
     """
     import torch
 
+    from arcuate.probes._hooks import evaluated
     from arcuate.probes.patch import Edit, intervene
     from arcuate.probes.record import capture
 
     first, second = (torch.from_numpy(part.tokens().tokens.copy()) for part in _both(pairs))
-    right = np.stack(
-        [
-            _last(model, words) == part.answers
-            for part, words in zip(_both(pairs), (first, second), strict=True)
-        ]
-    )
-    pairs = pairs.chosen(np.flatnonzero(right.all(axis=0)))
-    if not pairs.n_trials:
-        bound = "answers no pair of contexts right"
-        raise SpecError.of(where="patch_bindings", name="model", bound=bound, fix="train it first")
-    kept = torch.from_numpy(np.flatnonzero(right.all(axis=0)))
-    donors = capture(model, second[kept], sites=sites, reduce="last")
+    with evaluated(model):
+        said = [np.asarray(model(words)[:, -1].argmax(dim=-1)) for words in (first, second)]
+        right = np.stack([one == part.answers for one, part in zip(said, _both(pairs), strict=True)])
+        kept = torch.from_numpy(np.flatnonzero(right.all(axis=0) if only_right else np.ones(pairs.n_trials)))
+        pairs = pairs.chosen(kept.numpy())
+        if not pairs.n_trials:
+            bound = "answers no pair of contexts right"
+            raise SpecError.of(where="patch_bindings", name="model", bound=bound, fix="train it first")
+        donors = capture(model, second[kept], sites=sites, reduce="last")
 
-    def swap(pairs: Any, site: str) -> np.ndarray:
-        donor = donors.states(site)["activation"].values.reshape(len(kept), 1, -1)
-        with torch.no_grad(), intervene(model, Edit(site, "replace", donor, where={"positions": [-1]})):
-            logits = model(first[kept])[:, -1, : pairs.original.n_answers]
-        return np.asarray(torch.softmax(logits.double(), dim=-1))
+        def swap(pairs: Any, site: str) -> np.ndarray:
+            donor = donors.states(site)["activation"].values.reshape(len(kept), 1, -1)
+            with intervene(model, Edit(site, "replace", donor, where={"positions": [-1]})):
+                logits = model(first[kept])[:, -1, : pairs.original.n_answers]
+            return np.asarray(torch.softmax(logits.double(), dim=-1))
 
-    answers = binding_answers(swap, pairs, sites=donors.sites)
+        answers = binding_answers(swap, pairs, sites=donors.sites)
     return answers.assign_coords(pair=("trial", kept.numpy())).assign_attrs(accuracy=float(right.mean()))
 
 
 def _both(pairs: Any) -> tuple[Any, Any]:
     return pairs.original, pairs.counterfactual
-
-
-def _last(model: Any, words: Any) -> np.ndarray:
-    """Return the class that the model gives at the last word."""
-    import torch
-
-    model.eval()
-    with torch.no_grad():
-        return np.asarray(model(words)[:, -1].argmax(dim=-1))
 
 
 def answer_sources(answers: xr.Dataset) -> xr.Dataset:
@@ -293,17 +289,17 @@ class BindingFit:
     def spread(self) -> np.ndarray:
         """Return the width of the place by the group that it points to.
 
-            Returns
-            -------
-            ndarray, (n_groups,)
-                In groups.
+        Returns
+        -------
+        ndarray, (n_groups,)
+            In groups.
 
-            Examples
-            --------
-            >>> pointers = np.tile([0, 1, 2], (40, 1))
+        Examples
+        --------
+        >>> pointers = np.tile([0, 1, 2], (40, 1))
         >>> fit = fit_binding(np.full((40, 4), 0.25), pointers, mechanisms=("positional",))
-            >>> fit.spread().shape
-            (4,)
+        >>> fit.spread().shape
+        (4,)
         """
         return _spread(self.width, len(self.lexical))
 

@@ -82,8 +82,9 @@ def step_by_step(
 
     For each pair (X, Y), in both directions and for both values of Y, P(X = 1 given Y = y) is estimated
     ``direct``; ``scaffolded``, over the variables of the path from Y to X in this order; ``negative``, over
-    as many variables that are not on it; and ``free``, over variables that the predictor names itself until
-    it names X. Values in between are drawn from what it says of each, and the last answer is averaged.
+    as many variables that are not on it, NaN where there are not so many; and ``free``, over variables that
+    the predictor names itself until it names X. Values in between are drawn from what it says of each, and
+    the last answer is averaged.
 
     Parameters
     ----------
@@ -125,6 +126,8 @@ def step_by_step(
     >>> found = step_by_step(PairTable(seen), net, [(0, 4)], n_draws=4000)
     >>> found.estimate.sel(question=1).round(2).values.tolist()[:2], found.true.values.round(2)[1].item()
     ([0.51, 0.69], 0.67)
+    >>> bool(found.estimate.sel(estimator="negative").isnull().all())  # three are on the path, none is off it
+    True
     """
     where, n = "step_by_step", net.n_variables
     draws = check_int(n_draws, where=where, name="n_draws")
@@ -141,11 +144,12 @@ def step_by_step(
         if len(path) < 2:
             bound = "must be of two variables that a path joins"
             raise SpecError.of(where=where, name="pairs", value=(target, given), bound=bound)
-        other = np.setdiff1d(np.arange(n), path)
-        other = generator.permutation(other)[: len(path) - 2]
+        between = path[1:-1]
+        other = generator.permutation(np.setdiff1d(np.arange(n), path))[: len(between)]
         for value in (0, 1):
             first = (target, given, value)
-            row = [asker.over(first, ()), asker.over(first, path[1:-1]), asker.over(first, other)]
+            row = [asker.over(first, ()), asker.over(first, between)]
+            row.append(asker.over(first, other) if len(other) == len(between) else np.nan)
             row.append(asker.free(first, most) if propose is not None else np.nan)
             rows.append((first, len(path) - 1, row))
     return _told(net, rows)
@@ -255,7 +259,8 @@ def locality_scores(found: xr.Dataset) -> xr.Dataset:
     Dataset, (estimator,)
         ``mse_true`` and ``mse_marginal``, means over questions of squared differences; ``slope``, of the
         estimates over the true values, both from the marginal: 1 for one who knows the conditionals, 0 for
-        one who says marginals. ``marginal_mse``, without a dimension, is the distance of the marginals from
+        one who says marginals. Each is of the questions for which the estimator has an estimate, NaN if of
+        none. ``marginal_mse``, without a dimension, is the distance of the marginals from
         the true values: what asking at once costs one who has seen the pieces alone.
 
     Raises
@@ -279,7 +284,8 @@ def locality_scores(found: xr.Dataset) -> xr.Dataset:
     scores = {
         "mse_true": ((found.estimate - found.true) ** 2).mean("question"),
         "mse_marginal": (moved**2).mean("question"),
-        "slope": (moved * should).sum("question", skipna=False) / (should**2).sum("question"),
+        "slope": (moved * should).sum("question", min_count=1)
+        / (should**2).where(moved.notnull()).sum("question", min_count=1),
         "marginal_mse": (should**2).mean("question"),
     }
     return found[[]].drop_dims("question", errors="ignore").assign(scores)

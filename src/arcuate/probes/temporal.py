@@ -146,8 +146,9 @@ def distance_profile(
         ``r_squared`` (held out), ``low`` and ``high``; over places ``best``, ``decided`` (whether the models
         that do not hold the best are clearly behind), ``reference`` with ``reference_low`` and
         ``reference_high``, and ``ceiling``: how well the dissimilarities of halves of the trials agree, by
-        Spearman and Brown, the share of variance that a law could explain. It is NaN where a value has one
-        trial, and 1 where trials of a value are equal. Also ``rdm`` (place, value, other).
+        Spearman and Brown, the share of variance that is the same in other trials. A law whose distances
+        noise has lengthened alike can lie a little above it. It is NaN where a value has one trial, and 1
+        where trials of a value are equal. Also ``rdm`` (place, value, other).
 
     Raises
     ------
@@ -259,7 +260,8 @@ def value_orientation(
     """What a linear read-out finds at every place: how much, or on which side of the reference.
 
     Every value is held out whole. The two are not independent, since the side follows from the value; so
-    what each has beyond the other is asked as well.
+    what each has beyond the other is asked as well. A code of values that bends, as that of units with tuning
+    curves, has a step at any reference; so the step is asked at false references too.
 
     Parameters
     ----------
@@ -279,7 +281,10 @@ def value_orientation(
         ``r_squared``, held out, of ``value``; ``orientation``, +1 above the reference and -1 below it;
         ``graded``, the value less the mean of its side, which no orientation tells; and ``step``, the
         orientation less what is linear in the value, which no line tells. A line alone has no ``step`` and
-        a side alone nothing ``graded``; both together have all of each.
+        a side alone nothing ``graded``; both together have all of each. A ``step`` alone is no orientation:
+        ``false_step`` (place, false_reference) has it between any other two neighbors among the values that
+        leave 3 on either side, and ``sided`` (place) is the ``step`` less the largest of these, above 0 if
+        the reference stands out; NaN where there is no other.
 
     Raises
     ------
@@ -291,8 +296,8 @@ def value_orientation(
     >>> k = np.repeat(np.arange(4.0, 21.0), 6)
     >>> noise = np.random.default_rng(0).normal(0, 0.1, (2, k.size, 1))
     >>> states = {"early": (k - 10.5)[:, None] / 5 + noise[0], "late": np.sign(k - 10.5)[:, None] + noise[1]}
-    >>> found = value_orientation(states, k, 10.5).r_squared
-    >>> found.sel(target=["graded", "step"]).round(2).values.tolist()
+    >>> found = value_orientation(states, k, 10.5)
+    >>> found.r_squared.sel(target=["graded", "step"]).round(2).values.tolist()
     [[0.25, -0.0], [-0.0, 0.09]]
     """
     import xarray as xr
@@ -300,15 +305,16 @@ def value_orientation(
     where = "value_orientation"
     places, y = _places(states, values, where)
     center = check_real(reference, where=where, name="reference", low=float(y.min()), high=float(y.max()))
-    above = y > center
+    above, levels = y > center, np.unique(y)
     if min(np.unique(y[above]).size, np.unique(y[~above]).size) < 3:
         bound = "must leave 3 values or more on either side"
         raise SpecError.of(where=where, name="reference", value=reference, bound=bound)
     side = np.where(above, 1.0, -1.0)
     graded = y - np.where(above, y[above].mean(), y[~above].mean())
-    line = np.polynomial.polynomial.polyfit(y, side, 1)
-    step = side - np.polynomial.polynomial.polyval(y, line)
-    targets = np.stack([y, side, graded, step], axis=1)
+    left = np.arange(2, levels.size - 3)  # of the pair of neighbors
+    left = left[(levels[left] > center) | (levels[left + 1] <= center)]
+    false = (levels[left] + levels[left + 1]) / 2
+    targets = np.stack([y, side, graded, *(_step(y, at) for at in (center, *false))], axis=1)
     scores = []
     for matrix in places.values():
         with warnings.catch_warnings():
@@ -318,11 +324,24 @@ def value_orientation(
             found = encode(matrix, targets, folds=folds, groups=y, seed=seed)
         scores.append(found.units.r2.values)
     names = ["value", "orientation", "graded", "step"]
+    table = np.array(scores)
+    largest = table[:, 4:].max(axis=1) if false.size else np.full(len(table), np.nan)
     return xr.Dataset(
-        {"r_squared": (("place", "target"), np.array(scores))},
-        coords={"place": list(places), "target": names},
+        {
+            "r_squared": (("place", "target"), table[:, :4]),
+            "false_step": (("place", "false_reference"), table[:, 4:]),
+            "sided": ("place", table[:, 3] - largest),
+        },
+        coords={"place": list(places), "target": names, "false_reference": false},
         attrs={"reference": center},
     )
+
+
+def _step(y: Floats, reference: float) -> Floats:
+    """The side of a reference, +1 above it and -1 below it, less what is linear in the value."""
+    side = np.where(y > reference, 1.0, -1.0)
+    line = np.polynomial.polynomial.polyfit(y, side, 1)
+    return np.asarray(side - np.polynomial.polynomial.polyval(y, line))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -362,9 +381,9 @@ class IntervalCode:
         dict of str to float
             ``right`` and ``right_far``, shares of right answers; of the first and the last place each
             ``law_PLACE``, the largest held-out share of variance of a law, ``ceiling_PLACE``,
-            ``graded_PLACE``, ``step_PLACE`` and, where it is known, ``prefer_PLACE``, the share of units with
-            a preference; ``step_gain`` from first to last; ``tuned``, the share of tuned units, and
-            ``weber``, their median of width over preferred value.
+            ``graded_PLACE``, ``step_PLACE``, ``sided_PLACE`` and, where it is known, ``prefer_PLACE``, the
+            share of units with a preference; ``step_gain`` from first to last; ``tuned``, the share of tuned
+            units, and ``weber``, their median of width over preferred value.
 
         Examples
         --------
@@ -380,6 +399,7 @@ class IntervalCode:
             found[f"ceiling_{word}"] = self.laws.ceiling[k]
             for target in ("graded", "step"):
                 found[f"{target}_{word}"] = self.sides.r_squared.sel(target=target)[k]
+            found[f"sided_{word}"] = self.sides.sided[k]
             if self.preference is not None:
                 found[f"prefer_{word}"] = (list(self.preference.values())[k].p < 0.05).mean()
         found["step_gain"] = found["step_last"] - found["step_first"]

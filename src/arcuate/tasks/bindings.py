@@ -238,7 +238,7 @@ class BindingTrials:
         """
         return hits(answers, self.answers, n_classes=self.n_answers, where="BindingTrials.score")
 
-    def interchanged(self, *, seed: int) -> BindingPairs:
+    def interchanged(self, *, seed: int, fresh: bool = False) -> BindingPairs:
         """Pair each trial with a second one for which place, question and answer point to different groups.
 
         The second context is the first with the side that is asked swapped between groups p and k, and the
@@ -249,7 +249,11 @@ class BindingTrials:
         ----------
         seed : int
             Of p, k and i, stream ``"task/bindings/interchanged"``; all three differ from each other and from
-            the group that the first context asks about.
+            the group that the first context asks about. Fresh answers are of ``".../fresh"``.
+        fresh : bool
+            Whether p and i get answers in the second context that the first does not have. Then no group of
+            the first has the answer of the second: a state that holds the answer itself makes answers go
+            outside of all groups, which tells a copy from a pointer. ``reflexive`` is i all the same.
 
         Returns
         -------
@@ -258,7 +262,7 @@ class BindingTrials:
         Raises
         ------
         TaskError
-            If a trial has fewer than four groups.
+            If a trial has fewer than four groups, or there are not two fresh answers.
 
         Examples
         --------
@@ -280,10 +284,24 @@ class BindingTrials:
         answers, questions = sides[self.ask], sides["object" if self.ask == "name" else "name"]
         questions[rows[:, None], np.stack((p, k), 1)] = questions[rows[:, None], np.stack((k, p), 1)]
         answers[rows[:, None], np.stack((p, i), 1)] = answers[rows[:, None], np.stack((i, p), 1)]
+        if fresh:
+            answers[rows[:, None], np.stack((p, i), 1)] = self._unused(seed)
         order = self.order.copy()
         order[rows, (order == p[:, None]).argmax(axis=1)], order[:, 0] = order[:, 0], p
         second = replace(self, names=sides["name"], objects=sides["object"], order=order)
         return BindingPairs(original=self, counterfactual=second, positional=p, lexical=k, reflexive=i)
+
+    def _unused(self, seed: int) -> np.ndarray:
+        """Draw two answers for each trial that none of its groups has (n_trials, 2)."""
+        if self.n_answers < self.n_groups + 2:
+            bound = f"must leave two fresh answers to {self.n_groups} groups"
+            name = "n_names" if self.ask == "name" else "n_objects"
+            raise TaskError.of(
+                where="BindingTrials.interchanged", name=name, value=self.n_answers, bound=bound
+            )
+        chance = rng.stream(seed, "task/bindings/interchanged/fresh").random((self.n_trials, self.n_answers))
+        np.put_along_axis(chance, self.candidates, 2.0, axis=1)
+        return np.argsort(chance, axis=1)[:, :2]
 
     def _words(self, side: str) -> tuple[str, ...]:
         return tuple(f"{side} {k}" for k in range(self.n_names if side == "name" else self.n_objects))

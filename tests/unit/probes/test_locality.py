@@ -105,6 +105,20 @@ def test_negative_scaffolds_are_as_long_and_off_the_path():
         assert len({v for v in row if not 2 <= v <= 5}) == 2
 
 
+def test_too_few_variables_off_the_path_make_no_negative_scaffold():
+    found = step_by_step(knows_steps(CHAIN), CHAIN, FAR, n_draws=20)
+    negative = found.estimate.sel(estimator="negative")
+    assert (negative.isnull() == (found.distance > 2)).all()  # of five variables, two are off a path of three
+    assert found.estimate.sel(estimator=["direct", "scaffolded"]).notnull().all()
+    scores, near = locality_scores(found), locality_scores(found.sel(question=found.distance == 2))
+    for name in ("mse_true", "mse_marginal", "slope"):
+        assert float(scores[name].sel(estimator="negative")) == pytest.approx(
+            float(near[name].sel(estimator="negative"))
+        )
+    none = locality_scores(step_by_step(knows_steps(CHAIN), CHAIN, [(0, 4)], n_draws=20))
+    assert none.mse_true.sel(estimator="negative").isnull() and none.slope.sel(estimator="negative").isnull()
+
+
 def test_words_are_those_of_the_task():
     trials = LocalExperience(net=CHAIN, drop=0.0, observed="full").draw(50, seed=3)
     told, row, seen = trials.tokens(), 7, []

@@ -151,6 +151,66 @@ def test_patching_a_lookup_gives_what_its_words_say():
     assert answers.attrs["accuracy"] == 1 and answers.sizes["trial"] == 400
     assert float(share.sel(site="question:out", source="lexical")) == pytest.approx(1)
     assert float(share.sel(site="answer:out", source="reflexive")) == pytest.approx(1)
+    fresh = Bindings(n_groups=GROUPS).draw(400, seed=1).interchanged(seed=2, fresh=True)
+    outside = patch_bindings(Lookup(), fresh, sites=["question:out", "answer:out"]).outside.mean("trial")
+    np.testing.assert_allclose(outside, [0, 1], atol=1e-6)  # what is copied goes outside
+
+
+def lookup_model(torch, answer=0):
+    """A module that gives one class at every word, with a part that is in training and one that is not."""
+
+    class Same(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.state, self.still = torch.nn.Dropout(0.5), torch.nn.Identity().eval()
+
+        def forward(self, words):
+            state = self.state(torch.nn.functional.one_hot(torch.full_like(words, answer), 24).double())
+            return self.still(state)
+
+    return Same()
+
+
+@pytest.mark.parametrize("n", [24, 400], ids=["refused", "patched"])
+def test_patching_leaves_a_model_in_training_as_it_was(n):
+    torch = pytest.importorskip("torch")
+    from arcuate.probes import patch_bindings
+
+    pairs = PAIRS.chosen(np.arange(n))
+    never = int(np.setdiff1d(np.arange(24), pairs.original.answers)[0]) if n == 24 else 0
+    model = lookup_model(torch, never)
+    if n == 24:
+        with pytest.raises(SpecError, match="right"):
+            patch_bindings(model, pairs, sites="state:out")
+    else:
+        patch_bindings(model, pairs, sites="state:out", only_right=False)
+    assert (model.training, model.state.training, model.still.training) == (True, True, False)
+
+
+def test_pairs_that_are_answered_wrong_are_kept_on_request():
+    torch = pytest.importorskip("torch")
+    from arcuate.probes import patch_bindings
+
+    answers = patch_bindings(lookup_model(torch), PAIRS, sites="state:out", only_right=False)
+    assert answers.pair.values.tolist() == list(range(400)) and answers.attrs["accuracy"] < 0.1
+
+
+def test_after_the_last_block_any_model_gives_the_answer_of_the_second_context():
+    """So a site there tells nothing; those before it do."""
+    torch = pytest.importorskip("torch")
+    from arcuate.nn import TinyTransformer
+    from arcuate.probes import patch_bindings
+
+    model = TinyTransformer(n_outputs=24, n_tokens=49, d_model=16, n_layers=3, seed=1).eval()
+    with torch.no_grad():
+        donor = (
+            model(torch.from_numpy(PAIRS.counterfactual.tokens().tokens.copy()))[:, -1].softmax(-1).numpy()
+        )
+    given = np.take_along_axis(donor, PAIRS.original.candidates, axis=1)
+    apart = abs(
+        patch_bindings(model, PAIRS, only_right=False).probability - given / given.sum(1, keepdims=True)
+    ).max(("trial", "group"))
+    assert float(apart[-1]) < 1e-6 < 1e-3 < float(apart[:-1].min())
 
 
 @pytest.mark.parametrize("rule", ["hebb", "delta", "softmax"])

@@ -98,6 +98,32 @@ def test_line_side_and_both_are_told_apart():
     assert float(found.sel(place="line", target="graded")) == pytest.approx(0.25, abs=0.1)
 
 
+@pytest.mark.parametrize("width", [2.0, 3.0])
+@pytest.mark.parametrize("reference", [7.5, 10.5])
+def test_a_smooth_code_of_values_has_a_step_but_no_side(width, reference):
+    draw, preferred = np.random.default_rng(7), np.arange(2, 24.0)
+    smooth = np.exp(-((K[:, None] - preferred) ** 2) / 2 / width**2)
+    side = np.where(reference < K, 1.0, -1.0)[:, None] * draw.standard_normal(preferred.size)
+    states = {"smooth": smooth, "sided": side, "both": smooth + side}
+    states = {name: value + draw.normal(0, 0.05, value.shape) for name, value in states.items()}
+    found = value_orientation(states, K, reference)
+    assert float(found.r_squared.sel(place="smooth", target="step")) > 0.3
+    assert float(found.sided.sel(place="smooth")) < 0.05
+    assert (found.sided.sel(place=["sided", "both"]) > 0.05).all()
+    assert found.false_reference.values.tolist() == [at for at in np.arange(6.5, 18) if at != reference]
+
+
+def test_false_references_are_asked_as_the_true_one_is():
+    draw = np.random.default_rng(8)
+    states = {"a": np.sqrt(K)[:, None] + draw.normal(0, 0.1, (K.size, 5))}
+    found, other = value_orientation(states, K, 10.5), value_orientation(states, K, 12.5)
+    assert float(found.false_step.sel(place="a", false_reference=12.5)) == pytest.approx(
+        float(other.r_squared.sel(place="a", target="step"))
+    )
+    few = K < 10
+    assert np.isnan(value_orientation({"a": states["a"][few]}, K[few], 6.5).sided.item())
+
+
 @pytest.mark.parametrize(
     ("states", "values", "name"),
     [
