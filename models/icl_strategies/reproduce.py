@@ -14,7 +14,6 @@ NAME, ACCOUNT = "icl_strategies", ("gamma", "alpha", "beta", "r", "explained")
 
 
 def loss(logits, targets):
-    """Cross-entropy of every next ball."""
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
@@ -48,8 +47,11 @@ def reproduce(seeds, quick, out, progress):
         row = {f"distance_{n}": float(seen.sel(tasks=n)[-1]) for n in (8, 512)}
         maps = {f"trained, seed {seed}": seen}
         if not quick:
-            account = probes.fit_account(seen, *({n: found[n][part] for n in tasks} for part in (1, 2)))
-            accounts.append({"seed": seed} | {key: getattr(account, key) for key in ACCOUNT})
+            known = [{n: found[n][part] for n in tasks} for part in (1, 2)]
+            account = probes.fit_account(seen, *known)
+            others = {"left_out": probes.predict_account(seen, *known), "levels": seen.mean("step")}
+            shares = {key: 1 - float(((seen - one) ** 2).mean() / seen.var()) for key, one in others.items()}
+            accounts.append({"seed": seed} | {key: getattr(account, key) for key in ACCOUNT} | shares)
             row |= {f"account_{key}": getattr(account, key) for key in ("r", "explained")}
             maps["account"] = account.distance
         plots[f"strategies-{seed}"] = plot.strategies(maps)[0].figure

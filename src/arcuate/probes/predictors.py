@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StrategyAccount",
     "fit_account",
+    "predict_account",
     "regression_predictors",
     "relative_distance",
     "strategy_gaps",
@@ -408,32 +409,9 @@ def fit_account(
     >>> account.r > 0.9, account.distance.dims
     (True, ('step', 'tasks'))
     """
-    from scipy.optimize import least_squares
-
-    seen, steps, loss, size, curves = _account_inputs(distance, gaps, predictions)
-
-    def weights(parameters: np.ndarray) -> np.ndarray:
-        gamma, alpha, beta = np.exp(parameters[0]), parameters[1], parameters[2]
-        eta = gamma * steps[:, None] ** (1 - alpha) * loss - size**beta
-        return np.asarray(1 / (1 + np.exp(-np.clip(eta, -500, 500))))
-
-    def said(parameters: np.ndarray) -> np.ndarray:
-        columns = zip(weights(parameters).T, curves, strict=True)
-        return np.stack([np.interp(share, WEIGHTS, curve) for share, curve in columns], axis=1)
-
-    fits = [
-        least_squares(
-            lambda parameters: (said(parameters) - seen.values).ravel(),
-            (start, alpha, beta),
-            bounds=((-20, 0, 0), (20, 1, 1)),
-            diff_step=1e-3,
-        )
-        for start in (-4.0, 0.0, 4.0)
-        for alpha in (0.2, 0.7)
-        for beta in (0.1, 0.3)
-    ]
-    best = min(fits, key=lambda fit: float(fit.cost)).x
-    expected, share = said(best), weights(best)
+    seen, *known = _account_inputs(distance, gaps, predictions)
+    best = _account_search(seen.values, *known)
+    expected, share = _account_said(best, *known)
     residual = float(((expected - seen.values) ** 2).sum() / ((seen.values - seen.values.mean()) ** 2).sum())
     flat = expected.std() == 0
     return StrategyAccount(
@@ -445,6 +423,87 @@ def fit_account(
         r=float("nan") if flat else float(np.corrcoef(expected.ravel(), seen.values.ravel())[0, 1]),
         explained=1 - residual,
     )
+
+
+def predict_account(
+    distance: xr.DataArray, gaps: Mapping[int, Mapping[str, float]], predictions: Mapping[int, xr.Dataset]
+) -> xr.DataArray:
+    """Say where a training with each number of tasks stands, by the account fitted to all other numbers.
+
+    The fit of `fit_account` is judged by the distances it was fitted to; this is not.
+
+    Parameters
+    ----------
+    distance, gaps, predictions
+        As of `fit_account`, of three numbers of tasks or more.
+
+    Returns
+    -------
+    xarray.DataArray, (step, tasks)
+        Relative distances.
+
+    Raises
+    ------
+    SpecError
+        If a dimension, or a number of tasks, is missing, or there are fewer than three.
+    FitError
+        If what is left has fewer than four distances, or all are alike.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from arcuate.tasks import Urns
+    >>> gaps, predictions = {}, {}
+    >>> for n in (4, 16, 64):
+    ...     task = Urns(n_urns=n)
+    ...     gaps[n] = strategy_gaps(task.draw(200, seed=1).balls, task.laws)
+    ...     balls = Urns(source="prior").draw(50, seed=1).balls
+    ...     predictions[n] = urn_predictors(balls, task.laws)
+    >>> seen = xr.DataArray(
+    ...     [[0.5, 0.3, 0.1], [0.9, 0.5, 0.2]], {"step": [10, 1000], "tasks": [4, 16, 64]}
+    ... )
+    >>> predict_account(seen, gaps, predictions).shape
+    (2, 3)
+    """
+    seen, *known = _account_inputs(distance, gaps, predictions)
+    if seen.sizes["tasks"] < 3:
+        bound = "must have three numbers of tasks or more"
+        raise SpecError.of(where="predict_account", name="distance", value=seen.sizes["tasks"], bound=bound)
+    expected = np.empty(seen.shape)
+    for k, n in enumerate(seen["tasks"].values):
+        rest, *others = _account_inputs(seen.drop_sel(tasks=n), gaps, predictions)
+        best = _account_search(rest.values, *others)
+        expected[:, k] = _account_said(best, *known)[0][:, k]
+    return seen.copy(data=expected)
+
+
+def _account_said(
+    parameters: np.ndarray, steps: np.ndarray, loss: np.ndarray, size: np.ndarray, curves: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (step, tasks) that an account says, and weights of the memorizing learner."""
+    gamma, alpha, beta = np.exp(parameters[0]), parameters[1], parameters[2]
+    eta = gamma * steps[:, None] ** (1 - alpha) * loss - size**beta
+    share = 1 / (1 + np.exp(-np.clip(eta, -500, 500)))
+    columns = zip(share.T, curves, strict=True)
+    return np.stack([np.interp(one, WEIGHTS, curve) for one, curve in columns], axis=1), np.asarray(share)
+
+
+def _account_search(seen: np.ndarray, *known: Any) -> np.ndarray:
+    """The log of gamma, alpha and beta by least squares, from several starts."""
+    from scipy.optimize import least_squares
+
+    fits = [
+        least_squares(
+            lambda parameters: (_account_said(parameters, *known)[0] - seen).ravel(),
+            (start, alpha, beta),
+            bounds=((-20, 0, 0), (20, 1, 1)),
+            diff_step=1e-3,
+        )
+        for start in (-4.0, 0.0, 4.0)
+        for alpha in (0.2, 0.7)
+        for beta in (0.1, 0.3)
+    ]
+    return np.asarray(min(fits, key=lambda fit: float(fit.cost)).x)
 
 
 def _account_inputs(distance: Any, gaps: Any, predictions: Any) -> Any:

@@ -196,7 +196,8 @@ class ItemLabel(DrawnTask[ItemLabelTrials]):
     test : {"none", "novel", "swap", "weights"}
         "none": training. "novel": items of other classes, so that only the context has their labels. "swap":
         every label of the context, and so the answer, is the next one, against what was learned. "weights":
-        no trial is bursty, so that the context hardly ever has the answer.
+        no trial is bursty, so that the context seldom has the class of the target (9 % of trials with 128
+        classes), and its label no more often than any other.
     world : int
         Seed of means and label vectors.
 

@@ -128,7 +128,7 @@ def test_the_flow_goes_down_the_numerical_gradient():
 
 
 @pytest.mark.parametrize("n_context", [4, 8])
-def test_learning_is_abrupt_and_comes_as_the_first_layer_saturates(n_context):
+def test_learning_is_abrupt_and_comes_as_the_first_layer_rises(n_context):
     times = np.linspace(0, 200, 4001)
     course = NestedLogit(n_context=n_context, n_labels=16, n_others=8).flow(times)
     loss, q1, p = (course[name].values for name in ("loss", "q1", "probability"))
@@ -137,8 +137,17 @@ def test_learning_is_abrupt_and_comes_as_the_first_layer_saturates(n_context):
     assert rise < 0.15 * times[np.argmax(p > 0.8)] if n_context == 8 else rise < 6
     assert times[np.argmax(q1 > 0.5)] < times[np.argmax(p > 0.75)]
     steepest = times[np.argmin(np.gradient(loss))]
-    assert 0.3 < q1[times == steepest][0] < 0.75  # halfway to saturation
+    assert 0.3 < q1[times == steepest][0] < 0.75  # halfway up, far from saturated
     assert abs(steepest - times[np.argmax(np.gradient(q1))]) < 0.02 * steepest
+
+
+def test_two_classes_in_a_context_have_no_plateau_and_the_first_layer_comes_last():
+    times = np.linspace(0, 200, 4001)
+    course = NestedLogit(n_context=2, n_labels=16, n_others=8).flow(times)
+    loss, q1, p = (course[name].values for name in ("loss", "q1", "probability"))
+    assert times[np.argmin(np.gradient(loss))] < 1
+    assert times[np.argmax(q1 > 0.5)] == pytest.approx(21.5, abs=0.1)
+    assert times[np.argmax(p > 0.75)] == pytest.approx(19.1, abs=0.1)
 
 
 def test_all_labels_once_in_each_context_fail_to_teach():

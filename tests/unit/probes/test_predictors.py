@@ -11,6 +11,7 @@ import xarray as xr
 from arcuate.errors import FitError, SpecError
 from arcuate.probes import (
     fit_account,
+    predict_account,
     regression_predictors,
     relative_distance,
     strategy_gaps,
@@ -134,21 +135,41 @@ def test_gains_fall_and_costs_rise_with_tasks():
     assert 0.5 < gaps[64]["size"] / (4 * table.size) < 1.1  # numbers of chance are hardly compressed
 
 
-def test_a_made_up_training_is_fitted():
+def made_up(gamma, alpha, beta):
+    """Distances of a training that the account is right about, with gaps and predictions."""
     numbers, steps, gaps, predictions = grid()
-    gamma, alpha, beta = 0.6, 0.3, 0.25
     seen = np.empty((len(steps), len(numbers)))
     for (k, step), (j, n) in product(enumerate(steps), enumerate(numbers)):
         eta = gamma * step ** (1 - alpha) * gaps[n]["loss"] - gaps[n]["size"] ** beta
         w = 1 / (1 + np.exp(-eta))
         m, g = (predictions[n][name].values for name in ("memorizing", "generalizing"))
         seen[k, j] = relative_distance(w * m + (1 - w) * g, m, g)
-    distance = xr.DataArray(seen.T, {"tasks": list(numbers), "step": list(steps)})
+    return xr.DataArray(seen.T, {"tasks": list(numbers), "step": list(steps)}), gaps, predictions
+
+
+def test_a_made_up_training_is_fitted():
+    gamma, alpha, beta = 0.6, 0.3, 0.25
+    distance, gaps, predictions = made_up(gamma, alpha, beta)
+    seen = distance.values.T
     account = fit_account(distance, gaps, predictions)
     assert account.r > 0.999 and account.explained > 0.998
     np.testing.assert_allclose(account.distance, seen, atol=0.02)
     assert account.gamma == pytest.approx(gamma, rel=0.3)
     assert account.alpha == pytest.approx(alpha, abs=0.05) and account.beta == pytest.approx(beta, abs=0.05)
+
+
+def test_numbers_of_tasks_that_were_not_fitted_are_predicted():
+    distance, gaps, predictions = made_up(0.6, 0.3, 0.25)
+    found = predict_account(distance, gaps, predictions)
+    assert found.dims == ("step", "tasks")
+    np.testing.assert_allclose(found, distance.T, atol=0.05)
+    moved = distance.copy()
+    moved.loc[{"tasks": 16}] = 0.0  # what is left out says nothing about its own prediction
+    again = predict_account(moved, gaps, predictions)
+    np.testing.assert_array_equal(again.sel(tasks=16), found.sel(tasks=16))
+    assert abs(again.sel(tasks=64) - found.sel(tasks=64)).max() > 0.05
+    with pytest.raises(SpecError, match="three"):
+        predict_account(distance[:2], gaps, predictions)
 
 
 def regression(y, weights, *, noise) -> xr.Dataset:
