@@ -284,7 +284,8 @@ def value_orientation(
         a side alone nothing ``graded``; both together have all of each. A ``step`` alone is no orientation:
         ``false_step`` (place, false_reference) has it between any other two neighbors among the values that
         leave 3 on either side, and ``sided`` (place) is the ``step`` less the largest of these, above 0 if
-        the reference stands out; NaN where there is no other.
+        the reference stands out; NaN where there is no other. It is strict: with few values on a side, folds
+        that leave out most of them can hide a side that is there.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def test_a_smooth_code_of_values_has_a_step_but_no_side(width, reference):
     states = {name: value + draw.normal(0, 0.05, value.shape) for name, value in states.items()}
     found = value_orientation(states, K, reference)
     assert float(found.r_squared.sel(place="smooth", target="step")) > 0.3
-    assert float(found.sided.sel(place="smooth")) < 0.05
+    assert float(found.sided.sel(place="smooth")) < 0
     assert (found.sided.sel(place=["sided", "both"]) > 0.05).all()
     assert found.false_reference.values.tolist() == [at for at in np.arange(6.5, 18) if at != reference]
 
