@@ -32,14 +32,16 @@ def interchanged(table, model, seed, *, n_resamples=0, only_right=True):
 
 
 def reproduce(seeds, quick, out, progress):
-    """Train and patch one transformer for each seed; a quick run has one seed and fewer resamples."""
+    """Train and patch a transformer for each seed; a quick run has one, fewer steps, pairs and resamples."""
     table, measured, told = load_training(NAME), {}, []
-    n_resamples, rule = 20 if quick else table["pairs"]["n_resamples"], table["batches"]
+    table["training"]["steps"] = steps = table["quick" if quick else "training"].pop("steps")
+    table["pairs"] |= table["quick"] if quick else {}
+    n_resamples, rule = table["pairs"]["n_resamples"], table["batches"]
     batches = Bindings(**table["task"]).batches(rule["size"], n_groups=rule["n_groups"], form="tokens")
     for number, seed in enumerate(seeds):
         model = nn.TinyTransformer(**table["parameters"], seed=seed)
         control = interchanged(table, model, seed, only_right=False)[2]
-        nn.fit(model, batches, loss, **table["training"], seed=seed, folder=out / f"seed-{seed}",
+        nn.fit(model, batches, loss, **table["training"], seed=seed, folder=out / f"{steps}-{seed}",
             progress=lambda done, of, k=number: progress(k + done / of, len(seeds), "learning"))  # fmt: skip
         answers, fitted, rows = interchanged(table, model, seed, n_resamples=n_resamples)
         sources, row = probes.answer_sources(answers), {"accuracy": answers.attrs["accuracy"]}
