@@ -205,7 +205,8 @@ def head_scores(
     -------
     Dataset, (layer, head)
         As `pattern_scores`, and ``loss_first`` and ``loss_second`` (nat): the mean cross-entropy of the next
-        token within the first copy and within the second, where the model has logits over the vocabulary.
+        token within the first copy and within the second, where the model has logits over the vocabulary and
+        no token attends to a later one; NaN elsewhere.
 
     Raises
     ------
@@ -251,6 +252,7 @@ def head_scores(
     end = canonical(model).get("logits")
     rows: list[list[np.ndarray]] = []
     losses: list[np.ndarray] = []
+    ahead = [0.0]
 
     def see(which: slice, batch: Given, held: Mapping[str, Flat]) -> None:
         found = []
@@ -258,6 +260,7 @@ def head_scores(
             value, heads = held[site.name]
             cube = value.unflatten(2, (heads, -1)).transpose(1, 2)
             found.append(_means(cube, period, where) * batch.n_trials)
+            ahead.append(float(cube.float().triu(1).abs().max()))
         rows.append(found)
         if end is not None and held[end.name].value.shape[2] >= known:
             told = held[end.name].value[:, :-1].float().flatten(0, 1)
@@ -270,7 +273,7 @@ def head_scores(
     passes(model, data, asked, see, size=size, where=where, progress=progress)
     table = _table([np.sum(parts, axis=0) / n_trials for parts in zip(*rows, strict=True)])
     result = _dataset(table, [site.name for site in sites])
-    loss = np.concatenate(losses) if losses else np.full((1, 2 * period - 1), np.nan)
+    loss = np.concatenate(losses) if losses and max(ahead) == 0 else np.full((1, 2 * period - 1), np.nan)
     nat = {"units": "nat"}
     # the first token of the second copy cannot be known
     result["loss_first"] = ((), loss[:, : period - 1].mean(), nat)

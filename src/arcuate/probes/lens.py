@@ -330,7 +330,8 @@ def tuned_lens(
     """Learn, for each layer, the affine map after which the read-out says most nearly what the model does.
 
     A and b start at 0, as the logit lens, and go down the divergence ``kl`` by Adam, with a rate that falls
-    to 0. They are learned for states of mean 0 and variance 1 in each unit, and folded back.
+    to 0. They are learned for states of mean 0 and variance 1 in each unit, and folded back; where what they
+    were learned from is read no better with them, they are 0 again.
 
     Parameters
     ----------
@@ -397,6 +398,7 @@ def tuned_lens(
             learner = _Learner(readout, states[site.name][~of_test], last[~of_test], site, where)
             draw = stream(start, f"probes/tuned_lens/{site.name}")
             history.append(learner.learn(draw, steps=count, rows=rows, rate=pace, tell=tell))
+            learner.keep_the_better()
             matrix[site.name], bias[site.name] = learner.folded()
             judged.append(learner.judge(states[site.name][of_test], last[of_test]))
     return _tuned(matrix, bias, np.array(judged), np.array(history), chosen)
@@ -504,6 +506,14 @@ class _Learner:
             if tell is not None:
                 tell(1)
         return history
+
+    def keep_the_better(self) -> None:
+        """Go back to A and b of 0 where the states learned from are read no better with those learned."""
+        plain, tuned = self.judge(self.states, self.last)
+        if tuned >= plain:
+            with torch.no_grad():
+                self.matrix.zero_()
+                self.bias.zero_()
 
     def judge(self, states: torch.Tensor, last: torch.Tensor) -> tuple[float, float]:
         """Return the mean divergence of held-out states with the logit lens and the tuned lens."""

@@ -81,7 +81,7 @@ def linear_probe(
         At least 3.
     penalties : array_like
         To choose from, on weights of units of variance 1; those of values are multiplied by the number of
-        training samples.
+        samples.
     n_controls : int
         Control tasks, whose scores are averaged; 0 for none.
     level : float
@@ -345,13 +345,9 @@ def _control(
     fold = as_folds(options.folds, n, groups=units, seed=options.seed, where=where)
     seen = _seen(kind, fold)
     own = scores if not nested else task.scores(samples.x, fold, options.penalties)
-    wrong, base = np.zeros(n), np.zeros(n)
-    for number in range(options.n_controls):
-        given = _control_labels(task.y, kind, seed=options.seed, number=number)
-        other = task.of(given).scores(samples.x, fold, options.penalties)
-        wrong += other.wrong / options.n_controls
-        base += other.base / options.n_controls
-        options.tell(1)
+    wrong, base = _control_errors(samples, task, kind, fold, options)
+    if np.isnan(wrong).all() and not told:
+        warn(f"{where}: {int(kind.max()) + 1} types are too few for labels that say nothing of the task")
     rates = {
         "instances": [(own.wrong / _mean(own.base, seen), 1.0)],
         "control": [(wrong / _mean(base, seen), 1.0)],
@@ -360,6 +356,25 @@ def _control(
     for name, signed in rates.items():
         found |= _with_interval(name, signed, np.ones(n), seen, place, options)
     return found
+
+
+def _control_errors(
+    samples: Samples, task: _Task, kind: np.ndarray, fold: np.ndarray, options: _Options
+) -> tuple[Floats, Floats]:
+    """Return the mean errors of the control tasks, and those without states; NaN if no task says nothing."""
+    drawn = [
+        _control_labels(task.y, kind, seed=options.seed, number=number)
+        for number in range(options.n_controls)
+    ]
+    fair = [given for given in drawn if _says_nothing(given, task.y)]
+    options.tell(len(drawn) - len(fair))
+    wrong, base = np.zeros((2, len(kind))) if fair else np.full((2, len(kind)), np.nan)
+    for given in fair:
+        other = task.of(given).scores(samples.x, fold, options.penalties)
+        wrong += other.wrong / len(fair)
+        base += other.base / len(fair)
+        options.tell(1)
+    return wrong, base
 
 
 def _mean(values: Floats, rows: np.ndarray) -> float:
@@ -390,15 +405,26 @@ def _new_types(
 
 
 def _control_labels(y: np.ndarray, kind: np.ndarray, *, seed: int, number: int) -> np.ndarray:
-    """Deal to the types the quantiles of the labels, so that labels are as frequent as before."""
-    n_types = int(kind.max()) + 1
-    levels = np.sort(y)[((np.arange(n_types) + 0.5) / n_types * len(y)).astype(int)]
-    order = stream(seed, f"probes/control/{number}").permutation(n_types)
-    return np.asarray(levels[order][kind])
+    """Lay the types side by side in random order, each as wide as its samples, along the sorted labels."""
+    counts = np.bincount(kind)
+    order = stream(seed, f"probes/control/{number}").permutation(len(counts))
+    middle = np.cumsum(counts[order]) - (counts[order] + 1) // 2
+    levels = np.empty(len(counts), y.dtype)
+    levels[order] = np.sort(y)[middle]
+    return np.asarray(levels[kind])
+
+
+def _says_nothing(given: np.ndarray, y: np.ndarray) -> bool:
+    """Tell whether control labels differ between samples, and not just as those of the task do."""
+    pairs = {(a, b) for a, b in zip(given.tolist(), y.tolist(), strict=True)}
+    one, other = len({a for a, _ in pairs}), len({b for _, b in pairs})
+    return one > 1 and not len(pairs) == one == other
 
 
 def control_task(labels: ArrayLike, types: ArrayLike, *, seed: int = 0) -> np.ndarray:
-    """Labels that say nothing: one for each type, drawn so that they are as frequent as those of the task.
+    """Labels that say nothing: one for each type, about as frequent over samples as those of the task.
+
+    As nearly as types of several sizes allow; with two or three types there may be none that say nothing.
 
     Parameters
     ----------
@@ -483,7 +509,8 @@ def online_code_length(
     Raises
     ------
     SpecError
-        As `linear_probe`, for labels that are no classes, or for fractions that do not rise to 1.
+        As `linear_probe`, but that a class may stand in one text; for labels that are no classes, or for
+        fractions that do not rise to 1.
 
     Notes
     -----

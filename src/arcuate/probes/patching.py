@@ -240,7 +240,7 @@ def attribution_patching(
 
 def _slopes(pair: Pair, way: str, states: Mapping[str, Flat]) -> dict[str, torch.Tensor]:
     """Return the slope of each trial's metric at sites of the run that is patched into."""
-    own = next(pair.model.parameters())
+    own = next(pair.model.parameters(), torch.zeros(()))
     zeros = {
         site: torch.zeros(flat.value.shape, dtype=own.dtype, device=own.device, requires_grad=True)
         for site, flat in states.items()

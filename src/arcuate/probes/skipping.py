@@ -15,6 +15,7 @@ from arcuate.probes._hooks import Flat, attach, evaluated
 from arcuate.probes.record import capture
 from arcuate.probes.sites import check_module, resolve
 from arcuate.probes.voids import find_voids, random_voids
+from arcuate.rng import stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -106,6 +107,9 @@ def skip_curve(
 ) -> xr.Dataset:
     """Measure what leaving void blocks out costs, against leaving out as many at random.
 
+    Which blocks are void is told from the states of the whole model, not of one with blocks left out. The
+    first two blocks, which the rule hardly ever finds void, are not drawn at random.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -116,7 +120,7 @@ def skip_curve(
     alphas : sequence of float
         Of `arcuate.probes.find_voids`.
     n_random : int
-        Random choices for each alpha; for each token as many blocks are left out as are void.
+        Random choices for each alpha; for each token as many of the later blocks are left out as are void.
     seed : int
         Of the random choices.
     mask : array_like of bool, (trial, token), optional
@@ -159,12 +163,15 @@ def skip_curve(
             return float(score(model(*data.args, **data.kwargs)))
 
     columns: dict[str, list[Any]] = {"kept": [], "score": [], "random": []}
-    for place, alpha in enumerate(parts):
+    for alpha in parts:
         found = find_voids(recording, alpha=alpha)
         active = found["active"].values
         columns["kept"].append(float(found["fraction"]))
         columns["score"].append(run(active))
-        drawn = random_voids(active, seed=seed + place, n_draws=n)
+        first = np.broadcast_to(active[..., :2], (n, *active[..., :2].shape))
+        own = int(stream(seed, f"probes/skip_curve/{alpha!r}").integers(2**31))
+        later = random_voids(active[..., 2:], seed=own, n_draws=n) if active.shape[-1] > 2 else first[..., :0]
+        drawn = np.concatenate([first, later], axis=-1)
         columns["random"].append([run(one) for one in drawn])
     dims = {"kept": "alpha", "score": "alpha", "random": ("alpha", "draw")}
     result = {name: (dims[name], value) for name, value in columns.items()}

@@ -42,8 +42,9 @@ def steering_vector(
     -------
     DataArray, (unit,)
         The difference of means, or a component of length one. Attributes: ``mean_norm``, the mean length of
-        a state, by which doses are measured; ``method``; ``start`` and ``end``, the classes; for "pca"
-        ``explained``, the share of the differences' sum of squares.
+        a state, by which doses are measured (of all positions, also of a massive first one, unless one is
+        chosen); ``method``; ``start`` and ``end``, the classes; for "pca" ``explained``, the share of the
+        differences' sum of squares.
 
     Raises
     ------

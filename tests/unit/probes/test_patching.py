@@ -368,3 +368,19 @@ class TestBadInput:
         patched(model, progress=lambda *n: told.append(n))
         assert told[-1] == (20, 20)
         assert model.training and not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_module_without_parameters_has_slopes_too() -> None:
+    class Sum(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.here = torch.nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.here(x).cumsum(1)
+
+    clean, corrupt = torch.ones(1, 3, 2), torch.zeros(1, 3, 2)
+    found = arc.probes.attribution_patching(
+        Sum(), clean, corrupt, metric=lambda out: out[:, -1, 0], sites="here:out"
+    )
+    assert found["effect"].sel(direction="denoise").values.ravel().tolist() == pytest.approx([1 / 3] * 3)

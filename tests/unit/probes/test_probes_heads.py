@@ -131,3 +131,27 @@ class TestModels:
             head_scores(torch.nn.Linear(2, 2))
         with pytest.raises(UnknownNameError):
             head_scores(torch.nn.Sequential(torch.nn.Embedding(5, 2)), n_tokens=5)
+
+
+def test_a_model_that_looks_ahead_has_no_next_token_to_guess() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Block(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attn = torch.nn.Module()
+            self.attn.pattern = torch.nn.Identity()
+
+    class BothWays(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.n_tokens, self.blocks, self.logits = 7, torch.nn.ModuleList([Block()]), torch.nn.Identity()
+
+        def forward(self, tokens: Any) -> Any:
+            batch, n = tokens.shape
+            self.blocks[0].attn.pattern(torch.full((batch, 1, n, n), 1.0 / n))
+            return self.logits(torch.zeros(batch, n, 7))
+
+    found = head_scores(BothWays(), period=4, n_trials=2)
+    assert np.isnan(found.loss_first) and np.isnan(found.loss_second)
+    assert float(found.previous_token[0, 0]) == pytest.approx(1 / 8)

@@ -154,6 +154,7 @@ def test_the_tuned_lens_learns_an_affine_rest() -> None:
     assert float(kl.sel(lens="logit")[0]) > 0.05
     assert float(kl.sel(lens="tuned")[0]) < 0.002
     assert float(kl.sel(lens="logit")[1]) < 1e-6
+    assert float(kl.sel(lens="tuned")[1]) <= float(kl.sel(lens="logit")[1])  # nothing to learn: A stays 0
     assert tuned.history.kl[0, 0] > 10 * tuned.history.kl[-1, 0]
     plain, better = logit_lens(model, words[:5]), logit_lens(model, words[:5], lens=tuned)
     assert float(better.kl[..., 0].mean()) < 0.01 * float(plain.kl[..., 0].mean())

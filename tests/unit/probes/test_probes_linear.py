@@ -266,3 +266,26 @@ def test_no_torch_is_needed() -> None:
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_control_labels_are_as_frequent_over_samples_where_types_are_of_many_sizes() -> None:
+    counts = np.maximum(200 // np.arange(1, 51), 1)
+    types = np.repeat(np.arange(50), counts)
+    labels = np.random.default_rng(0).permutation(50)[types] < 20
+    share = labels.mean()
+    for seed in range(20):
+        given = control_task(labels, types, seed=seed)
+        assert abs(given.mean() - share) <= counts[0] / len(types)  # by one type at most
+    assert np.mean([control_task(labels, types, seed=k).mean() for k in range(20)]) == pytest.approx(
+        share, abs=0.05
+    )
+
+
+@pytest.mark.parametrize(("n_types", "share"), [(2, 0.5), (5, 0.09)], ids=["two", "rare"])
+def test_too_few_types_have_no_control_task(n_types: int, share: float) -> None:
+    kind = np.arange(200) % n_types
+    labels = kind > 0 if n_types == 2 else np.arange(200) < share * 200
+    x = np.random.default_rng(1).standard_normal((200, 4))
+    with pytest.warns(ArcuateWarning, match="too few"):
+        found = linear_probe(x, labels, groups=np.arange(200), types=kind, penalties=[0.1])
+    assert np.isnan(found.control) and np.isnan(found.selectivity) and np.isfinite(found.instances)

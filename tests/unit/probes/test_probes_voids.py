@@ -228,3 +228,21 @@ def test_pads_of_one_site_leave_the_other_steps_as_they_are(side):
     np.testing.assert_array_equal(padded["active"].values[:, real], alone["active"].values)
     assert not padded["active"].values[:, : 2 if side == "left" else 0].any()
     assert float(padded["fraction"]) == pytest.approx(float(alone["fraction"]))
+
+
+def test_the_random_control_leaves_the_first_two_blocks_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    from arcuate.probes import skipping
+
+    model = arc.nn.TinyTransformer(n_outputs=5, n_tokens=5, d_model=8, n_layers=6, seed=1)
+    tokens = np.array([[1, 2, 3, 4], [4, 3, 2, 1]])
+    used: list[np.ndarray] = []
+    whole = skipping.skip_blocks
+    monkeypatch.setattr(
+        skipping, "skip_blocks", lambda net, active: (used.append(active), whole(net, active))[1]
+    )
+    skipping.skip_curve(model, tokens, lambda logits: float(logits.mean()), alphas=[0.8], n_random=6)
+    by_rule, *random = used
+    for one in random:
+        np.testing.assert_array_equal(one[..., :2], by_rule[..., :2])
+        np.testing.assert_array_equal(one.sum(-1), by_rule.sum(-1))
+    assert any((one != by_rule).any() for one in random)
