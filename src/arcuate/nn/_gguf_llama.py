@@ -182,7 +182,8 @@ def tokenizer(file: GGUF) -> Any:
     vocabulary = {str(token): i for i, token in enumerate(tokens)}
     kinds = _told(file, "tokenizer.ggml.token_type", list, [1] * len(tokens))
     try:
-        made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+        whole = _SPLITS[split] is _LLAMA3  # a word that is a token is taken as it is, merges or not
+        made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=whole))
     except Exception as error:  # the class that tokenizers raises
         bound = f"holds a tokenizer whose parts do not fit ({error})"
         raise FileFormatError.of(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from arcuate.errors import SpecError
+from arcuate.errors import ArcuateError, SpecError
 
 __all__ = ["Given", "Places", "given"]
 
@@ -35,6 +35,16 @@ class Given(NamedTuple):
         if not isinstance(part, torch.Tensor):
             return part
         return part.narrow(self.dim, rows.start, rows.stop - rows.start)
+
+    def answer(self, model: torch.nn.Module, *, where: str) -> Any:
+        """Run a model on them; inputs that do not go through are told as such."""
+        try:
+            return model(*self.args, **self.kwargs)
+        except ArcuateError:
+            raise
+        except (RuntimeError, TypeError, IndexError) as error:
+            bound = f"do not go through {type(model).__name__} ({error})"
+            raise SpecError.of(where=where, name="inputs", bound=bound) from error
 
     def words(self) -> bool:
         """Tell whether the first input is one of whole numbers, as tokens are."""

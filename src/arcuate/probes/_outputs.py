@@ -28,13 +28,7 @@ def checked(model: torch.nn.Module, inputs: Any, *, metric: object, where: str) 
 
 def outputs(model: torch.nn.Module, data: Given, *, where: str) -> torch.Tensor:
     """Return what the model answers to all trials at once: logits, where several things come out."""
-    try:
-        output = model(*data.args, **data.kwargs)
-    except ArcuateError:
-        raise
-    except (RuntimeError, TypeError, IndexError) as error:
-        bound = f"do not go through {type(model).__name__} ({error})"
-        raise SpecError.of(where=where, name="inputs", bound=bound) from error
+    output = data.answer(model, where=where)
     key = _key(output, 0)
     found = output if key is None else output[key]
     if not isinstance(found, torch.Tensor) or found.ndim < 2:

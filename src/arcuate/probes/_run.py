@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import torch
 
 from arcuate._progress import ProgressOption, progress_bar
-from arcuate.errors import ArcuateError, CapabilityError, NonFiniteError, SpecError
+from arcuate.errors import CapabilityError, NonFiniteError, SpecError
 from arcuate.probes._adapters import Site
 from arcuate.probes._given import Given
 from arcuate.probes._hooks import Flat, attach, evaluated, used_once
@@ -60,13 +60,7 @@ def passes(
         tell = stack.enter_context(progress_bar(progress, data.n_trials, title=where, unit="trial"))
         for rows, batch in data.batches(size):
             held.clear()
-            try:
-                model(*batch.args, **batch.kwargs)
-            except ArcuateError:
-                raise
-            except (RuntimeError, TypeError, IndexError) as error:
-                bound = f"do not go through {type(model).__name__} ({error})"
-                raise SpecError.of(where=where, name="inputs", bound=bound) from error
+            batch.answer(model, where=where)
             for site in sites:
                 _check(held, site, batch, where)
             act(rows, batch, held)

@@ -13,7 +13,6 @@ import torch
 from arcuate._progress import ProgressOption, check_progress, progress_bar
 from arcuate.ctm._recording import trial_labels
 from arcuate.errors import (
-    ArcuateError,
     SpecError,
     check_choice,
     check_int,
@@ -200,13 +199,7 @@ def _run(
         for rows, batch in data.batches(size):
             for store in stores.values():
                 store.start(batch)
-            try:
-                model(*batch.args, **batch.kwargs)
-            except ArcuateError:
-                raise
-            except (RuntimeError, TypeError, IndexError) as error:
-                bound = f"do not go through {type(model).__name__} ({error})"
-                raise SpecError.of(where="capture", name="inputs", bound=bound) from error
+            batch.answer(model, where="capture")
             for store in stores.values():
                 store.keep(rows)
             bar.title = f"capture, {store.room.needed / 1e6:.3g} MB"
