@@ -157,6 +157,17 @@ def test_settings_of_gguf_that_are_refused(lm: Any, tmp_path: Path, case: str) -
         load_language_model(tmp_path / "a.gguf")
 
 
+@pytest.mark.parametrize(("split", "ids"), [("llama-bpe", ["Ġan"]), ("smollm", ["Ġa", "n"])])
+def test_a_word_that_is_a_token_is_taken_whole_by_llama_3_alone(
+    tmp_path: Path, split: str, ids: list[str]
+) -> None:
+    settings, tensors = tiny_llama()
+    settings |= {"tokenizer.ggml.pre": split, "tokenizer.ggml.merges": ["Ġ a"]}  # none makes "Ġan"
+    (tmp_path / "a.gguf").write_bytes(gguf_bytes(settings, tensors))
+    words = load_language_model(tmp_path / "a.gguf").tokenizer.encode(" an").ids
+    assert [settings["tokenizer.ggml.tokens"][word] for word in words] == ids
+
+
 def test_a_tokenizer_beside_the_file(tiny: LanguageModel, tmp_path: Path) -> None:
     settings, tensors = tiny_llama()
     (tmp_path / "b.gguf").write_bytes(gguf_bytes(settings | {"tokenizer.ggml.model": "llama"}, tensors))
