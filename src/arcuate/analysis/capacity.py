@@ -295,7 +295,7 @@ class _Search:
 
         basis, self.n, self.start = _basis(x), x.shape[0], start
         self.rank = basis.shape[1]
-        self.basis = np.column_stack([basis, np.full(self.n, self.n**-0.5)]).astype(np.float32)
+        self.basis = basis.astype(np.float32)
         edges = np.linspace(0, self.n, SEGMENTS + 1).astype(int).tolist()
         self.spans = [slice(a, b) for a, b in pairwise(edges)]
         grams = [basis[span].T @ basis[span] for span in self.spans]
@@ -359,17 +359,18 @@ class _Search:
                 factor = self.powers[degree, self.start - delay : self.start - delay + self.n]
                 np.copyto(row, factor) if first else np.multiply(row, factor, out=row)
                 first = False
+        mean = rows.mean(axis=1, dtype=np.float64)  # in single precision it leaves a variance where none is
+        rows -= mean.astype(np.float32)[:, None]
         count = len(self.spans)
-        parts = np.empty((count, len(terms), self.rank + 1), np.float32)
+        parts = np.empty((count, len(terms), self.rank), np.float32)
         powers = np.empty((count, len(terms)))
         for k, span in enumerate(self.spans):
             np.matmul(rows[:, span], self.basis[span], out=parts[k])
             powers[k] = np.einsum("ij,ij->i", rows[:, span], rows[:, span])
         z, power = parts.sum(axis=0, dtype=np.float64), powers.sum(axis=0)
-        mean, z, parts = z[:, -1] ** 2, z[:, :-1], parts[..., :-1]  # the last column takes the mean away
-        alive = power - mean > CONSTANT * power
+        alive = power > CONSTANT * (power + self.n * mean**2)
         raw, value = np.zeros((2, len(terms)))
-        z, parts, power, powers, mean = z[alive], parts[:, alive], power[alive], powers[:, alive], mean[alive]
+        z, parts, power, powers = z[alive], parts[:, alive], power[alive], powers[:, alive]
         owns = np.einsum("sij,sij->si", parts, parts, dtype=np.float64)
         square, own = np.sum(z**2, axis=1), owns.sum(axis=0)
         known = np.sum((z @ self.uneven) * z, axis=1) / square
@@ -378,7 +379,6 @@ class _Search:
             rest, weight = (z - parts[k]).astype(np.float32), power - powers[k]
             part, more = np.einsum("ij,ij->i", rest @ self.without[k], rest) / weight, self.more[k]
             left[k] = self.unbiased(part, more * (own - owns[k]) / weight, more * known, count - 1).sum()
-        power = power - mean
         raw[alive] = square / power
         value[alive] = self.unbiased(raw[alive], own / power, known, count)
         return raw, value, left
