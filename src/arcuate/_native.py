@@ -85,6 +85,7 @@ class NativeFunction:
         self._math = ("contract", "reassoc") if reassociate else ()
         self._names, self._defaults = tuple(names), tuple(defaults)
         self._entries: dict[str, _Entry | None] = {}
+        self._slow: Callable[..., Any] | None = None
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -126,7 +127,9 @@ class NativeFunction:
         callable
         """
         with _LOCK:
-            return _dispatcher(self._python())
+            if self._slow is None:
+                self._slow = _dispatcher(self._python())
+            return self._slow
 
 
 class Call:
@@ -192,6 +195,8 @@ def _kind(value: Any) -> str:
     kind = _SCALARS.get(type(value))
     if kind is not None:
         return kind
+    if isinstance(value, float):  # a quantity
+        return "<f8"
     if isinstance(value, np.ndarray):
         dtype, flags = value.dtype, value.flags
         if dtype.kind in "biuf" and dtype.isnative and flags.aligned and value.ndim:
@@ -306,7 +311,7 @@ def _write(path: Path, key: str, found: _Code) -> None:
 
 
 def _resolved(needs: Sequence[str]) -> bool:
-    """Whether every symbol can be found, once Numba is loaded if it has any of them."""
+    """Whether every symbol can be found, in this process and, for its own, in Numba, which is loaded then."""
     import llvmlite.binding as llvm
 
     if any(name.startswith(FOREIGN) for name in needs):
@@ -314,6 +319,9 @@ def _resolved(needs: Sequence[str]) -> bool:
         from numba.core.runtime.nrt import rtsys
 
         rtsys.initialize(cpu_target.target_context)
+    for name in needs:  # until Numba is loaded LLVM sees nothing of the process, not even a square root
+        if not llvm.address_of_symbol(name) and hasattr(ctypes.pythonapi, name):
+            llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     return all(llvm.address_of_symbol(name) for name in needs)
 
 
