@@ -23,10 +23,10 @@ print(arc.simulate(net, "50 ms", seed=1, progress=False).digest(), "numba" in sy
 """
 
 
-def start(**environment: str | None) -> subprocess.Popen[str]:
+def start(script: str = SCRIPT, /, **environment: str | None) -> subprocess.Popen[str]:
     merged = {**os.environ, **environment}
     return subprocess.Popen(
-        [sys.executable, "-W", "error::UserWarning", "-c", SCRIPT],
+        [sys.executable, "-W", "error::UserWarning", "-c", script],
         env={key: value for key, value in merged.items() if value is not None},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -124,6 +124,16 @@ def test_four_first_processes_at_once(tmp_path: Path, filled: tuple[Path, str]) 
     assert len(code(tmp_path)) == 1
     assert not list(tmp_path.rglob("*.tmp"))
     assert run(tmp_path) == (filled[1], False)
+
+
+def test_code_that_calls_the_mathematical_library_is_loaded_without_numba(tmp_path: Path) -> None:
+    script = (
+        "import sys, numpy as np\n"
+        "from arcuate._philox import padded_normals\n"
+        "print(padded_normals(1, 'a', 0, 2, n=3).sum(), 'numba' in sys.modules)"
+    )
+    first, second = (end(start(script, ARCUATE_CACHE=str(tmp_path))) for _ in range(2))
+    assert (first[0], first[1], second) == (second[0], True, (first[0], False))
 
 
 def test_no_home_folder(tmp_path: Path, filled: tuple[Path, str]) -> None:

@@ -89,6 +89,7 @@ def test_a_pair_that_was_not_shown_is_not_known() -> None:
     assert right[~gone].double().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_full_run_judges_all_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From training to the page, with two steps instead of two thousand."""
     reproduce = load_reproduce("pmi_paired_associates")
