@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from arcuate import rng
 from arcuate._inputs import Floats, as_real
-from arcuate.compare import encode, perceived_distance, tuning_curves
+from arcuate.compare import encode, perceived_distance, scalar_law, tuning_curves
 from arcuate.compare.inference import spearman_brown
 from arcuate.errors import ArcuateWarning, SpecError, check_choice, check_int, check_real
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from arcuate.tasks import IntervalTrials
 
 __all__ = ["IntervalCode", "distance_profile", "interval_code", "time_preference", "value_orientation"]
+
+SCALAR = 8
+"""Tuned units that the scalar law needs."""
 
 
 def time_preference(time: ArrayLike, number: ArrayLike, *, n_null: int = 1000, seed: int = 0) -> xr.Dataset:
@@ -381,10 +384,12 @@ class IntervalCode:
         -------
         dict of str to float
             ``right`` and ``right_far``, shares of right answers; of the first and the last place each
-            ``law_PLACE``, the largest held-out share of variance of a law, ``ceiling_PLACE``,
-            ``graded_PLACE``, ``step_PLACE``, ``sided_PLACE`` and, where it is known, ``prefer_PLACE``, the
-            share of units with a preference; ``step_gain`` from first to last; ``tuned``, the share of tuned
-            units, and ``weber``, their median of width over preferred value.
+            ``law_PLACE``, the largest held-out share of variance of a law, ``linear_PLACE``, ``log_PLACE``
+            and ``reference_log_PLACE``, that of each of them, ``ceiling_PLACE``, ``graded_PLACE``,
+            ``step_PLACE``, ``sided_PLACE`` and, where it is known, ``prefer_PLACE``, the share of units with
+            a preference; ``step_gain`` from first to last; ``tuned``, the share of tuned units, and
+            ``weber``, their median of width over preferred value. ``slope``, ``slope_low`` and ``trend`` of
+            the widths are as `arcuate.compare.scalar_law` has them, NaN with fewer than 8 tuned units.
 
         Examples
         --------
@@ -397,6 +402,9 @@ class IntervalCode:
         }
         for word, k in (("first", 0), ("last", -1)):
             found[f"law_{word}"] = self.laws.r_squared[k].max()
+            found |= {
+                f"{law}_{word}": self.laws.r_squared.sel(model=law)[k] for law in self.laws.model.values
+            }
             found[f"ceiling_{word}"] = self.laws.ceiling[k]
             for target in ("graded", "step"):
                 found[f"{target}_{word}"] = self.sides.r_squared.sel(target=target)[k]
@@ -407,6 +415,10 @@ class IntervalCode:
         good = self.tuning.tuned.values
         share = self.tuning.width.values[good] / self.tuning.preferred.values[good]
         found |= {"tuned": good.mean(), "weber": np.median(share) if share.size else np.nan}
+        found |= dict.fromkeys(("slope", "slope_low", "trend"), np.nan)
+        if share.size >= SCALAR:
+            law = scalar_law(self.tuning)
+            found |= {"slope": law.slope.estimate, "slope_low": law.slope.low, "trend": law.trend.estimate}
         return {name: float(value) for name, value in found.items()}
 
 
