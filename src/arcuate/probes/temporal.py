@@ -385,11 +385,12 @@ class IntervalCode:
         dict of str to float
             ``right`` and ``right_far``, shares of right answers; of the first and the last place each
             ``law_PLACE``, the largest held-out share of variance of a law, ``linear_PLACE``, ``log_PLACE``
-            and ``reference_log_PLACE``, that of each of them, ``ceiling_PLACE``, ``graded_PLACE``,
-            ``step_PLACE``, ``sided_PLACE`` and, where it is known, ``prefer_PLACE``, the share of units with
-            a preference; ``step_gain`` from first to last; ``tuned``, the share of tuned units, and
-            ``weber``, their median of width over preferred value. ``slope``, ``slope_low`` and ``trend`` of
-            the widths are as `arcuate.compare.scalar_law` has them, NaN with fewer than 8 tuned units.
+            and ``reference_log_PLACE``, that of each of them, ``ceiling_PLACE`` and ``short_PLACE``, how far
+            the best law stays below it, ``graded_PLACE``, ``step_PLACE``, ``sided_PLACE`` and, where it is
+            known, ``prefer_PLACE``, the share of units with a preference; ``step_gain`` and ``sided_gain``
+            from first to last; ``tuned``, the share of tuned units, and ``weber``, their median of width over
+            preferred value. ``slope``, ``slope_low`` and ``trend`` of the widths are as
+            `arcuate.compare.scalar_law` has them, NaN with fewer than 8 tuned units.
 
         Examples
         --------
@@ -406,12 +407,15 @@ class IntervalCode:
                 f"{law}_{word}": self.laws.r_squared.sel(model=law)[k] for law in self.laws.model.values
             }
             found[f"ceiling_{word}"] = self.laws.ceiling[k]
+            found[f"short_{word}"] = found[f"ceiling_{word}"] - found[f"law_{word}"]
             for target in ("graded", "step"):
                 found[f"{target}_{word}"] = self.sides.r_squared.sel(target=target)[k]
             found[f"sided_{word}"] = self.sides.sided[k]
             if self.preference is not None:
                 found[f"prefer_{word}"] = (list(self.preference.values())[k].p < 0.05).mean()
-        found["step_gain"] = found["step_last"] - found["step_first"]
+        found |= {
+            f"{name}_gain": found[f"{name}_last"] - found[f"{name}_first"] for name in ("step", "sided")
+        }
         good = self.tuning.tuned.values
         share = self.tuning.width.values[good] / self.tuning.preferred.values[good]
         found |= {"tuned": good.mean(), "weber": np.median(share) if share.size else np.nan}
