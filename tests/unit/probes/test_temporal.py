@@ -160,7 +160,24 @@ def test_a_code_is_what_its_parts_say():
     assert told["right_far"] == 1
     assert code.laws.best.values[0] == "linear"
     assert told["step_gain"] > 0.05
+    assert told["sided_gain"] == pytest.approx(told["sided_last"] - told["sided_first"])
+    assert told["law_first"] == told["linear_first"] > told["log_first"]
+    assert told["short_first"] == pytest.approx(told["ceiling_first"] - told["law_first"])
+    assert np.isnan([told["slope"], told["slope_low"], told["trend"]]).all()  # 6 units are too few
     assert (told["prefer_first"], told["prefer_last"]) == (0, pytest.approx(1 / 6))
     assert "prefer_last" not in interval_code(states, time, answers, n_resamples=20).figures()
     with pytest.raises(SpecError, match="trials"):
         interval_code(states, number, answers)
+
+
+def test_widths_that_grow_with_what_units_prefer_have_their_slope_told():
+    trials = IntervalComparison(low=4, high=20, reference=10.5).draw(400, seed=2)
+    prefer, k = np.linspace(6, 16, 20), trials.duration[:, None]
+    for fraction in (0.2, 0.35):
+        states = {"only": np.exp(-((k - prefer) ** 2) / (2 * (fraction * prefer) ** 2))}
+        told = interval_code(states, trials, trials.more, n_resamples=20).figures()
+        assert (told["slope"], told["weber"]) == pytest.approx((fraction, fraction), abs=0.01)
+        assert 0 < told["slope_low"] <= told["slope"]
+    states = {"only": np.exp(-((k - prefer) ** 2) / (2 * 3.0**2))}
+    told = interval_code(states, trials, trials.more, n_resamples=20).figures()
+    assert (told["slope"], told["trend"]) == pytest.approx((0, -1), abs=0.01)
