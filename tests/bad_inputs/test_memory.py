@@ -62,6 +62,12 @@ def refusal(call: Callable[[], Any], kind: type[ArcuateError] = SpecError) -> st
         (lambda: memory.heads_needed(1.0, layers=3, failure=0.1), "p = 1"),
         (lambda: memory.acquisition(-1), "trials = -1"),
         (lambda: memory.retrieval_error("delta", [3], d_key=4, passes=0), "passes = 0"),
+        (
+            lambda: memory.retrieval_error(lambda k, v: v, [3], d_key=4, passes=2),
+            "passes, earlier and options",
+        ),
+        (lambda: memory.retrieval_error(lambda k, v: v[:2], [3], d_key=4), "what rule returns"),
+        (lambda: memory.retrieval_error(lambda k, v: v * np.nan, [3], d_key=4), "what rule returns"),
         (lambda: memory.retrieval_error("delta", [3], d_key=4, correlation=1.0), "correlation = 1"),
         (lambda: memory.retrieval_error("delta", [3], d_key=4, earlier=-1), "earlier = -1"),
         (lambda: memory.lookup_chain(0), "heads = 0"),

@@ -7,7 +7,7 @@ drawn evenly from the sphere; that of the delta rule is for large widths.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,7 +156,7 @@ _CLOSED_FORMS = {"hebb": hebb_error, "delta": delta_error, "ridge": ridge_error}
 
 
 def retrieval_error(
-    rule: str,
+    rule: str | Callable[[np.ndarray, np.ndarray], Any],
     n_items: Sequence[int],
     *,
     d_key: int,
@@ -173,8 +173,10 @@ def retrieval_error(
 
     Parameters
     ----------
-    rule : {"hebb", "delta", "ridge", "softmax"}
-        Those that give values back, not signs.
+    rule : {"hebb", "delta", "ridge", "softmax"} or callable
+        Those that give values back, not signs. Or any system: a function that is given keys (N, d_key) and
+        values (N, d_value), which it meets one pair after the other, and returns what it then reads for
+        each key, (N, d_value). It takes no ``passes``, ``earlier`` or options.
     n_items : sequence of int
         Numbers of pairs.
     d_key : int
@@ -208,7 +210,7 @@ def retrieval_error(
     Raises
     ------
     SpecError
-        If the rule or a number is not valid.
+        If the rule or a number is not valid, or what a function reads is not finite or has another shape.
     MemoryLimitError
         If the pairs of a memory would not fit into memory.
 
@@ -217,10 +219,21 @@ def retrieval_error(
     >>> found = retrieval_error("hebb", [32], d_key=128, trials=5)
     >>> abs(float(found.error.mean()) / float(found.closed_form[0]) - 1) < 0.05
     True
+
+    A memory that keeps the last eight pairs:
+
+    >>> def recent(keys, values):
+    ...     return np.where(np.arange(len(keys))[:, None] < len(keys) - 8, 0.0, values)
+    >>> retrieval_error(recent, [4, 16], d_key=32, trials=2).error.mean("trial").values.tolist()
+    [0.0, 0.5]
     """
     import xarray as xr
 
-    check_choice(rule, ("hebb", "delta", "ridge", "softmax"), where="retrieval_error", name="rule")
+    if not callable(rule):
+        check_choice(rule, ("hebb", "delta", "ridge", "softmax"), where="retrieval_error", name="rule")
+    elif passes != 1 or earlier or options:
+        bound = 'must be left as they are, since the rule is a function: write passes="..." into it'
+        raise SpecError.of(where="retrieval_error", name="passes, earlier and options", bound=bound)
     numbers = check_counts(n_items, "retrieval_error", name="n_items")
     for name, count, least in (("passes", passes, 1), ("trials", trials, 1), ("earlier", earlier, 0)):
         check_int(count, where="retrieval_error", name=name, low=least)
@@ -230,31 +243,27 @@ def retrieval_error(
     check_progress(progress, where="retrieval_error", unit="memories")
     rng = stream(check_seed(seed), "memory/retrieval")
     width = check_int(d_key if d_value is None else d_value, where="retrieval_error", name="d_value")
-    memory = AssociativeMemory(d_key, width, rule=rule, **options)
+    named = rule if isinstance(rule, str) else getattr(rule, "__name__", type(rule).__name__)
+    memory = AssociativeMemory(d_key, width, rule=rule, **options) if isinstance(rule, str) else rule
     most, times = max(numbers), 1 + earlier
     need = 8 * most * (2 * d_key + (2 * times + 2) * width + 2 * times * most)
     need += 8 * trials * 2 * len(numbers)
     check_bytes(need, where="retrieval_error", fix="use fewer pairs, earlier values or trials")
     error, top1 = np.empty((2, len(numbers), trials))
-    with progress_bar(progress, len(numbers) * trials, title=f"recall by {rule}", unit="memory") as tell:
+    with progress_bar(progress, len(numbers) * trials, title=f"recall by {named}", unit="memory") as tell:
         for i, n in enumerate(numbers):
             for trial in range(trials):
-                v, before, read = _recalled(memory, n, rng, passes=passes, shared=shared, earlier=earlier)
+                k, v, before = _pairs(n, (d_key, width), rng, shared=shared, earlier=earlier)
+                read = _recalled(memory, k, (*before, *[v] * passes))
                 error[i, trial] = ((read - v) ** 2).sum(axis=1).mean()
-                top1[i, trial] = ((read @ np.vstack((v, before)).T).argmax(axis=1) == np.arange(n)).mean()
+                top1[i, trial] = ((read @ np.vstack((v, *before)).T).argmax(axis=1) == np.arange(n)).mean()
                 if tell:
                     tell(1)
     data: dict[str, Any] = {"error": (("n_items", "trial"), error), "top1": (("n_items", "trial"), top1)}
-    plain = (
-        passes == 1
-        and not shared
-        and not earlier
-        and memory.options == AssociativeMemory(d_key, width, rule=rule).options
-    )
-    if rule in _CLOSED_FORMS and plain:
-        data["closed_form"] = ("n_items", _CLOSED_FORMS[rule](numbers, d_key))
+    if passes == 1 and not shared and not earlier and _is_plain(memory):
+        data["closed_form"] = ("n_items", _CLOSED_FORMS[named](numbers, d_key))
     attrs = {
-        "rule": rule,
+        "rule": named,
         "d_key": d_key,
         "d_value": width,
         "passes": passes,
@@ -265,19 +274,33 @@ def retrieval_error(
     return xr.Dataset(data, coords={"n_items": numbers}, attrs=attrs)
 
 
-def _recalled(
-    memory: AssociativeMemory, n: int, rng: np.random.Generator, *, passes: int, shared: float, earlier: int
+def _is_plain(memory: Any) -> bool:
+    """Whether it is a rule that has a closed form, with its options left as they are."""
+    if not isinstance(memory, AssociativeMemory) or memory.rule not in _CLOSED_FORMS:
+        return False
+    return memory.options == AssociativeMemory(memory.d_key, memory.d_value, rule=memory.rule).options
+
+
+def _pairs(
+    n: int, widths: tuple[int, int], rng: np.random.Generator, *, shared: float, earlier: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Write n pairs, and return their values, the values that the keys had before, and what is read."""
-    d_key, width = memory.d_key, memory.d_value
-    k, v = _unit(rng, n, d_key), _unit(rng, n, width)
+    """Draw keys, their values, and the values that they had before, (earlier, n, d_value)."""
+    k, v = (_unit(rng, n, width) for width in widths)
     if shared:
-        k = math.sqrt(shared) * _unit(rng, 1, d_key) + math.sqrt(1 - shared) * k
-    before = _unit(rng, earlier * n, width)
-    memory.reset()
-    for values in (*before.reshape(earlier, n, width), *[v] * passes):
-        memory.write(k, values)
-    return v, before, memory.read(k)
+        k = math.sqrt(shared) * _unit(rng, 1, widths[0]) + math.sqrt(1 - shared) * k
+    return k, v, _unit(rng, earlier * n, widths[1]).reshape(earlier, n, widths[1])
+
+
+def _recalled(memory: Any, keys: np.ndarray, written: Sequence[np.ndarray]) -> np.ndarray:
+    """Write the values one set after the other, and return what is read for the keys."""
+    if isinstance(memory, AssociativeMemory):
+        memory.reset()
+        for values in written:
+            memory.write(keys, values)
+        return memory.read(keys)
+    where, (values,) = "retrieval_error", written
+    read = memory(keys.copy(), values.copy())
+    return check_array(read, where=where, name="what rule returns", shape=values.shape)
 
 
 def _unit(rng: np.random.Generator, n: int, d: int) -> np.ndarray:

@@ -204,6 +204,21 @@ def test_passes_write_the_same_pairs_again() -> None:
     assert "closed_form" not in retrieval_error("delta", [4], d_key=8, passes=2, trials=1)
 
 
+@pytest.mark.parametrize("rule", ["hebb", "delta"])
+def test_any_system_may_be_asked_for_what_it_recalls(rule: str) -> None:
+    def system(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+        weights = np.zeros((values.shape[1], keys.shape[1]))
+        for k, v in zip(keys, values, strict=True):
+            weights += np.outer(v - (rule == "delta") * (weights @ k), k)
+        return keys @ weights.T
+
+    sizes = {"d_key": 32, "d_value": 20, "correlation": 0.3, "trials": 3, "seed": 4}
+    found, known = (retrieval_error(one, [8, 40], **sizes) for one in (system, rule))  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.error, known.error, rtol=1e-10)
+    np.testing.assert_array_equal(found.top1, known.top1)
+    assert found.attrs["rule"] == "system" and "closed_form" not in found
+
+
 def test_correlated_keys_share_a_part_of_what_they_are() -> None:
     """Two keys overlap by the correlation on average: so much is read of another pair."""
     alike = retrieval_error("hebb", [2], d_key=256, d_value=16, correlation=0.5, trials=200)
