@@ -72,6 +72,7 @@ PROBES = {
     "probe_profile",
     "skip_curve",
     "strategies",
+    "three_memories",
     "ticks_and_layers",
     "transition",
     "tuning_widths",

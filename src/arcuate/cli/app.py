@@ -159,7 +159,7 @@ def reproduce(
 def compare(
     flagship: Annotated[
         str,
-        typer.Argument(metavar="FLAGSHIP", help="what_and_when or tick_or_layer."),
+        typer.Argument(metavar="FLAGSHIP", help="what_and_when, tick_or_layer or three_memories."),
     ],
     *,
     quick: Annotated[

@@ -31,7 +31,7 @@ __all__ = [
     "seed_interval",
 ]
 
-NAMES: tuple[str, ...] = ("what_and_when", "tick_or_layer")
+NAMES: tuple[str, ...] = ("what_and_when", "tick_or_layer", "three_memories")
 """The flagships that `run` knows; each is a module of this package."""
 
 

@@ -40,6 +40,7 @@ from arcuate.plot.thought import (
     synchrony_matrices,
     wave_map,
 )
+from arcuate.plot.three_memories import three_memories
 from arcuate.plot.ticks import (
     accuracy_by_tick,
     calibration,
@@ -118,6 +119,7 @@ __all__ = [
     "study_map",
     "study_marginal",
     "synchrony_matrices",
+    "three_memories",
     "ticks_and_layers",
     "timing_error",
     "trace_map",

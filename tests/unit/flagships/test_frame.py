@@ -272,3 +272,11 @@ class TestCommand:
         Path("full/file").write_text("x")
         held = CliRunner().invoke(app, ["compare", "toy", "--out", "full"])
         assert held.exit_code == 2 and "must be empty" in held.output
+
+
+def test_the_how_to_and_the_help_name_every_flagship() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "howto" / "flagships.md").read_text(encoding="utf-8")
+    told = " ".join(CliRunner().invoke(app, ["compare", "--help"]).output.split())
+    for name in flagships.NAMES:
+        assert f"`{name}`" in page or f"compare {name}" in page
+        assert name in told
