@@ -1,4 +1,4 @@
-"""A battery of conditioning for eight systems: what each expects of a cue after sessions that tell rules apart."""
+"""A battery of conditioning for eight systems: what each expects of a cue after sessions of several kinds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from arcuate.flagships._memories_systems import (
     pmi_config,
     reservoir,
 )
+from arcuate.flagships._memories_systems import SETTINGS as BINDING
 from arcuate.rng import stream
 from arcuate.tasks import EXPERIMENTS, Conditioning, Phase
 
@@ -29,7 +30,6 @@ LETTERS = "ABCD"
 """C is never followed by the outcome; D is what a control group meets in the place of A."""
 
 SETTINGS: dict[str, Any] = {
-    "trials": 3,  # of each kind in a phase
     "rate": 0.4,  # of the rules and of the reservoir's read-out
     "d_rule": 64,
     "transformer": {"d_model": 32, "n_layers": 2, "n_heads": 2, "positions": "none"},
@@ -39,17 +39,15 @@ SETTINGS: dict[str, Any] = {
     "enough": 0.98,
     "learning_rate": {"transformer": 5e-3, "linear": 5e-3, "deltanet": 5e-3, "pmi": 1e-2},
     "batch": {"transformer": 64, "linear": 64, "deltanet": 64, "pmi": 32},
+    "reservoir": {"hold_ms": 30, "rests": 3, "tau_ms": 20, "repeats": 12, "cues": 12},
 }
-
-_OF = EXPERIMENTS
-_WITH = {"D": "A"}
 
 GROUPS: dict[str, tuple[tuple[tuple[str, ...], int], ...]] = {
     "acquisition": ((("A+",), 3),),
-    "extinction": tuple((phase.trials, 3) for phase in _OF["extinction"]),
-    "blocking": tuple((phase.trials, 3) for phase in _OF["blocking"]),
+    "extinction": tuple((phase.trials, 3) for phase in EXPERIMENTS["extinction"]),
+    "blocking": tuple((phase.trials, 3) for phase in EXPERIMENTS["blocking"]),
     "blocking control": ((("D+",), 3), (("AB+",), 3)),
-    "compound": tuple((phase.trials, 3) for phase in _OF["control"]),
+    "compound": tuple((phase.trials, 3) for phase in EXPERIMENTS["control"]),
     "alone": ((("B+",), 3),),
     "preexposed": ((("A-",), 3), (("A+",), 1)),
     "preexposed control": ((("D-",), 3), (("A+",), 1)),
@@ -116,7 +114,7 @@ def battery(system: str, seed: int, *, sessions: int, train: bool = True) -> dic
     if system in RULES:
         expect: Any = partial(_by_rule, RULES[system], seed)
     elif system == "reservoir":
-        expect = _reservoir_expects(seed, sessions)
+        expect = _reservoir_expects(seed)
     else:
         expect = _trained(system, seed, train=train)
     draw = stream(seed, "flagship/three_memories/shuffled")
@@ -166,7 +164,7 @@ def _by_rule(
     return expected
 
 
-def _reservoir_expects(seed: int, sessions: int) -> Callable[..., Floats]:
+def _reservoir_expects(seed: int) -> Callable[..., Floats]:
     """Read spiking neurons out by the delta rule; their rates are relative to those with no cue.
 
     A key is the rates at the end of a presentation less the mean rates of rest, as long as one on average.
@@ -175,34 +173,35 @@ def _reservoir_expects(seed: int, sessions: int) -> Callable[..., Floats]:
     from arcuate.study import driven_rates
     from arcuate.tasks.forms import drive
 
-    size = {"hold": 30, "rest": 3, "tau": "20 ms", "repeats": 12, "cues": 12}
-    pairs = [(a, b) for a in range(size["cues"]) for b in range(a)]
-    kinds = [(), *((a,) for a in range(size["cues"])), *pairs]
-    rows = np.zeros((len(kinds), 1 + size["rest"], size["cues"]), np.float32)
+    size = SETTINGS["reservoir"]
+    n_cues, repeats, last = int(size["cues"]), int(size["repeats"]), int(size["rests"])
+    kinds = [(), *((a,) for a in range(n_cues)), *((a, b) for a in range(n_cues) for b in range(a))]
+    rows = np.zeros((len(kinds), 1 + last, n_cues), np.float32)
     for k, kind in enumerate(kinds):
-        rows[k, -1, list(kind)] = 1.0
-    shown = np.tile(rows, (size["repeats"], 1, 1))
+        rows[k, last, list(kind)] = 1.0
+    shown = np.tile(rows, (repeats, 1, 1))
     order = stream(seed, "flagship/three_memories/presentations").permutation(len(shown))
-    asked = np.broadcast_to(np.arange(shown.shape[1]) == shown.shape[1] - 1, shown.shape[:2])
+    asked = np.broadcast_to(np.arange(1 + last) == last, shown.shape[:2])
     series = drive(
-        shown[order], "1 ms", hold=f"{size['hold']} ms", channels=[f"cue {k}" for k in range(size["cues"])],
+        shown[order], "1 ms", hold=f"{size['hold_ms']} ms", channels=[f"cue {k}" for k in range(n_cues)],
         targets=np.zeros((*shown.shape[:2], 1)), asked=asked, outputs=["outcome"],
     )  # fmt: skip
-    network = reservoir(300)
-    rates = driven_rates(network, series, steps=-1, tau=size["tau"], seed=seed, progress=False).values
+    network = reservoir(BINDING["reservoir"]["n"])
+    tau = f"{size['tau_ms']} ms"
+    rates = driven_rates(network, series, steps=-1, tau=tau, seed=seed, progress=False).values
     states = np.empty_like(rates)
     states[order] = rates
-    states = states.reshape(size["repeats"], len(kinds), -1)
+    states = states.reshape(repeats, len(kinds), -1)
     states = states - states[:, 0].mean(axis=0)
-    states /= np.sqrt((states[:, 1 : size["cues"] + 1] ** 2).sum(axis=2).mean())
+    states /= np.sqrt((states[:, 1 : n_cues + 1] ** 2).sum(axis=2).mean())
     index = {frozenset(kind): k for k, kind in enumerate(kinds)}
     draw = stream(seed, "flagship/three_memories/cues")
 
     def cues(_: int, trials: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        chosen = draw.permutation(size["cues"])[: len(LETTERS)]
+        chosen = draw.permutation(n_cues)[: len(LETTERS)]
         which = [index[frozenset(chosen[trial].tolist())] for trial in trials]
         which += [index[frozenset([cue])] for cue in chosen.tolist()]
-        drawn = states[draw.integers(size["repeats"], size=len(which)), which]
+        drawn = states[draw.integers(repeats, size=len(which)), which]
         return drawn[: len(trials)], drawn[len(trials) :]
 
     return partial(_by_rule, "delta", seed, cues=cues)

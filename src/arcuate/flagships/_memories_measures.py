@@ -31,7 +31,13 @@ SOURCES = (*MECHANISMS, "original", "other")
 STAGES = ("question", "read", "memory", "question and slots", "question and matrix")
 """What is taken over from the second context: what is asked, what was read, all that came before."""
 
+FITTED = STAGES[:2]
+"""Those to which the mixture is fitted: it has no pointer to what the first context asks."""
+
 WIDTHS = (16, 32, 64, 128)
+GROWN = (32, 64, 128, 256)
+"""Widths at which recall is looked at, and those over which the capacity grows."""
+
 LOADS = (0.125, 0.25, 0.5, 1.0, 1.5, 2.0)
 """Pairs over the width; the square root of the width is added."""
 
@@ -80,8 +86,8 @@ def binding(system: str, seed: int, sizes: Sizes, *, train: bool = True) -> dict
     dict
         ``right`` (n_groups - 1,) for 2 pairs and more; ``place`` (n_groups,), mean probability of the group
         at each place among questions about others; of each stage, NaN where the system has none, ``share``
-        (stage, index, source), ``share_null`` (stage, source), ``agreement`` (stage, mixture: all and each
-        alone), ``gain`` and ``gain_null`` (stage,).
+        (stage, index, source), ``share_null`` (stage, source), and of those in `FITTED` ``agreement`` (stage,
+        mixture: all and each alone), ``gain`` and ``gain_null`` (stage,).
     """
     made = binder(system, seed, train=train, trials=sizes.trials)
     tested = 2**32 + seed
@@ -138,6 +144,8 @@ def _stages(made: Binder, pairs: Any, sizes: Sizes, *, seed: int) -> dict[str, A
             [_named(probability, pointers[order], pairs.original.asked[order]) for order in permuted]
         )
         out["share_null"][stage] = named.mean(axis=0)
+        if site not in FITTED:
+            continue
         out["agreement"][stage], out["gain"][stage] = gain(probability, pointers, seed=seed)
         out["gain_null"][stage] = gain(probability, pointers[permuted[0]], seed=seed)[1]
     return out
@@ -256,7 +264,7 @@ def capacity(seed: int, sizes: Sizes) -> dict[str, Any]:
             if "closed_form" in found:
                 theory[i, j] = 1 / np.sqrt(1 + found.closed_form)
         if rule != "softmax":
-            grown = memory.mean_capacity(rule, WIDTHS, trials=sizes.memories, seed=seed, progress=False)
+            grown = memory.mean_capacity(rule, GROWN, trials=4 * sizes.memories, seed=seed, progress=False)
             exponent[i] = memory.capacity_exponent(grown)
     return {"fidelity": fidelity, "theory": theory, "named": named, "exponent": exponent}
 

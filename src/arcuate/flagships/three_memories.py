@@ -1,9 +1,9 @@
 """One equation, three memories: do fast weights, PMI, a transformer and a reservoir bind in the same way?
 
 Groups of a name and an object, then an object: whose is it? Rules that write a matrix, transformers whose
-attention is such a rule, a PMI memory and a spiking reservoir answer. What is asked, or what was read, is then
-taken over from a second context in which place, question and answer point to different groups. A battery of
-conditioning asks which rule each of them follows.
+attention is such a rule, a PMI memory and a spiking reservoir answer. What is asked, or what was read, is
+then taken over from a second context in which place, question and answer point to different groups. A battery
+of conditioning asks which rule each of them follows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FULL = Sizes(pairs=400, sessions=100, memories=10, n_null=499)
 QUICK = Sizes(pairs=200, sessions=60, memories=5, n_null=199)
 
 RIGHT, LEARNED = 0.8, 0.5
-"""The gates: share of questions about six pairs answered right; how much more is expected after acquisition."""
+"""The gates: share of questions about six pairs answered right; what more is expected after acquisition."""
 
 LITTLE = 0.05
 """Gain in agreement, or share of answers, below which there is no mixing, or no pointer."""
@@ -271,7 +271,8 @@ def _gates(data: Any, ask: Any) -> None:
         one = data.sel(system=name)
         ask(f"answers/{name}", one["right"].isel(n_pairs=-1),
             f"Does it answer questions about {N_GROUPS} pairs ({words})?", "share right",
-            above=RIGHT, within=(0, 1), null=1 / N_GROUPS, source="chosen: the gate of what is asked of binding")  # fmt: skip
+            above=RIGHT, within=(0, 1), null=1 / N_GROUPS,
+            source="chosen: the gate of what is asked of binding")  # fmt: skip
         ask(f"acquisition/{name}", one["effect"].sel(effect_name="learned"),
             f"Does it come to expect what follows a cue ({words})?",
             "what is expected of a cue with the outcome, less that of one without", above=LEARNED,
@@ -284,8 +285,9 @@ def _capacities(data: Any, ask: Any) -> None:
     for name in ("hebb", "delta"):
         one = data.sel(rule=name)
         ask(f"exponent/{name}", one["exponent"],
-            f"Does what a {SYSTEMS[name]} holds grow as its width?", "exponent of the capacity over the width",
-            above=0.9, below=1.1, null=0.5, source="chosen; 0.5 is that of recall without any error")  # fmt: skip
+            f"Does what a {SYSTEMS[name]} holds grow as its width?",
+            "exponent of the capacity over the width", above=0.9, below=1.1, null=0.5,
+            source="chosen; 0.5 is that of recall without any error")  # fmt: skip
         off = abs(one["fidelity"] - one["theory"]).sel(width=list(WIDTHS[1:])).max(("width", "load"))
         ask(f"form/{name}", off, f"Does the recall of a {SYSTEMS[name]} follow its closed form?",
             f"largest distance of 1 / sqrt(1 + error), widths from {WIDTHS[1]}", below=0.05, within=(0, 1),
@@ -311,15 +313,18 @@ def _bindings(data: Any, ask: Any) -> None:
     ends = place.isel(index=[0, -1]).mean("index") - place.isel(index=slice(1, -1)).mean("index")
     ask("ends/transformer", ends.max("stage"), "Is the transformer positional at the ends?",
         "positional share for the first and last group less that for the others", above=LITTLE,
-        within=(-1, 1), null=0.0, gate=bool(data["answers"].sel(system="transformer")), source="chosen")  # fmt: skip
+        within=(-1, 1), null=0.0, gate=bool(data["answers"].sel(system="transformer")),
+        source="chosen")  # fmt: skip
     one = data.sel(system="reservoir")
     ask("recency/reservoir", one["place"].isel(index=-1),
         "Does the reservoir name the last group when asked about others?",
-        "share of answers among the groups", above=1 / N_GROUPS, within=(0, 1), null=1 / N_GROUPS)  # fmt: skip
+        "share of answers among the groups", above=1 / N_GROUPS, within=(0, 1),
+        null=1 / N_GROUPS)  # fmt: skip
     positional = one["share"].sel(stage="question", source="positional").mean("index")
     ask("positional/reservoir", positional - one["share_null"].sel(stage="question", source="positional"),
         "Do answers of the reservoir follow the place that is taken over?",
-        "share of answers above that with pointers permuted", above=0.0, within=(-1, 1), null=0.0)  # fmt: skip
+        "share of answers above that with pointers permuted", above=0.0, within=(-1, 1),
+        null=0.0)  # fmt: skip
     matrix = data.sel(system="pmi", stage="question and matrix", source="reflexive")["share"].mean("index")
     ask("matrix/pmi", matrix, "Is the answer of the PMI net in its long-term memory, not in its slots?",
         "share of answers that come along with the question and the matrix", above=0.5, within=(0, 1),
@@ -349,7 +354,7 @@ def _blockings(data: Any, ask: Any) -> None:
 
 
 def blocking_of_delta() -> float:
-    """Return the blocking of the delta rule with cues that have nothing in common, which others are set beside.
+    """Return the blocking of the delta rule with cues that have nothing in common: the ceiling of others.
 
     Returns
     -------
@@ -381,8 +386,13 @@ def _hypotheses(claims: Mapping[str, Claim]) -> tuple[Hypothesis, ...]:
     return (
         Hypothesis(
             name="H1a",
-            text="memories of outer products are purely lexical, and hold more in proportion to their width",
-            claims=of(*(f"lexical/{name}" for name in _OUTER), "exponent/hebb", "exponent/delta"),
+            text="matrices of outer products are purely lexical, and hold more in proportion to their width",
+            claims=of("lexical/hebb", "lexical/delta", "exponent/hebb", "exponent/delta"),
+        ),
+        Hypothesis(
+            name="H1a after training",
+            text="so are networks whose memory is such a matrix, behind their first look at the question",
+            claims=of(*(f"lexical/{name}" for name in _OUTER if name in TRAINED)),
         ),
         Hypothesis(
             name="H1b",
@@ -440,12 +450,13 @@ def _tables(data: Any) -> dict[str, dict[str, list[Any]]]:
 
 
 _CAPTION = (
-    "Points are seeds. a: recall of random pairs by the rules, 1 / sqrt(1 + error), widths 16 to 128; lines are "
-    "closed forms. b: questions answered right. c: what the mixture of three pointers gains over the best one "
-    "alone, where the question (circles) or what was read (squares) is taken over; gray, with pointers permuted. "
-    "d: the battery, in units of acquisition; a cross marks a system that has not learned, which is not judged. "
-    "Below: what answers follow, by the place of the group that the second context asks about, if the question "
-    "is taken over, and for what is trained, if what was read is."
+    "Points are seeds, all else means over seeds. a: recall of random pairs by the rules, widths 16 to 128; "
+    "lines are closed forms. b: questions answered right; dotted, one of the names at random. c: what the "
+    "mixture of three pointers gains over the best one alone, where the question (circles) or what was read "
+    "(squares) is taken over; gray, with pointers permuted. d: the battery, in units of acquisition; a cross "
+    "marks a system that has not learned, which is not judged. Below: what answers follow, by the place of "
+    "the group that the second context asks about, if the question is taken over, and in networks, if what "
+    "was read is."
 )
 
 
@@ -454,26 +465,29 @@ def _caveats(data: Any) -> tuple[str, ...]:
     dull = [name for name in SYSTEMS if not bool(data["answers"].sel(system=name))]
     slow = [name for name in SYSTEMS if not bool(data["conditioned"].sel(system=name))]
     told = [
-        f"Seeds: {data.sizes['seed']}. These are few, intervals are wide, and what is undecided is not refuted.",
+        f"Seeds: {data.sizes['seed']}. These are few, intervals are wide, and what is undecided is not "
+        "refuted.",
         "Rules, the PMI net and the reservoir are shown a pair at once, so that there is no place of a name "
         "apart from its object to be positional by; transformers read it as two words.",
         "What is taken over: of a rule, of the PMI net and of the reservoir the question, so that lexical "
-        "answers there are no more than right ones; of transformers the residual stream at the question behind "
-        "the first block, and, as what was read, behind the second of three; of the PMI net what it understood. "
-        "Behind the last block every network gives the answer of the second context.",
-        "A state that holds the answer itself counts as reflexive.",
-        "That rules are lexical, and block or do not, follows from how they are written; what is found out is "
-        "whether networks that are trained follow them.",
-        "Networks learn to expect from sessions in which a cue is never alone before it comes in a compound, so "
-        "that blocking is not trained; that parts of a compound share is. They are trained until nearly all that "
-        "can be known is told, as others may be at other times.",
-        "The read-out of the reservoir is least squares for pairs, and the delta rule for conditioning: that it "
-        "blocks follows from the rule as far as its states of different cues differ. Its cues are presented "
-        "once each beforehand, several times, and trials draw from these.",
-        "The order of trials is shuffled as a null of the battery; the delta rule blocks with A and AB in turn, "
-        "too, so that blocking that is left there is no error.",
-        f"Profiles of trained systems differ more than permuted labels with p = {float(data['alike_p_all']):.3f} "
-        f"(all) and {float(data['alike_p_attention']):.3f} (attention); their mean distance is {_far(data)}.",
+        "answers there are no more than right ones; of transformers the residual stream at the question "
+        "behind the first block, and, as what was read, behind the second of three; of the PMI net what it "
+        "understood. Behind the last block every network gives the answer of the second context.",
+        "A state that holds the answer itself counts as reflexive, and so does a network that has looked the "
+        f"answer up in its first block{_early(data)}.",
+        "That rules are lexical, and block or do not, follows from how they are written; what is found out "
+        "is whether networks that are trained follow them.",
+        "Networks learn to expect from sessions in which a cue is never alone before it comes in a compound, "
+        "so that blocking is not trained; that parts of a compound share is. They are trained until nearly "
+        "all that can be known is told; longer training may make others of them.",
+        "The read-out of the reservoir is least squares for pairs, and the delta rule for conditioning: that "
+        "it blocks follows from the rule as far as its states of different cues differ. Each cue and each "
+        "pair of cues is shown to it several times beforehand, and trials draw from these.",
+        "The order of trials is shuffled as a null of the battery; the delta rule blocks with A and AB in "
+        "turn, too, so that blocking that is left there is no error.",
+        "Sources of trained systems differ more than those under permuted labels: "
+        f"p = {float(data['alike_p_all']):.3f} (all), {float(data['alike_p_attention']):.3f} (attention); "
+        f"their mean distance is {_far(data)}.",
     ]
     if dull:
         words = ", ".join(SYSTEMS[name] for name in dull)
@@ -482,6 +496,17 @@ def _caveats(data: Any) -> tuple[str, ...]:
         words = ", ".join(SYSTEMS[name] for name in slow)
         told.append(f"Not judged as to conditioning, for at a seed it does not learn what follows: {words}.")
     return tuple(told)
+
+
+def _early(data: Any) -> str:
+    """Say which networks, at which seeds, have read behind the first block."""
+    share = data["share"].sel(stage="question", source="reflexive").mean("index")
+    seeds = {
+        name: [str(seed) for seed in data.seed.values if float(share.sel(system=name, seed=seed)) > 0.5]
+        for name in TRAINED
+    }
+    said = "; ".join(f"{SYSTEMS[name]}, seed {', '.join(some)}" for name, some in seeds.items() if some)
+    return f": {said}" if said else " (none does here)"
 
 
 def _far(data: Any) -> str:

@@ -1,4 +1,4 @@
-"""The flagship of memories: its sessions, its measures on systems whose answer is known, a whole small run."""
+"""The flagship of memories: sessions, measures on systems whose answer is known, a whole small run."""
 
 from __future__ import annotations
 
@@ -55,9 +55,14 @@ class TestSessions:
                 assert before and answer[before[-1]] == answer[t]
 
     def test_effects_of_rules_are_those_of_cues_without_overlap(self) -> None:
-        """Orthogonal cues by `condition`; random cues of 64 numbers overlap by an eighth."""
+        """Orthogonal cues by `condition`. Random cues of 64 numbers overlap by an eighth: 0.1 is 4 errors."""
         for rule in ("hebb", "delta"):
-            found = conditioning.battery(rule, 0, sessions=40)["ordered"]
+            found = conditioning.effects(
+                {
+                    group: conditioning._by_rule(rule, 0, *conditioning._sessions(group, 100))
+                    for group in conditioning.GROUPS
+                }
+            )
             expected = {}
             for group in conditioning.GROUPS:
                 last = condition(
@@ -67,7 +72,7 @@ class TestSessions:
                     [[float(last.sel(stimulus=k)) if k in last.stimulus else 0.0 for k in "ABCD"]]
                 )
             exact = conditioning.effects(expected)
-            assert found == pytest.approx(exact, abs=0.06)
+            assert found == pytest.approx(exact, abs=0.1)
             assert (exact["blocking"] > 0.4) == (rule == "delta")
         assert three_memories.blocking_of_delta() == pytest.approx(exact["blocking"])
 
@@ -101,7 +106,7 @@ class TestMeasures:
         other = np.tile([0.0, 1, 0, 0, 0], 4)
         apart = measures.alike(np.array([[even] * 3, [other] * 3]), n_null=99, seed=0)
         assert apart["between"] == pytest.approx(np.ones(3)) and apart["within"] == pytest.approx(np.zeros(3))
-        assert apart["null"] < 1 and apart["p"] < 0.25  # of 20 ways to share out six profiles two are as far
+        assert apart["p"] == pytest.approx(0.1, abs=0.09)  # 2 of 20 ways to share out six profiles are as far
         same = measures.alike(np.array([[even] * 3, [even] * 3]), n_null=99, seed=0)
         assert same["p"] == 1 and same["between"] == pytest.approx(np.zeros(3))
 
@@ -123,43 +128,112 @@ class TestMeasures:
         assert np.nanmean(found["share"][2, :, 3]) > 0.9  # the memory of another context, the own question
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A run of the smallest size: nothing that is trained has learned anything."""
-    pytest.importorskip("torch")
-    patch = pytest.MonkeyPatch()
-    patch.setitem(systems.SETTINGS, "steps", 1)
-    patch.setitem(conditioning.SETTINGS, "steps", 1)
-    try:
-        yield three_memories.compare_memories((50, 51), SMALL, progress=lambda *_: None, workers=1)
-    finally:
-        patch.undo()
+def _measured(system: str, *, right: float, learned: float, pointers: tuple[float, ...], blocking: float):
+    """What a system would give that follows the pointers in these shares, at every stage it has."""
+    stages = {"read": system in systems.TRAINED, "question": True}
+    share = np.full((len(measures.STAGES), N_GROUPS, 5), np.nan)
+    gain = np.full(len(measures.STAGES), np.nan)
+    for stage, there in stages.items():
+        if there:
+            share[measures.STAGES.index(stage)] = (*pointers, 0.0, 1 - sum(pointers))
+            gain[measures.STAGES.index(stage)] = 0.2 if max(pointers) < 0.8 else 0.0
+    effects = dict.fromkeys(conditioning.EFFECTS, 0.1) | {"learned": learned, "blocking": blocking}
+    bound = {
+        "share": share, "share_null": share[:, 0] * 0 + 1 / N_GROUPS, "gain": gain, "gain_null": gain * 0,
+        "agreement": np.full((len(measures.STAGES), 4), 0.9), "right": np.full(N_GROUPS - 1, right),
+        "place": np.linspace(0.1, 0.3, N_GROUPS),
+    }  # fmt: skip
+    return {"binding": bound, "battery": {"ordered": effects, "shuffled": effects}}
 
 
+def _claims(**changed):
+    """Data and claims of three seeds in which all is as the rules have it, but for what is changed."""
+    grid = np.full((3, len(measures.WIDTHS), len(measures.LOADS) + 1), 0.8)
+    found: dict = {}
+    for seed in (1, 2, 3):
+        found["capacity", seed] = {
+            "fidelity": grid, "theory": grid, "named": grid, "exponent": np.array([1.0, 1.0, np.nan]),
+        }  # fmt: skip
+        for system in systems.SYSTEMS:
+            usual = {"right": 1.0, "learned": 0.9, "pointers": (0.0, 1.0, 0.0), "blocking": 0.0}
+            usual["blocking"] = 0.4 if system in ("delta", "deltanet") else 0.0
+            one = _measured(system, **usual | changed.get(system, {}))
+            one["binding"]["right"] = one["binding"]["right"] - 0.001 * seed
+            found[system, seed] = {"trained": one}
+            if system in systems.TRAINED:
+                found[system, seed]["untrained"] = _measured(system, **usual | {"right": 0.1, "learned": 0.0})
+    data = three_memories._dataset(found, (1, 2, 3), SMALL)
+    claims = three_memories._claims(data)
+    return data, claims, {one.name: one.verdict for one in three_memories._hypotheses(claims)}
+
+
+class TestVerdicts:
+    def test_all_as_the_rules_have_it(self) -> None:
+        _, claims, verdicts = _claims()
+        assert verdicts["H1a"] == verdicts["H1a after training"] == verdicts["H3"] == "supported"
+        assert verdicts["H3 after training"] == "supported"
+        assert verdicts["H1b"] == verdicts["H2"] == verdicts["H3 for the transformer"] == "contradicted"
+        assert claims["blocking/delta"].ceiling == three_memories.blocking_of_delta()
+
+    def test_they_can_come_out_the_other_way(self) -> None:
+        mixed = {name: {"pointers": (0.3, 0.4, 0.3), "blocking": 0.3} for name in systems.TRAINED}
+        _, claims, verdicts = _claims(**mixed, delta={"blocking": 0.0})
+        assert (
+            verdicts["H1a after training"]
+            == verdicts["H3"]
+            == verdicts["H3 after training"]
+            == "contradicted"
+        )
+        assert verdicts["H3 for the transformer"] == "supported"
+        assert all(claims[f"mixing/{name}"].verdict == "supported" for name in systems.TRAINED)
+        assert claims["alike/all"].estimate == pytest.approx(0.0, abs=1e-9)
+        other = {"transformer": {"pointers": (0.0, 0.0, 1.0)}}
+        assert _claims(**other)[1]["alike/all"].verdict == "contradicted"
+
+    def test_what_has_not_learned_is_not_judged(self) -> None:
+        data, claims, verdicts = _claims(
+            transformer={"right": 0.5}, linear={"learned": 0.2}, pmi={"right": 0.6, "learned": 0.1}
+        )
+        assert claims["answers/transformer"].verdict == "contradicted"
+        assert np.isnan(claims["mixing/transformer"].estimate) and verdicts["H1b"] == "undecided"
+        assert np.isnan(claims["matrix/pmi"].estimate) and np.isnan(claims["blocking/pmi"].estimate)
+        assert claims["blocking/linear"].verdict == "undecided" != claims["lexical/linear"].verdict
+        *_, binding, battery = three_memories._caveats(data)
+        assert "transformer, softmax" in binding and "PMI net" in binding and "linear" not in binding
+        assert "linear" in battery and "softmax" not in battery
+
+    def test_the_page_has_a_panel_for_each_question(self) -> None:
+        from arcuate import plot
+        from arcuate.errors import UnknownNameError
+
+        data = _claims(pmi={"learned": 0.1})[0]
+        panels = plot.three_memories(data)
+        assert len(panels) == 16 and [ax.get_title(loc="left")[0] for ax in panels[:4]] == list("abcd")
+        assert all(ax.get_ylabel() for ax in (*panels[:3], *panels[4:]))
+        assert [text.get_text() for text in panels[3].texts].count("x") == len(conditioning.EFFECTS)
+        assert "(not learned)" in panels[3].get_yticklabels()[6].get_text()
+        with pytest.raises(UnknownNameError, match="gain"):
+            plot.three_memories(data.drop_vars("gain"))
+
+
+@pytest.mark.slow
 @pytest.mark.torch
-def test_what_has_not_learned_is_not_judged(small) -> None:
-    for name in systems.TRAINED:
-        assert small.claim(f"answers/{name}").verdict == "contradicted"
-        assert np.isnan(small.claim(f"mixing/{name}").estimate)
-        assert small.claim(f"mixing/{name}").verdict == "undecided"
-    assert small.claim("lexical/hebb").verdict == small.claim("lexical/delta").verdict == "supported"
-    assert np.isnan(small.claim("blocking/transformer").estimate)
-    assert np.isnan(small.claim("alike/all").estimate)
-    assert any("Not judged as to binding" in caveat and "PMI net" in caveat for caveat in small.caveats)
-
-
-@pytest.mark.torch
-def test_every_number_is_there_and_the_page_is_saved(small, tmp_path: Path) -> None:
+def test_a_whole_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step of training: nothing that is trained has learned anything, and rules need not."""
+    monkeypatch.setitem(systems.SETTINGS, "steps", 1)
+    monkeypatch.setitem(conditioning.SETTINGS, "steps", 1)
+    labels: list[str] = []
+    small = three_memories.compare_memories(
+        (50, 51), SMALL, progress=lambda done, total, label: labels.append(label), workers=1
+    )
     data = small.data
+    assert labels and all(small.claim(f"answers/{name}").estimate < 0.5 for name in systems.TRAINED)
+    assert small.claim("lexical/hebb").verdict == small.claim("lexical/delta").verdict == "supported"
     assert data.sizes["seed"] == 2 and list(data.system.values) == list(systems.SYSTEMS)
     assert np.isfinite(data["share"].sel(stage="question")).all()
     assert np.isfinite(data["share"].sel(stage="read", system=list(systems.TRAINED))).all()
     assert np.isfinite(data["right_untrained"].sel(system=list(systems.TRAINED))).all()
     assert set(json.loads(data.attrs["spec_json"])) >= {"binding", "conditioning", "groups", "sizes"}
-    page = small.plots["three_memories"]
-    assert [ax.get_title(loc="left")[0] for ax in page.axes[:4]] == list("abcd")
-    assert all(ax.get_ylabel() for ax in page.axes[:3])
-    assert "x" in {text.get_text() for text in page.axes[3].texts}
     assert small.save(tmp_path / "out").stat().st_size > 50_000
 
 
