@@ -10,8 +10,9 @@ from arcuate.models import model_folder
 from arcuate.study.reproduction import default_seeds, load_reproduce
 
 pytest.importorskip("torch")
-MODELS = ("binding_mechanisms", "temporal_cognition")
+MODELS = ("binding_mechanisms", "locality_of_experience", "temporal_cognition")
 FAILED = {
+    "locality_of_experience": {"full_gap"},
     "temporal_cognition": {
         "reservoir_right", "reservoir_sided_last", "transformer_reference_log_last", "other_reservoir_tuned"
     }
