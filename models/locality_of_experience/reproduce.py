@@ -28,7 +28,7 @@ def asked(say, net, pairs, **options):
 def reproduce(seeds, quick, out, progress):  # noqa: ARG001
     """Train a transformer on each experience; a quick run has neighborhoods alone, and fewer steps."""
     table, rows = models.load_training(NAME), {}
-    size = table["experience"] | ({"kinds": table["quick"]["kinds"]} if quick else {})
+    size = table["experience"] | (table["quick"] if quick else {})
     table["training"]["steps"] = table["quick" if quick else "training"]["steps"]
     for number, seed in enumerate(seeds):
         net, scores = signed(table["net"], seed), {}
