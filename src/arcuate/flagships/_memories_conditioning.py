@@ -13,9 +13,8 @@ from arcuate.flagships._memories_systems import (
     ATTENTION,
     RULES,
     pmi_config,
-    reservoir,
+    presented,
 )
-from arcuate.flagships._memories_systems import SETTINGS as BINDING
 from arcuate.rng import stream
 from arcuate.tasks import EXPERIMENTS, Conditioning, Phase
 
@@ -39,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "enough": 0.98,
     "learning_rate": {"transformer": 5e-3, "linear": 5e-3, "deltanet": 5e-3, "pmi": 1e-2},
     "batch": {"transformer": 64, "linear": 64, "deltanet": 64, "pmi": 32},
-    "reservoir": {"hold_ms": 30, "rests": 3, "tau_ms": 20, "repeats": 12, "cues": 12},
+    "reservoir": {"repeats": 12, "cues": 12},
 }
 
 GROUPS: dict[str, tuple[tuple[tuple[str, ...], int], ...]] = {
@@ -165,35 +164,18 @@ def _by_rule(
 
 
 def _reservoir_expects(seed: int) -> Callable[..., Floats]:
-    """Read spiking neurons out by the delta rule; their rates are relative to those with no cue.
+    """Read spiking neurons out by the delta rule.
 
-    A key is the rates at the end of a presentation less the mean rates of rest, as long as one on average.
-    Each presentation was simulated several times, and each trial takes one of them.
+    A key is what a presentation changes in their rates, as long as one on average over single cues. Each
+    presentation was simulated several times, and each trial takes one of them.
     """
-    from arcuate.study import driven_rates
-    from arcuate.tasks.forms import drive
-
-    size = SETTINGS["reservoir"]
-    n_cues, repeats, last = int(size["cues"]), int(size["repeats"]), int(size["rests"])
-    kinds = [(), *((a,) for a in range(n_cues)), *((a, b) for a in range(n_cues) for b in range(a))]
-    rows = np.zeros((len(kinds), 1 + last, n_cues), np.float32)
+    n_cues, repeats = int(SETTINGS["reservoir"]["cues"]), int(SETTINGS["reservoir"]["repeats"])
+    kinds = [*((a,) for a in range(n_cues)), *((a, b) for a in range(n_cues) for b in range(a))]
+    rows = np.zeros((len(kinds), n_cues))
     for k, kind in enumerate(kinds):
-        rows[k, last, list(kind)] = 1.0
-    shown = np.tile(rows, (repeats, 1, 1))
-    order = stream(seed, "flagship/three_memories/presentations").permutation(len(shown))
-    asked = np.broadcast_to(np.arange(1 + last) == last, shown.shape[:2])
-    series = drive(
-        shown[order], "1 ms", hold=f"{size['hold_ms']} ms", channels=[f"cue {k}" for k in range(n_cues)],
-        targets=np.zeros((*shown.shape[:2], 1)), asked=asked, outputs=["outcome"],
-    )  # fmt: skip
-    network = reservoir(BINDING["reservoir"]["n"])
-    tau = f"{size['tau_ms']} ms"
-    rates = driven_rates(network, series, steps=-1, tau=tau, seed=seed, progress=False).values
-    states = np.empty_like(rates)
-    states[order] = rates
-    states = states.reshape(repeats, len(kinds), -1)
-    states = states - states[:, 0].mean(axis=0)
-    states /= np.sqrt((states[:, 1 : n_cues + 1] ** 2).sum(axis=2).mean())
+        rows[k, list(kind)] = 1.0
+    states = presented(rows, repeats=repeats, seed=seed)
+    states /= np.sqrt((states[:, :n_cues] ** 2).sum(axis=2).mean())
     index = {frozenset(kind): k for k, kind in enumerate(kinds)}
     draw = stream(seed, "flagship/three_memories/cues")
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcuate.flagships._memories_systems import N_GROUPS, RULES, TASK, Binder, binder
+from arcuate.flagships._memories_systems import N_GROUPS, RULES, TASK, Binder, binder, presented
 from arcuate.rng import stream
 
 __all__ = [
     "MECHANISMS",
+    "SHOWN",
     "SOURCES",
     "STAGES",
+    "WRITTEN",
     "Sizes",
     "alike",
     "binding",
@@ -41,8 +44,8 @@ GROWN = (32, 64, 128, 256)
 LOADS = (0.125, 0.25, 0.5, 1.0, 1.5, 2.0)
 """Pairs over the width; the square root of the width is added."""
 
-ENOUGH = 20
-"""Least number of pairs that a mixture can be fitted to."""
+WRITTEN, SHOWN, DRIVEN = ("hebb", "delta"), 64, 2.0
+"""How synapses of the reservoir are written, the width of the keys it is shown, and the factor of these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,6 @@ def binding(system: str, seed: int, sizes: Sizes, *, train: bool = True) -> dict
 
 
 def _of(groups: int) -> Any:
-    from dataclasses import replace
-
     return replace(TASK, n_groups=groups)
 
 
@@ -247,7 +248,8 @@ def capacity(seed: int, sizes: Sizes) -> dict[str, Any]:
         ``fidelity`` (rule, width, load), ``1 / sqrt(1 + error)``, which for the Hebbian rule is the expected
         cosine of what is read with the value; ``theory``, the same by the closed form, NaN where there is
         none; ``named`` (rule, width, load), share of values that are the nearest; ``exponent`` (rule,), of
-        the capacity over the width.
+        the capacity over the width; ``synapses`` and ``synapses_named`` (written, load), the same of
+        synapses of a reservoir that is shown keys of width `SHOWN`.
     """
     from arcuate import memory
 
@@ -266,7 +268,27 @@ def capacity(seed: int, sizes: Sizes) -> dict[str, Any]:
         if rule != "softmax":
             grown = memory.mean_capacity(rule, GROWN, trials=4 * sizes.memories, seed=seed, progress=False)
             exponent[i] = memory.capacity_exponent(grown)
-    return {"fidelity": fidelity, "theory": theory, "named": named, "exponent": exponent}
+    synapses, synapses_named = np.empty((2, len(WRITTEN), len(LOADS) + 1))
+    for i, rule in enumerate(WRITTEN):
+        found = memory.retrieval_error(
+            partial(_by_synapses, rule, seed), pairs_of(SHOWN), d_key=SHOWN, trials=1, seed=seed,
+            progress=False,
+        )  # fmt: skip
+        synapses[i], synapses_named[i] = 1 / np.sqrt(1 + found.error[:, 0]), found.top1[:, 0]
+    return {
+        "fidelity": fidelity, "theory": theory, "named": named, "exponent": exponent,
+        "synapses": synapses, "synapses_named": synapses_named,
+    }  # fmt: skip
+
+
+def _by_synapses(rule: str, seed: int, keys: Floats, values: Floats) -> Floats:
+    """Write values into the synapses of neurons that are shown keys, and read while keys are shown again."""
+    from arcuate.memory import AssociativeMemory
+
+    first, again = presented(DRIVEN * keys, repeats=2, seed=seed)
+    first, again = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (first, again))
+    memory = AssociativeMemory(first.shape[1], values.shape[1], rule=rule)
+    return memory.write(first, values).read(again)
 
 
 def pairs_of(width: int) -> list[int]:

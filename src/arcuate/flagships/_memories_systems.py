@@ -24,6 +24,7 @@ __all__ = [
     "Binder",
     "binder",
     "pmi_config",
+    "presented",
     "reservoir",
     "rows_of",
     "with_question",
@@ -65,7 +66,8 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": {"transformer": 3e-3, "linear": 3e-3, "deltanet": 3e-3, "pmi": 1e-2},
     "batch": {"transformer": 64, "linear": 64, "deltanet": 64, "pmi": 48},
     "d_rule": 32,
-    "reservoir": {"n": 300, "hold_ms": 10, "rest_ms": 30, "tau_ms": 20, "penalty": 0.01},
+    "presented": {"hold_ms": 30, "rests": 3},
+    "reservoir": {"n": 300, "hold_ms": 10, "tau_ms": 20, "penalty": 0.01},
 }  # fmt: skip
 
 INNER = {"question": "blocks.0.resid_post", "read": "blocks.1.resid_post"}
@@ -343,6 +345,42 @@ def reservoir(n_neurons: int) -> Any:
         ],
         record=arc.Record(spikes=["reservoir"]),
     )
+
+
+def presented(patterns: Floats, *, repeats: int, seed: int) -> Floats:
+    """Show patterns of current one by one, in random order with rests between them.
+
+    Parameters
+    ----------
+    patterns : ndarray, (n, n_channels)
+    repeats : int
+        Presentations of each.
+    seed : int
+
+    Returns
+    -------
+    ndarray, (repeats, n, n_neurons)
+        Rates at the end of each presentation less the mean rates at rest, Hz.
+    """
+    from arcuate.study import driven_rates
+    from arcuate.tasks.forms import drive
+
+    size, (n, width) = SETTINGS["presented"], patterns.shape
+    last = int(size["rests"])
+    rows = np.zeros((repeats * n + 20, 1 + last, width), np.float32)  # 20 with nothing but rest
+    rows[: repeats * n, last] = np.tile(patterns, (repeats, 1))
+    order = stream(seed, "flagship/three_memories/presentations").permutation(len(rows))
+    series = drive(
+        rows[order], "1 ms", hold=f"{size['hold_ms']} ms", channels=[f"channel {k}" for k in range(width)],
+        targets=np.zeros((*rows.shape[:2], 1)), outputs=["none"],
+        asked=np.broadcast_to(np.arange(1 + last) == last, rows.shape[:2]),
+    )  # fmt: skip
+    tau = f"{SETTINGS['reservoir']['tau_ms']} ms"
+    network = reservoir(SETTINGS["reservoir"]["n"])
+    rates = np.empty((len(rows), SETTINGS["reservoir"]["n"]))
+    rates[order] = driven_rates(network, series, steps=-1, tau=tau, seed=seed, progress=False).values
+    changed = rates[: repeats * n] - rates[repeats * n :].mean(axis=0)
+    return np.asarray(changed.reshape(repeats, n, -1))
 
 
 def _reservoir(seed: int, trials: int) -> Binder:

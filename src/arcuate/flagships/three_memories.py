@@ -21,9 +21,11 @@ from arcuate.flagships._memories_conditioning import SETTINGS as CONDITIONING
 from arcuate.flagships._memories_measures import (
     LOADS,
     MECHANISMS,
+    SHOWN,
     SOURCES,
     STAGES,
     WIDTHS,
+    WRITTEN,
     Sizes,
     alike,
     binding,
@@ -199,6 +201,8 @@ def _dataset(found: Mapping[Any, Any], seeds: tuple[int, ...], sizes: Sizes) -> 
         "theory": ("rule", "width", "load"),
         "named": ("rule", "width", "load"),
         "exponent": ("rule",),
+        "synapses": ("written", "load"),
+        "synapses_named": ("written", "load"),
     }.items():
         variables[name] = (("seed", *axes), np.array([found["capacity", seed][name] for seed in seeds]))
     variables["pairs"] = (("width", "load"), np.array([pairs_of(width) for width in WIDTHS]))
@@ -206,7 +210,8 @@ def _dataset(found: Mapping[Any, Any], seeds: tuple[int, ...], sizes: Sizes) -> 
         "seed": list(seeds), "system": list(SYSTEMS), "stage": list(STAGES), "source": list(SOURCES),
         "index": np.arange(1, N_GROUPS + 1), "mixture": ["all", *MECHANISMS],
         "n_pairs": np.arange(2, N_GROUPS + 1), "effect_name": list(names), "rule": list(RULES),
-        "width": list(WIDTHS), "load": ["sqrt(d)", *(f"{load:g} d" for load in LOADS)],
+        "written": list(WRITTEN), "width": list(WIDTHS),
+        "load": ["sqrt(d)", *(f"{load:g} d" for load in LOADS)],
     }  # fmt: skip
     spec = {
         "binding": BINDING,
@@ -292,6 +297,13 @@ def _capacities(data: Any, ask: Any) -> None:
         ask(f"form/{name}", off, f"Does the recall of a {SYSTEMS[name]} follow its closed form?",
             f"largest distance of 1 / sqrt(1 + error), widths from {WIDTHS[1]}", below=0.05, within=(0, 1),
             source="chosen")  # fmt: skip
+
+    one = data["synapses"] - data["theory"].sel(width=SHOWN, rule=list(WRITTEN)).values
+    for name in WRITTEN:
+        ask(f"synapses/{name}", one.sel(written=name, load="1 d"),
+            f"Do synapses of a reservoir ({SYSTEMS[name]}) recall as many pairs as its input has numbers as "
+            "well as a matrix on that input?", "1 / sqrt(1 + error) less the closed form", above=-0.05,
+            within=(-1, 1), null=0.0, source="chosen")  # fmt: skip
 
 
 def _bindings(data: Any, ask: Any) -> None:
@@ -451,7 +463,8 @@ def _tables(data: Any) -> dict[str, dict[str, list[Any]]]:
 
 _CAPTION = (
     "Points are seeds, all else means over seeds. a: recall of random pairs by the rules, widths 16 to 128; "
-    "lines are closed forms. b: questions answered right; dotted, one of the names at random. c: what the "
+    "lines are closed forms; crosses, "
+    "synapses of the reservoir. b: questions answered right; dotted, one of the names at random. c: what the "
     "mixture of three pointers gains over the best one alone, where the question (circles) or what was read "
     "(squares) is taken over; gray, with pointers permuted. d: the battery, in units of acquisition; a cross "
     "marks a system that has not learned, which is not judged. Below: what answers follow, by the place of "

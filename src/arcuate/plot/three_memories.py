@@ -91,7 +91,13 @@ def _capacity(ax: Any, data: Any) -> None:
             ax.plot(load, one["fidelity"], marker(k), color=color(k), ms=size, mfc="none", label=words)
             if j == data.sizes["width"] - 1:
                 ax.plot(load, one["theory"], color=color(k), linestyle=DASHES[k], lw=1.2)
-    ax.set(xlabel="pairs / width", ylabel="1 / sqrt(1 + squared error)", ylim=(0.4, 1.04))
+    load = data["pairs"].sel(width=64) / 64
+    order = np.argsort(load.values)
+    for k, rule in enumerate(data["written"].values):
+        held = mean["synapses"].sel(written=rule).values[order]
+        words = f"reservoir, {rule}"
+        ax.plot(load.values[order], held, "x:", color=color(k), lw=0.8, ms=5, label=words)
+    ax.set(xlabel="pairs / width", ylabel="1 / sqrt(1 + squared error)", ylim=(0.2, 1.04))
     tidy(ax)
 
 

@@ -153,6 +153,7 @@ def _claims(**changed):
     for seed in (1, 2, 3):
         found["capacity", seed] = {
             "fidelity": grid, "theory": grid, "named": grid, "exponent": np.array([1.0, 1.0, np.nan]),
+            "synapses": np.full((2, grid.shape[2]), 0.5), "synapses_named": np.ones((2, grid.shape[2])),
         }  # fmt: skip
         for system in systems.SYSTEMS:
             usual = {"right": 1.0, "learned": 0.9, "pointers": (0.0, 1.0, 0.0), "blocking": 0.0}
@@ -173,6 +174,9 @@ class TestVerdicts:
         assert verdicts["H1a"] == verdicts["H1a after training"] == verdicts["H3"] == "supported"
         assert verdicts["H3 after training"] == "supported"
         assert verdicts["H1b"] == verdicts["H2"] == verdicts["H3 for the transformer"] == "contradicted"
+        assert (
+            claims["synapses/hebb"].verdict == "contradicted"
+        )  # 0.5, and the closed form is 0.8
         assert claims["blocking/delta"].ceiling == three_memories.blocking_of_delta()
 
     def test_they_can_come_out_the_other_way(self) -> None:
