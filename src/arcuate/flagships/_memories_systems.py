@@ -50,8 +50,9 @@ N_GROUPS = 6
 TASK = Bindings(n_groups=N_GROUPS, n_names=12, n_objects=12)
 N = TASK.n_names
 
-# Chosen on seeds 50 and 51: sizes with which each network answers nearly every question after some five
-# seconds of one core. Rotary positions, since linear attention learned far later with learned ones.
+# Chosen on seeds 50 to 58: sizes with which each network answers nearly every question after some five
+# seconds of one core. Linear attention learned far later with learned positions, or, at some seeds and a
+# rate of 0.003, not at all.
 SETTINGS: dict[str, Any] = {
     "transformer": {"d_model": 64, "n_layers": 3, "n_heads": 2},
     "positions": {"transformer": "learned", "linear": "rotary", "deltanet": "rotary"},
@@ -60,10 +61,10 @@ SETTINGS: dict[str, Any] = {
         "initialization": "unit", "input_projection": False, "ltm_rule": "delta", "ltm_source": "tokens",
         "ltm_features": "softmax", "n_segments": 1, "d_ltm": 48, "gate": "none", "integration": "direct",
     },
-    "steps": 600,
+    "steps": 800,
     "watched": 25,
     "enough": 0.98,
-    "learning_rate": {"transformer": 3e-3, "linear": 3e-3, "deltanet": 3e-3, "pmi": 1e-2},
+    "learning_rate": {"transformer": 3e-3, "linear": 1.5e-3, "deltanet": 3e-3, "pmi": 1e-2},
     "batch": {"transformer": 64, "linear": 64, "deltanet": 64, "pmi": 48},
     "d_rule": 32,
     "presented": {"hold_ms": 30, "rests": 3},
