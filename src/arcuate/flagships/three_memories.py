@@ -486,8 +486,10 @@ def _caveats(data: Any) -> tuple[str, ...]:
         "answers there are no more than right ones; of transformers the residual stream at the question "
         "behind the first block, and, as what was read, behind the second of three; of the PMI net what it "
         "understood. Behind the last block every network gives the answer of the second context.",
-        "A state that holds the answer itself counts as reflexive, and so does a network that has looked the "
-        f"answer up in its first block{_early(data)}.",
+        "A state that holds the answer itself counts as reflexive. In which block a transformer looks it up is "
+        f"its own: in the first{_reads(data, 'question', 'reflexive')}; not before the last"
+        f"{_reads(data, 'read', 'lexical')}. There it is not lexical behind the first, or still is behind the "
+        "second, and binds by the question all the same.",
         "That rules are lexical, and block or do not, follows from how they are written; what is found out "
         "is whether networks that are trained follow them.",
         "Networks learn to expect from sessions in which a cue is never alone before it comes in a compound, "
@@ -511,15 +513,15 @@ def _caveats(data: Any) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _early(data: Any) -> str:
-    """Say which networks, at which seeds, have read behind the first block."""
-    share = data["share"].sel(stage="question", source="reflexive").mean("index")
+def _reads(data: Any, stage: str, source: str) -> str:
+    """Name the transformers, with their seeds, whose answers mostly follow a source at a stage."""
+    share = data["share"].sel(stage=stage, source=source).mean("index")
     seeds = {
         name: [str(seed) for seed in data.seed.values if float(share.sel(system=name, seed=seed)) > 0.5]
-        for name in TRAINED
+        for name in TRAINED[:-1]
     }
-    said = "; ".join(f"{SYSTEMS[name]}, seed {', '.join(some)}" for name, some in seeds.items() if some)
-    return f": {said}" if said else " (none does here)"
+    said = "; ".join(f"{SYSTEMS[name]}, seeds {', '.join(some)}" for name, some in seeds.items() if some)
+    return f" ({said})" if said else " (none)"
 
 
 def _far(data: Any) -> str:
