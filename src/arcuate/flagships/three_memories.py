@@ -486,10 +486,9 @@ def _caveats(data: Any) -> tuple[str, ...]:
         "answers there are no more than right ones; of transformers the residual stream at the question "
         "behind the first block, and, as what was read, behind the second of three; of the PMI net what it "
         "understood. Behind the last block every network gives the answer of the second context.",
-        "A state that holds the answer itself counts as reflexive. In which block a transformer looks it up is "
-        f"its own: in the first{_reads(data, 'question', 'reflexive')}; not before the last"
-        f"{_reads(data, 'read', 'lexical')}. There it is not lexical behind the first, or still is behind the "
-        "second, and binds by the question all the same.",
+        "A state that holds the answer itself counts as reflexive. Transformers look it up in different "
+        f"blocks: in the first{_reads(data, 'question', 'reflexive')}, which makes them reflexive behind it; "
+        f"not before the last{_reads(data, 'read', 'lexical')}, which leaves them lexical behind the second.",
         "That rules are lexical, and block or do not, follows from how they are written; what is found out "
         "is whether networks that are trained follow them.",
         "Networks learn to expect from sessions in which a cue is never alone before it comes in a compound, "
