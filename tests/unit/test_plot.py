@@ -49,7 +49,7 @@ CONNECTOME = {
 }
 """Tested in test_plot_traces.py, test_plot_communities.py and connectome/test_order.py."""
 
-COMPARISON = {"comparison", "comparison_report", "dsa", "predictivity", "rdms"}
+COMPARISON = {"comparison", "comparison_report", "dsa", "predictivity", "predictivity_over_time", "rdms"}
 """Tested in test_plot_comparison.py."""
 
 PROBES = {

@@ -269,3 +269,26 @@ def test_what_earned_a_mark_is_outlined_among_steps() -> None:
 def test_what_does_not_fit_is_refused(call: Any, error: Any, words: str) -> None:
     with pytest.raises(error, match=words):
         call()
+
+
+def test_predictivity_over_time_is_a_line_for_each_system_below_its_ceiling() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.standard_normal((60, 5, 3))
+    y = x[:, None] @ draw.standard_normal((3, 4)) + draw.standard_normal((60, 6, 5, 4))
+    scores = {"one": encode_over_time(x, y), "other": encode_over_time(np.zeros_like(x) + x[:, :1], y)}
+    ax = plot.predictivity_over_time(scores, since=2)
+    for line, found in zip(ax.lines[:2], scores.values(), strict=True):
+        np.testing.assert_allclose(line.get_xydata().T, [np.arange(-2, 3), found.r_corrected])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "other", "ceiling"]
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == 1.0
+    assert band.min() == pytest.approx(float(scores["one"].ceiling.min()))
+    bare = plot.predictivity_over_time({"one": encode_over_time(x, y[:, 0])})
+    assert bare.get_ylabel() == "median correlation, held out"
+    assert bare.get_xlabel() == "step"
+    assert "ceiling" not in [text.get_text() for text in bare.get_legend().get_texts()]
+    assert "no scores" in plot.predictivity_over_time({}).texts[0].get_text()
+    with pytest.raises(SpecError, match="scores"):
+        plot.predictivity_over_time(scores["one"].r.values)
+    with pytest.raises(UnknownNameError, match="step"):
+        plot.predictivity_over_time({"one": {}})

@@ -60,6 +60,7 @@ from arcuate.compare.dynamics import (
 from arcuate.compare.encoder import RidgeEncoder, lagged
 from arcuate.compare.encoding import Encoding, encode, encode_both, reliability, ridge, ridge_measure
 from arcuate.compare.factorized import FactorizedReadout
+from arcuate.compare.over_time import encode_over_time
 
 __all__ = [
     "Comparison",
@@ -96,6 +97,7 @@ __all__ = [
     "dsa_surrogates",
     "encode",
     "encode_both",
+    "encode_over_time",
     "fit_dynamics",
     "fit_rdm",
     "geo_topological",

@@ -26,7 +26,7 @@ from arcuate.plot.memory_steps import memory_occupancy, slot_attention, slot_gat
 from arcuate.plot.order import model_order
 from arcuate.plot.panels import omission, panels
 from arcuate.plot.patching import ablation_effects, dose_response, patching_map
-from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block
+from arcuate.plot.prediction import amplitude_vs_probability, prediction_by_block, predictivity_over_time
 from arcuate.plot.probes import attribution_bars, head_map, lens_map, probe_profile
 from arcuate.plot.recall import capacity_curves, conditioning, forgetting
 from arcuate.plot.states import state_posterior, state_weights
@@ -104,6 +104,7 @@ __all__ = [
     "pointer_weights",
     "prediction_by_block",
     "predictivity",
+    "predictivity_over_time",
     "probe_profile",
     "raster",
     "rdms",

@@ -1,13 +1,26 @@
-"""Pictures of what is predicted: read-outs by block, amplitude against probability."""
+"""Pictures of what is predicted: read-outs by block, amplitude against probability, neurons over time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from arcuate.errors import SpecError
-from arcuate.plot._axes import GRAY, MARKERS, axes, color, has_part, numbers, part, say, tidy
+from arcuate.plot._axes import (
+    GRAY,
+    MARKERS,
+    axes,
+    color,
+    has_part,
+    legend_beside,
+    marker,
+    numbers,
+    part,
+    say,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,3 +200,69 @@ def amplitude_vs_probability(result: Any, *, ax: Axes | None = None) -> Axes:
     label = "mean over seeds" if rows.shape[0] > 1 else "measured"
     ax.plot(where_known, known.mean(axis=0), "o", color=color(0), label=label)
     return tidy(ax)
+
+
+def predictivity_over_time(scores: Any, *, since: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw how well each system predicts responses, step after step.
+
+    Parameters
+    ----------
+    scores : mapping of str to Dataset, (step,)
+        For each system what `arcuate.compare.encode_over_time` gives of the same responses.
+    since : int, optional
+        Step from which time is counted, such as the first in which something is hidden.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A line for each system with its interval over units: corrected scores where all have them. The band
+        is the ceiling: from what uncorrected scores can reach to 1, which corrected ones can.
+
+    Raises
+    ------
+    SpecError
+        If it is no such mapping.
+    UnknownNameError
+        If a Dataset has no scores.
+
+    Examples
+    --------
+    >>> from arcuate.compare import encode_over_time
+    >>> from arcuate.tasks import OccludedBall
+    >>> trials = OccludedBall(n_steps=6, n_visible=3).draw(50, seed=1)
+    >>> found = encode_over_time(trials.pixels, trials.population(5, seed=2))
+    >>> predictivity_over_time({"frames": found}, since=3).get_xlabel()
+    'steps since step 3'
+    """
+    where = "plot.predictivity_over_time"
+    if not isinstance(scores, Mapping):
+        bound = "must be, for each system, what encode_over_time gives"
+        raise SpecError.of(where=where, name="scores", value=scores, bound=bound)
+    fixed = bool(scores) and all(has_part(one, "r_corrected") for one in scores.values())
+    name = "r_corrected" if fixed else "r"
+    ax, zero, drawn = axes(ax), 0 if since is None else since, False
+    ax.set(
+        xlabel="step" if since is None else f"steps since step {since}",
+        ylabel="median correlation, held out" + (",\ncorrected for noise" if fixed else ""),
+    )
+    for k, (label, one) in enumerate(scores.items()):
+        steps, middle, low, high = (
+            numbers(part(one, word, where=where), where=where, name=word, ndim=(1,))
+            for word in ("step", name, f"{name}_low", f"{name}_high")
+        )
+        if not np.isfinite(middle).any():
+            continue
+        if fixed and not drawn:
+            least = numbers(part(one, "ceiling", where=where), where=where, name="ceiling", ndim=(1,))
+            ax.fill_between(steps - zero, least, 1.0, color=GRAY, alpha=0.3, linewidth=0, label="ceiling")
+        drawn = True
+        ax.fill_between(steps - zero, low, high, color=color(k), alpha=0.2, linewidth=0)
+        ax.plot(steps - zero, middle, marker(k), linestyle="-", color=color(k), markersize=4, label=label)
+    if not drawn:
+        return say(ax, "no scores")
+    if since is not None:
+        ax.axvline(-0.5, color=GRAY, linewidth=1, linestyle="--")
+    ax.axhline(0, color="black", linewidth=0.8)
+    return legend_beside(tidy(ax, legend=False), last=("ceiling",))

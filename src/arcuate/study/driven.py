@@ -31,7 +31,7 @@ def driven_rates(
     seed: int = 0,
     progress: ProgressOption = None,
 ) -> xr.DataArray:
-    """Run trials through a network and read the filtered rates of all its neurons at one moment of each.
+    """Run trials through a network and read the filtered rates of all its neurons at moments of each.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def driven_rates(
         number of them. Its task and read-outs are left out.
     shown : Drive
         Such as ``trials.drive("0.5 ms", hold="50 ms")``, with the step of the network.
-    steps : int or array_like of int, (n_trials,), optional
+    steps : int or array_like of int, (n_trials,) or (n_trials or 1, n_moments), optional
         The step of each trial at whose start the rates are read, from the end where it is negative; by
-        default the first that asks.
+        default the first that asks. With two dimensions, several steps of each, in ascending order.
     tau : str or quantity
         Of the filter, two exponential stages.
     seed : int
@@ -52,8 +52,8 @@ def driven_rates(
 
     Returns
     -------
-    DataArray, (trial, neuron)
-        In Hz; neurons of all populations, with the coordinate ``population``.
+    DataArray, (trial, neuron) or (trial, step, neuron)
+        In Hz; ``step`` as the moments were given; neurons of all populations, with the coordinate ``population``.
 
     Raises
     ------
@@ -81,9 +81,13 @@ def driven_rates(
         bound = f"must be the step of the network, {time_text(float(network.dt))}"
         raise SpecError.of(where=where, name="shown.dt", value=time_text(shown.dt), bound=bound)
     at = shown.asked.argmax(axis=1) if steps is None else np.asarray(steps)
-    if at.shape not in ((), (n_trials,)) or at.dtype.kind not in "iu" or (abs(at + 0.5) > n_steps).any():
-        bound = f"must be one or {n_trials} whole numbers from -{n_steps} to {n_steps - 1}"
+    fits = at.shape in ((), (n_trials,)) or (at.ndim == 2 and len(at) in (1, n_trials) and at.size > 0)
+    if not fits or at.dtype.kind not in "iu" or (abs(at + 0.5) > n_steps).any():
+        bound = f"must be one or {n_trials} whole numbers from -{n_steps} to {n_steps - 1}, or rows of these"
         raise SpecError.of(where=where, name="steps", value=at.shape, bound=bound)
+    at = at % n_steps
+    if at.ndim == 2 and (np.diff(at, axis=1) <= 0).any():
+        raise SpecError.of(where=where, name="steps", bound="must ascend in each trial")
     (name, feed) = next(iter(network.inputs.items()))
     net = replace(
         network,
@@ -95,12 +99,15 @@ def driven_rates(
     )
     duration = f"{n_trials * n_steps * shown.dt} s"
     run = simulate(net, duration, seed=seed, inputs={name: shown.series()}, progress=progress)
-    times = (np.arange(n_trials) * n_steps + at % n_steps) * shown.dt
+    starts = np.arange(n_trials) * n_steps
+    times = (starts[:, None] + at if at.ndim == 2 else starts + at).reshape(-1) * shown.dt
     rates = [filtered_rates(run, one, times=times, tau=tau, dt=f"{shown.dt!r} s") for one in net.populations]
     population = np.repeat(list(net.populations), [part.shape[1] for part in rates])
+    found = np.concatenate([part.values for part in rates], axis=1)
+    several = at.ndim == 2
     return xr.DataArray(
-        np.concatenate([part.values for part in rates], axis=1),
-        dims=("trial", "neuron"),
+        found.reshape(n_trials, -1, found.shape[1]) if several else found,
+        dims=("trial", "step", "neuron") if several else ("trial", "neuron"),
         coords={"population": ("neuron", population)},
         attrs={"units": "Hz"},
     )

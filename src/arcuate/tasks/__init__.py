@@ -20,6 +20,7 @@ from arcuate.tasks.interval_comparison import IntervalComparison, IntervalTrials
 from arcuate.tasks.item_label import ItemLabel, ItemLabelTrials
 from arcuate.tasks.maze import Maze, MazeTrials
 from arcuate.tasks.nth_farthest import NthFarthest, NthFarthestTrials
+from arcuate.tasks.occluded_ball import BallTrials, OccludedBall
 from arcuate.tasks.pair_lists import PairLists, PairListTrials
 from arcuate.tasks.parity import Parity, ParityTrials
 from arcuate.tasks.sort import Sort, SortTrials
@@ -47,6 +48,7 @@ __all__ = [
     "AssociateTrials",
     "Babi",
     "BabiTrials",
+    "BallTrials",
     "BayesNet",
     "BindingPairs",
     "BindingTrials",
@@ -73,6 +75,7 @@ __all__ = [
     "MazeTrials",
     "NthFarthest",
     "NthFarthestTrials",
+    "OccludedBall",
     "PairListTrials",
     "PairLists",
     "PairedAssociates",

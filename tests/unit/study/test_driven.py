@@ -38,10 +38,16 @@ def test_rates_are_those_of_a_plain_run_at_the_probe():
     assert float(other[0].max()) == 0.0
     last = driven_rates(net, SHOWN, steps=-1, seed=4, progress=False)
     assert last.equals(driven_rates(net, SHOWN, steps=[length - 1] * 3, seed=4, progress=False))
+    several = driven_rates(net, SHOWN, steps=[[0, 40, -1]], seed=4, progress=False)
+    assert several.dims == ("trial", "step", "neuron")
+    np.testing.assert_array_equal(several[:, 0], other)
+    np.testing.assert_array_equal(several[:, 2], last)
 
 
 @pytest.mark.parametrize(
-    "steps", [[0, 0], [0, 0, 10_000], [0.5, 0, 0], -10_000], ids=["few", "late", "half", "early"]
+    "steps",
+    [[0, 0], [0, 0, 10_000], [0.5, 0, 0], -10_000, [[1], [2]], [[5, 3]], [[]]],
+    ids=["few", "late", "half", "early", "rows", "order", "none"],
 )
 def test_moments_outside_of_the_trials_are_refused(steps):
     with pytest.raises(SpecError, match="steps"):

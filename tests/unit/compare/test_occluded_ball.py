@@ -1,0 +1,85 @@
+"""Who follows a hidden ball as simulated neurons do: frames, a spiking reservoir, a predictor of frames.
+
+``pytest -m slow -s tests/unit/compare/test_occluded_ball.py`` prints the figures of docs/concepts/compare.md.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import arcuate as arc
+from arcuate.compare import encode_over_time
+from arcuate.tasks import OccludedBall
+
+SEEDS = (101, 102, 103, 104, 105)
+"""Fresh: sizes and bounds were chosen on seeds 0 to 3."""
+
+TASK, WHOLE = OccludedBall(), OccludedBall(n_visible=24)
+
+
+def predictor_states(x: np.ndarray, seed: int, *, steps: int) -> np.ndarray:
+    """States of a recurrent network that was trained to say the next frame, the ball hidden or not."""
+    torch = pytest.importorskip("torch")
+
+    class Predictor(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.states = torch.nn.GRU(12, 64, batch_first=True)
+            self.frame = torch.nn.Linear(64, 12)
+
+        def forward(self, frames):
+            return self.frame(self.states(frames)[0])
+
+    def batches(rng):
+        whole, _ = WHOLE.batches(64)(rng)
+        shown = np.where(np.arange(24)[:, None] < rng.integers(4, 25, (64, 1, 1)), whole, 0)
+        return shown[:, :-1], whole[:, 1:]
+
+    torch.manual_seed(seed)
+    model = Predictor()
+    if steps:
+        arc.nn.fit(
+            model, batches, torch.nn.functional.mse_loss, steps=steps, seed=seed, learning_rate=1e-2,
+            progress=False,
+        )  # fmt: skip
+    with torch.no_grad():
+        return model.states(torch.tensor(x))[0].numpy()
+
+
+@cache
+def scores(seed: int) -> dict[str, np.ndarray]:
+    """Corrected scores at each step of each system."""
+    trials = TASK.draw(200, seed=seed)
+    y = trials.population(seed=seed)
+    frames = trials.frames()[0]
+    shown = trials.drive("0.5 ms", hold="20 ms")
+    ends = 40 * np.arange(1, 25) - 1
+    net = arc.load_model("what_when_reservoir")
+    predictor = predictor_states(frames, seed, steps=300)
+    systems = {
+        "frames": (frames, {}),
+        "reservoir": (arc.study.driven_rates(net, shown, steps=[ends], seed=seed, progress=False), {}),
+        "untrained": (predictor_states(frames, seed, steps=0), {}),
+        "predictor": (predictor, {}),
+        "predictor, read as when seen": (predictor, {"train": (4, 12)}),
+        "predictor, trials exchanged": (predictor[np.random.default_rng(seed).permutation(200)], {}),
+    }
+    return {
+        name: encode_over_time(x, y, **options).r_corrected.values for name, (x, options) in systems.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_predictor_holds_on_where_frames_end_and_a_reservoir_fades(seed):
+    found = scores(seed)
+    for name, values in found.items():
+        print(f"\n{seed} {name:30}", *values[11:].round(2), end="")
+    assert not found["frames"][12:].any()
+    assert found["predictor"][12:].min() > 0.9
+    assert found["reservoir"][12] > 0.85
+    assert found["reservoir"][-1] < 0.6
+    assert abs(found["predictor, trials exchanged"].mean()) < 0.1
