@@ -11,7 +11,7 @@ import pytest
 from toy_measure import toy, trials
 
 from arcuate import plot
-from arcuate.compare import compare
+from arcuate.compare import compare, encode_over_time
 from arcuate.errors import SpecError, UnknownNameError
 
 X, NOISE, OTHER = np.random.default_rng(0).standard_normal((3, 20, 4, 3, 5))

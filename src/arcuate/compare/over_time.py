@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["encode_over_time"]
 
 WHERE = "encode_over_time"
+FEWEST = 3
+"""Trials of a fold: the correlation of two is 1 or -1."""
 
 
 def encode_over_time(
@@ -113,6 +115,9 @@ def encode_over_time(
         varying(cube.reshape(n, -1), where=WHERE, name=name)
     least = 3 if options.alphas.size > 1 else 2
     fold = as_folds(folds, n, groups=groups, seed=seed, where=WHERE, least=least)
+    if (smallest := int(np.bincount(fold).min())) < FEWEST:
+        bound = f"must hold {FEWEST} trials or more each, for a correlation"
+        raise SpecError.of(where=WHERE, name="folds", value=f"one of {smallest}", bound=bound)
     warn_of_twins(states.reshape(n, -1), mean.reshape(n, -1), fold, where=WHERE)
     found = np.empty((n_steps, q))
     if train is None:
@@ -196,7 +201,9 @@ class _Fit:
         found = []
         for number, (split, weights) in enumerate(self.maps):
             test = self.fold == number
-            found.append(correlations(split.components(states[test]) @ weights, y[test, step]))
+            said, wanted = split.components(states[test]) @ weights, y[test, step]
+            still = (states[test] == states[test][0]).all()
+            found.append(np.zeros(wanted.shape[1]) if still else correlations(said, wanted))
         return np.asarray(np.mean(found, axis=0))
 
 

@@ -53,7 +53,8 @@ def driven_rates(
     Returns
     -------
     DataArray, (trial, neuron) or (trial, step, neuron)
-        In Hz; ``step`` as the moments were given; neurons of all populations, with the coordinate ``population``.
+        In Hz; moments in the order in which they were given, neurons of all populations, with the coordinate
+        ``population``.
 
     Raises
     ------

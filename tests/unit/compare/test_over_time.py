@@ -69,6 +69,7 @@ def test_states_that_say_nothing_score_nothing_and_still_units_have_no_score():
     y[..., 2, 3] = 0.0
     found = encode_over_time(x, y, folds=FOLD)
     assert found.unit_r[1].values.tolist() == [0.0] * 4
+    assert not encode_over_time(x, y, train=(0, 1), folds=FOLD).unit_r[1].values.any()
     assert np.isnan(found.unit_r[2]).values.tolist() == [False, False, False, True]
     assert found.n_units.values.tolist() == [4, 4, 3]
     y[..., 2, :] = 0.0
@@ -113,6 +114,7 @@ def test_trials_are_matched_by_label_and_dimensions_by_name():
         (X[:, 0], Y[:, :, 0], {}, "x"), (X[:50], Y, {}, "60"), (X, Y[:, :, :2], {}, "3 steps of x"),
         (X, Y, {"train": 3}, "train"), (X, Y, {"train": (0, 4)}, r"train\[1\]"),
         (X, Y, {"train": (2, 2)}, r"train\[1\]"), (X, Y, {"folds": 2}, "folds"),
+        (X, Y, {"folds": 30}, "one of 2"),
         (X, Y, {"n_splits": 3}, "n_splits"), (X * np.nan, Y, {}, "finite"), (0 * X, Y, {}, "none varies"),
         (X, 0 * Y, {}, "none varies"), (X, Y[:, :0], {}, "y"), (X, "y", {}, "y"),
     ],
