@@ -101,7 +101,7 @@ def encode_over_time(
     >>> trials = OccludedBall(n_steps=8, n_visible=4).draw(100, seed=1)
     >>> found = encode_over_time(trials.pixels, trials.population(10, seed=2))
     >>> found.r_corrected.values.round(1).tolist()
-    [0.8, 0.9, 0.9, 0.8, 0.0, 0.0, 0.0, 0.0]
+    [0.8, 0.8, 0.8, 0.8, 0.0, 0.0, 0.0, 0.0]
     """
     states, responses, labels = _matched(x, y)
     groups = labels if groups is None else groups

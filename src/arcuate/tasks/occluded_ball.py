@@ -265,7 +265,7 @@ class OccludedBall(DrawnTask[BallTrials]):
     --------
     >>> trials = OccludedBall(slowest=0.1, fastest=0.1).draw(1, seed=2)
     >>> trials.positions[0, :4, 0].round(2).tolist(), trials.velocities[0, :4, 0].round(2).tolist()
-    ([0.13, 0.03, 0.07, 0.17], [-0.1, -0.1, 0.1, 0.1])
+    ([0.78, 0.88, 0.98, 0.92], [0.1, 0.1, 0.1, -0.1])
     """
 
     kind = "occluded_ball"
