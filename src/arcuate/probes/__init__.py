@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "BindingFit",
+    "Dissociation",
     "Edit",
     "GrowthFit",
     "IntervalCode",
@@ -31,6 +32,7 @@ __all__ = [
     "capture",
     "control_task",
     "crossing",
+    "dissociate",
     "distance_profile",
     "double_dissociation",
     "find_voids",
@@ -60,6 +62,7 @@ __all__ = [
     "regression_predictors",
     "relative_distance",
     "repeated_tokens",
+    "selective_set",
     "set_overlap",
     "site_names",
     "skip_blocks",
@@ -136,6 +139,9 @@ _ARRAYS = {
     "regression_predictors": "predictors",
     "relative_distance": "predictors",
     "repeated_tokens": "heads",
+    "selective_set": "dissociation",
+    "dissociate": "dissociation",
+    "Dissociation": "dissociation",
     "set_overlap": "dissociation",
     "steering_vector": "steering",
     "step_by_step": "locality",

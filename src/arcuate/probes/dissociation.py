@@ -6,9 +6,9 @@ neurons of a reservoir, or one of the memories of a network.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,8 +19,9 @@ from arcuate.rng import check_seed, stream
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SetOverlap", "double_dissociation", "set_overlap"]
+__all__ = ["Dissociation", "SetOverlap", "dissociate", "double_dissociation", "selective_set", "set_overlap"]
 
+Member = TypeVar("Member", bound=Hashable)
 LESIONS, TASKS = ("first set", "second set"), ("first task", "second task")
 ROWS = 500
 """Permutations that are made at once."""
@@ -123,6 +124,169 @@ def double_dissociation(
     if random is not None:
         variables |= _beside_random(random, scores[0], float(told["index"]), where)
     return xr.Dataset(variables, {"lesion": list(LESIONS), "task": list(TASKS), "end": ["low", "high"]})
+
+
+def selective_set(
+    lesion: Callable[[list[Member]], tuple[float, float]], members: Iterable[Member], *, size: int
+) -> list[Member]:
+    """Choose what costs one task most and another least if it is taken away together.
+
+    The set grows by one member at a time, that with which it costs its own task most beyond the other. So
+    members that stand in for each other can be found, which cost nothing alone.
+
+    Parameters
+    ----------
+    lesion : callable
+        From some members to what their lesion costs the own and the other task. Judge the set by other items
+        than those that are scored here.
+    members : iterable
+        To choose from, such as (layer, head), neurons or populations; the first of equals is taken.
+    size : int
+        How many to choose.
+
+    Returns
+    -------
+    list
+        The members, in the order in which they came.
+
+    Raises
+    ------
+    SpecError
+        If there are fewer members, one comes twice, or a cost is not finite.
+
+    Examples
+    --------
+    Two parts that stand in for each other, and one that both tasks need:
+
+    >>> def lesion(parts):
+    ...     return float({"a", "b"} <= set(parts)) + ("c" in parts), 1.0 * ("c" in parts)
+    >>> selective_set(lesion, "abcd", size=2)
+    ['a', 'b']
+    """
+    where, left = "selective_set", list(members)
+    if len(set(left)) < len(left):
+        raise SpecError.of(where=where, name="members", bound="must have every member once")
+    chosen: list[Member] = []
+    for _ in range(check_int(size, where=where, name="size", low=1, high=len(left))):
+        gains = []
+        for one in left:
+            own, other = lesion([*chosen, one])
+            gains.append(float(own) - float(other))
+            if not np.isfinite(gains[-1]):
+                bound = f"must give finite costs, not {own} and {other} for {[*chosen, one]}"
+                raise SpecError.of(where=where, name="lesion", bound=bound)
+        chosen.append(left.pop(int(np.argmax(gains))))
+    return chosen
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dissociation:
+    """Two sets of parts, and what their lesions cost.
+
+    Attributes
+    ----------
+    sets : tuple of two lists
+        Members whose lesion costs the first task, and the second.
+    intact : tuple of two ndarray
+        Scores of the items that judge, without a lesion.
+    judged : xarray.Dataset
+        As `double_dissociation` gives it, with random sets.
+
+    Examples
+    --------
+    See `dissociate`.
+    """
+
+    sets: tuple[list[Any], list[Any]]
+    intact: tuple[np.ndarray, np.ndarray]
+    judged: xr.Dataset
+
+
+def dissociate(
+    lesion: Callable[[int, np.ndarray, list[Member]], ArrayLike],
+    members: Iterable[Member],
+    *,
+    n_items: tuple[int, int],
+    size: int,
+    n_random: int = 100,
+    seed: int = 0,
+) -> Dissociation:
+    """Find two sets of parts that two tasks need, by half of the items, and judge their lesions by the rest.
+
+    Parameters
+    ----------
+    lesion : callable
+        From a task, 0 or 1, indices of some of its items, and the parts that are taken away, to the scores of
+        these items, the higher the better; with no parts, those of the whole system.
+    members : iterable
+        Parts to choose from: (layer, head), neurons, populations, memories. No part is in both sets.
+    n_items : tuple of two int
+        Items of the tasks, 2 or more of each.
+    size : int
+        Parts of a set.
+    n_random : int
+        Random sets of as many parts, 50 or more.
+    seed : int
+        Streams ``probes/dissociation/...``.
+
+    Returns
+    -------
+    Dissociation
+
+    Raises
+    ------
+    SpecError
+        If there are too few parts, items or random sets, or scores do not fit the items or are not finite.
+
+    Notes
+    -----
+    Sets are chosen by `selective_set`, and the random ones are not chosen: ``p_random`` says whether parts at
+    random do as much, no more.
+
+    Examples
+    --------
+    Of six parts, the first task needs two and the second the two next:
+
+    >>> def lesion(task, items, parts):
+    ...     return np.full(len(items), 1 - 0.4 * len(set(("ab", "cd")[task]) & set(parts)))
+    >>> found = dissociate(lesion, "abcdef", n_items=(80, 80), size=2, n_random=50)
+    >>> found.sets, round(float(found.judged["index"]), 2)
+    ((['a', 'b'], ['c', 'd']), 0.8)
+    """
+    where, parts = "dissociate", list(members)
+    check_int(size, where=where, name="size", low=1, high=len(parts) // 2)
+    check_int(n_random, where=where, name="n_random", low=50)
+    draw = stream(check_seed(seed), "probes/dissociation/halves")
+    orders = [draw.permutation(check_int(n, where=where, name="n_items", low=2)) for n in n_items]
+
+    def scores(half: int, some: list[Member]) -> list[np.ndarray]:
+        found = []
+        for task, order in enumerate(orders):
+            one = np.asarray(lesion(task, np.sort(order[half::2]), some), dtype=np.float64)
+            if one.shape != order[half::2].shape:
+                bound = f"must give a score for each of {order[half::2].size} items, not {one.shape}"
+                raise SpecError.of(where=where, name="lesion", bound=bound)
+            found.append(one)
+        return found
+
+    whole = [one.mean() for one in scores(0, [])]
+    known: dict[tuple[Member, ...], list[float]] = {}
+
+    def costs(some: list[Member]) -> list[float]:
+        if (key := tuple(some)) not in known:
+            hurt = scores(0, some)
+            known[key] = [float(a - b.mean()) for a, b in zip(whole, hurt, strict=True)]
+        return known[key]
+
+    first = selective_set(lambda some: (costs(some)[0], costs(some)[1]), parts, size=size)
+    left = [one for one in parts if one not in first]
+    second = selective_set(lambda some: (costs(some)[1], costs(some)[0]), left, size=size)
+    draw = stream(seed, "probes/dissociation/sets")
+    drawn = [[parts[k] for k in draw.permutation(len(parts))[:size]] for _ in range(n_random)]
+    intact, *lesioned = (scores(1, some) for some in ([], first, second, *drawn))
+    random = [np.array(one) for one in zip(*lesioned[2:], strict=True)]
+    judged = double_dissociation(intact, *lesioned[:2], random=random, seed=seed)
+    return Dissociation(sets=(first, second), intact=(intact[0], intact[1]), judged=judged)
 
 
 def _figures(effect: np.ndarray) -> dict[str, np.ndarray]:

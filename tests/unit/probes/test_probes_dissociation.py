@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from arcuate.errors import SpecError
-from arcuate.probes import double_dissociation, set_overlap
+from arcuate.probes import dissociate, double_dissociation, selective_set, set_overlap
 
 WHOLE = np.ones(40)
 
@@ -61,6 +61,48 @@ def test_random_sets_are_the_band_beside():
     assert float(same.p_random) > 1 / 61
 
 
+NEEDS = ({"a": 0.1, "b": 0.5, "c": 0.1}, {"c": 0.6, "d": 0.3, "b": 0.2})
+"""What the lesion of a part costs each of two tasks; costs add up."""
+
+
+def costs(parts: list[str]) -> tuple[float, float]:
+    """What a lesion of some parts costs both tasks."""
+    first, second = (sum(need.get(part, 0.0) for part in parts) for need in NEEDS)
+    return first, second
+
+
+def test_the_most_selective_set_is_that_of_the_largest_differences():
+    assert selective_set(costs, "dcbae", size=2) == ["b", "a"]  # .3 and .1; c costs the other task more
+    assert selective_set(lambda parts: costs(parts)[::-1], "abcde", size=3) == ["c", "d", "e"]
+    assert selective_set(lambda parts: (float({"x", "y"} <= set(parts)), 0.0), "xy", size=2) == ["x", "y"]
+
+
+def test_sets_are_chosen_by_one_half_of_the_items_and_judged_by_the_other():
+    """Each part is needed by some items alone: effects are counted over those that were not chosen by."""
+    asked: list[tuple[tuple[str, ...], int, set[int]]] = []
+
+    def lesion(task: int, items: np.ndarray, parts: list[str]) -> np.ndarray:
+        asked.append((tuple(parts), task, set(items.tolist())))
+        return np.full(len(items), 1 - costs(parts)[task])
+
+    found = dissociate(lesion, "abcdef", n_items=(30, 41), size=2, n_random=50, seed=3)
+    assert found.sets == (["b", "a"], ["c", "d"])
+    np.testing.assert_allclose(found.judged.effect, [[0.6, 0.2], [0.1, 0.9]])
+    assert float(found.judged["index"]) == pytest.approx((0.4 + 0.8) / 2)
+    assert found.judged.sizes["set"] == 50 and [one.tolist() for one in found.intact] == [
+        [1.0] * 15,
+        [1.0] * 20,
+    ]
+    for task, n in ((0, 30), (1, 41)):
+        chose, judged = (
+            set().union(*(items for _, kind, items in part if kind == task))
+            for part in (asked[:-106], asked[-106:])  # those that judge: intact, two sets, 50 random ones
+        )
+        assert chose.isdisjoint(judged) and chose | judged == set(range(n))
+    again = dissociate(lesion, "abcdef", n_items=(30, 41), size=2, n_random=50, seed=3)
+    np.testing.assert_array_equal(again.judged.random_index, found.judged.random_index)
+
+
 def test_overlap_is_counted_over_all_sets():
     """Of all 3-sets out of 7 every one is as likely: what two share follows by counting them."""
     first, sets = (0, 1, 2), list(combinations(range(7), 3))
@@ -76,7 +118,21 @@ def test_overlap_is_counted_over_all_sets():
 
 BOTH = (WHOLE, WHOLE)
 SETS = np.ones((50, 40))
+
+
+def never(*_: object) -> np.ndarray:
+    """Refuse to be asked: the input is refused before."""
+    raise AssertionError
+
+
 WRONG = [
+    ("a part twice", lambda: selective_set(costs, "aba", size=1), "members"),
+    ("too few parts", lambda: selective_set(costs, "ab", size=3), "size"),
+    ("a cost that is none", lambda: selective_set(lambda parts: (np.nan, 0.0), "ab", size=1), "lesion"),
+    ("sets that overlap", lambda: dissociate(never, "abc", n_items=(4, 4), size=2), "size"),
+    ("few random sets", lambda: dissociate(never, "abcd", n_items=(4, 4), size=2, n_random=49), "n_random"),
+    ("one item", lambda: dissociate(never, "abcd", n_items=(4, 1), size=2), "n_items"),
+    ("other items", lambda: dissociate(lambda *_: WHOLE, "abcd", n_items=(4, 4), size=2), "lesion"),
     ("one task", lambda: double_dissociation((WHOLE,), BOTH, BOTH), "intact"),
     ("scores NaN", lambda: double_dissociation((WHOLE, WHOLE * np.nan), BOTH, BOTH), "intact"),
     ("no items", lambda: double_dissociation((WHOLE, []), BOTH, BOTH), "intact"),
