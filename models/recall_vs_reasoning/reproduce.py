@@ -11,7 +11,7 @@ from arcuate.study.reproduction import Reproduction, judge
 from arcuate.tasks import TwoHop
 
 NAME, KINDS = "recall_vs_reasoning", ("one_hop", "held_out")
-COSTS = ("recall_recall", "recall_reasoning", "reasoning_recall", "reasoning_reasoning")
+NAMED = {"lesion": ["heads of recall", "heads of reasoning"], "task": ["recall", "reasoning"]}
 
 
 def loss(logits, targets):
@@ -24,7 +24,7 @@ def lesions(model, task, donors):
 
     def lesion(kind, items, heads):
         trials, options = asked[kind].chosen(items), {"heads": heads, "positions": [-1], "n_random": 0}
-        words, right = torch.tensor(trials.tokens().tokens), lambda said: trials.score(said[:, -1].argmax(1))
+        words, right = torch.tensor(trials.tokens().tokens), lambda y: trials.score(y[:, -1].argmax(1))
         if not heads:
             return right(model(words))
         runs = [probes.ablate(model, words, right, **options, seed=seed) for seed in range(donors)]
@@ -48,13 +48,13 @@ def reproduce(seeds, quick, out, progress):
         lesion, n_items = lesions(model.eval(), task, donors)
         heads = [(layer, head) for layer in range(model.n_layers) for head in range(model.n_heads)]
         cut = probes.dissociate(lesion, heads, n_items=n_items, **rule, seed=seed)
-        found, low = cut.judged, cut.judged.selectivity_interval[:, 0].values
+        found, low = cut.judged.assign_coords(NAMED), cut.judged.selectivity_interval[:, 0].values
         row = {f"right_{kind}": whole.mean() for kind, whole in zip(KINDS, cut.intact, strict=True)}
         row |= {name: found[name].item() for name in ("index", "p_items", "p_random")}
         measured |= {name: measured.get(name, {}) | {seed: float(value)} for name, value in row.items()}
-        more = zip(COSTS, found.effect.values.ravel(), strict=True)
-        told.append({"seed": seed} | row | dict(more) | {"double": bool(found.double), "low_recall": low[0],
-            "low_reasoning": low[1], "recall": str(cut.sets[0]), "reasoning": str(cut.sets[1])})  # fmt: skip
+        told.append({"seed": seed} | row | {"costs": str(found.effect.values.round(3).tolist()),
+            "double": bool(found.double), "low_recall": low[0], "low_reasoning": low[1],
+            "recall": str(cut.sets[0]), "reasoning": str(cut.sets[1])})  # fmt: skip
         plots[f"dissociation-{seed}"] = plot.dissociation(found).figure
     tables = {"lesions": {key: [row[key] for row in told] for key in told[0]}}
     return Reproduction(model=NAME, figures=judge(NAME, measured, quick=quick), plots=plots, tables=tables)

@@ -22,7 +22,7 @@ def test_a_quick_run_shows_the_figures(name: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     found = load_reproduce(name)(default_seeds(name, quick=True), True, tmp_path, silent)
     assert found.holds, [(figure.name, figure.measured) for figure in found.figures if not figure.holds]
-    assert found.plots
+    assert found.plots or name == "icl_systems"  # a table of shares, no picture
 
 
 @pytest.mark.timeout(3600)

@@ -10,7 +10,7 @@ from arcuate.models import model_folder
 from arcuate.study.reproduction import default_seeds, load_reproduce
 
 pytest.importorskip("torch")
-MODELS = ("binding_mechanisms", "locality_of_experience", "temporal_cognition")
+MODELS = ("binding_mechanisms", "locality_of_experience", "recall_vs_reasoning", "temporal_cognition")
 FAILED = {
     "locality_of_experience": {"full_gap"},
     "temporal_cognition": {
