@@ -83,6 +83,19 @@ def test_values_are_read_by_ridge() -> None:
     np.testing.assert_allclose(found.weight.values[0], [1.0, -2.0, 0.0, 0.5, 0.0], atol=0.4)
 
 
+def test_weights_of_values_are_those_of_scikit_learn() -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    draw = np.random.default_rng(4)
+    x = draw.standard_normal((90, 4)) * [1.0, 3.0, 0.5, 2.0] + [0.0, 1.0, -2.0, 5.0]
+    y = x @ np.array([1.0, -2.0, 0.0, 0.5]) + 7.0 + draw.standard_normal(90)
+    found = linear_probe(x, y, groups=np.arange(90), penalties=[0.2], n_controls=0)
+    mean, spread = x.mean(0), x.std(0)
+    model = linear.Ridge(alpha=0.2 * 90).fit((x - mean) / spread, y)
+    np.testing.assert_allclose(found.weight.values[0], model.coef_ / spread, rtol=1e-6)
+    expected = model.intercept_ - (model.coef_ / spread) @ mean
+    np.testing.assert_allclose(found.intercept.values, [expected], rtol=1e-6)
+
+
 def words(seed: int = 0, n_texts: int = 60, length: int = 6) -> tuple[Any, Any, Any, Any]:
     """Texts of 20 words whose states tell the word, in 40 units, and, in two of them, its class."""
     draw = np.random.default_rng(seed)
@@ -205,6 +218,13 @@ def test_noise_is_not_compressed_and_order_is() -> None:
     assert float(found.block_length.sum()) == pytest.approx(float(found.code_length))
     texts = online_code_length(*clouds(400, far=2.0), groups=np.arange(400) // 7)
     assert all(end % 7 in (0, 1) for end in texts.end.values)  # one text of 1, the others of 7
+
+
+def test_blocks_end_where_the_method_has_them_and_the_first_costs_a_label_each() -> None:
+    """Ends of Voita and Titov: 0.1, 0.2, ..., 100 % of 1600; two bits for each of the first labels of four."""
+    found = online_code_length(*clouds(1600, n_classes=4, width=4), groups=np.arange(1600), penalties=[0.1])
+    assert found.end.values.tolist() == [2, 4, 7, 13, 26, 52, 100, 200, 400, 800, 1600]
+    assert float(found.block_length[0]) == 4.0
 
 
 X, KIND = clouds(60)
