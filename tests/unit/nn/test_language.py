@@ -161,6 +161,7 @@ def test_settings_of_gguf_that_are_refused(lm: Any, tmp_path: Path, case: str) -
 def test_a_word_that_is_a_token_is_taken_whole_by_llama_3_alone(
     tmp_path: Path, split: str, ids: list[str]
 ) -> None:
+    pytest.importorskip("transformers")
     settings, tensors = tiny_llama()
     settings |= {"tokenizer.ggml.pre": split, "tokenizer.ggml.merges": ["Ġ a"]}  # none makes "Ġan"
     (tmp_path / "a.gguf").write_bytes(gguf_bytes(settings, tensors))
