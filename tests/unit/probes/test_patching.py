@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -69,14 +70,18 @@ class TestIdentities:
         model = transformer()
         found = patched(model, sites=["blocks.0.attn.z", "blocks.1.attn.q"], over=("position", "head"))
         assert found["effect"].dims == ("direction", "site", "position", "head")
-        edit, site = arc.probes.Edit, "blocks.1.attn.q"
-        for k, (source, base) in enumerate([(CLEAN, CORRUPT), (CORRUPT, CLEAN)]):
+        runs = [(CLEAN, CORRUPT), (CORRUPT, CLEAN)]
+        places = [("blocks.1.attn.q", 4, 2), ("blocks.0.attn.z", 1, 0), ("blocks.0.attn.z", 4, 1)]
+        for (k, (source, base)), (site, position, head) in itertools.product(enumerate(runs), places):
             value = arc.probes.capture(model, source, sites=site).states(site)["activation"].values
-            where = {"positions": 3, "heads": 2}
-            with torch.no_grad(), arc.probes.intervene(model, edit(site, "replace", value, where)):
-                wanted = METRIC(model(base))
-            got = found["metric"].isel(direction=k, position=3, head=2).sel(site=site)
-            np.testing.assert_allclose(got, wanted, atol=1e-5)
+            edit = arc.probes.Edit(site, "replace", value, {"positions": position, "heads": head})
+            with torch.no_grad():
+                plain = METRIC(model(base)).numpy()
+                with arc.probes.intervene(model, edit):
+                    wanted = METRIC(model(base)).numpy()
+            got = found["metric"].isel(direction=k, position=position, head=head).sel(site=site)
+            np.testing.assert_allclose(got, wanted, atol=1e-6)
+            assert np.abs(wanted - plain).max() > 1e-4  # the place does something
         means = found["metric"].mean("trial")
         clean, corrupt = float(found["clean"].mean()), float(found["corrupt"].mean())
         np.testing.assert_allclose(found["effect"][0], (means[0] - corrupt) / (clean - corrupt))

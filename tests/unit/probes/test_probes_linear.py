@@ -221,7 +221,7 @@ def test_noise_is_not_compressed_and_order_is() -> None:
 
 
 def test_blocks_end_where_the_method_has_them_and_the_first_costs_a_label_each() -> None:
-    """Ends of Voita and Titov: 0.1, 0.2, ..., 100 % of 1600; two bits for each of the first labels of four."""
+    """Ends of Voita and Titov: 0.1, 0.2, ..., 100 % of 1600; two bits for each of the first labels."""
     found = online_code_length(*clouds(1600, n_classes=4, width=4), groups=np.arange(1600), penalties=[0.1])
     assert found.end.values.tolist() == [2, 4, 7, 13, 26, 52, 100, 200, 400, 800, 1600]
     assert float(found.block_length[0]) == 4.0
