@@ -319,14 +319,22 @@ def _resolved(needs: Sequence[str]) -> bool:
         from numba.core.runtime.nrt import rtsys
 
         rtsys.initialize(cpu_target.target_context)
-    for name in needs:  # until Numba is loaded LLVM sees nothing of the process, not even a square root
-        if not llvm.address_of_symbol(name) and hasattr(ctypes.pythonapi, name):
-            llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+    _engine()  # until there is one LLVM sees nothing of the process, not even a square root
     return all(llvm.address_of_symbol(name) for name in needs)
 
 
 def _load(code: bytes) -> Any:
     """Put an object file into memory, ready to run."""
+    import llvmlite.binding as llvm
+
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+def _engine() -> Any:
+    """Make an engine without code; LLVM can then find what the process has loaded."""
     import llvmlite.binding as llvm
 
     if hasattr(llvm, "initialize"):  # needed up to LLVM 14, an error later
@@ -337,10 +345,7 @@ def _load(code: bytes) -> Any:
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), codemodel="jitdefault", jit=True
     )
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    return engine
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
 
 
 @contextmanager
