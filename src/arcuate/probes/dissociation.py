@@ -26,6 +26,9 @@ LESIONS, TASKS = ("first set", "second set"), ("first task", "second task")
 ROWS = 500
 """Permutations that are made at once."""
 
+FEWEST = 4
+"""Items of a task that judge: the labels of three and three are shared out in 20 ways; no p is below 0.05."""
+
 
 def double_dissociation(
     intact: Sequence[ArrayLike],
@@ -51,9 +54,9 @@ def double_dissociation(
     Parameters
     ----------
     intact, first, second : sequence of two array_like, (n_items,)
-        Scores of the items of the first and of the second task, the higher the better: of the whole system,
-        after a lesion of the first set, and after one of the second. Items of one task are the same in all
-        three. Shares of right answers make an index between -1 and 1.
+        Scores of the items of the first and of the second task, four or more of each, the higher the better:
+        of the whole system, after a lesion of the first set, and after one of the second. Items of one task
+        are the same in all three. Shares of right answers make an index between -1 and 1.
     random : sequence of two array_like, (n_sets, n_items), optional
         The same after lesions of sets drawn at random, of the same size; 50 sets or more.
     n_permutations : int
@@ -77,14 +80,16 @@ def double_dissociation(
     Raises
     ------
     SpecError
-        If scores do not fit each other or are not finite, there are fewer than 50 random sets, or an option
-        is out of bounds.
+        If scores do not fit each other or are not finite, there are fewer than four items of a task or 50
+        random sets, or an option is out of bounds.
 
     Notes
     -----
     H.-L. Teuber, Physiological psychology, Annual Review of Psychology 6 (1955), has the double dissociation;
     Phipson and Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39, the p value. Sets must have been chosen on
-    other items than those that judge.
+    other items than those that judge. A set and the next may share members, which makes their index smaller:
+    beside two sets that share none, ``p_random`` is somewhat too low. Items that all lose the same have an
+    interval without width.
 
     Examples
     --------
@@ -101,6 +106,9 @@ def double_dissociation(
     scores = [_scores(given, name, where) for name, given in named.items()]
     for name, given in (("first", scores[1]), ("second", scores[2])):
         _check_items(given, scores[0], name, where)
+    if min(len(one) for one in scores[0]) < FEWEST:
+        bound = f"must have {FEWEST} items or more of each task, not {[len(one) for one in scores[0]]}"
+        raise SpecError.of(where=where, name="intact", bound=bound)
     check_int(n_permutations, where=where, name="n_permutations", low=1)
     check_int(n_resamples, where=where, name="n_resamples", low=1)
     check_real(level, where=where, name="level", low=0, high=1, low_open=True, high_open=True)
@@ -221,7 +229,7 @@ def dissociate(
     members : iterable
         Parts to choose from: (layer, head), neurons, populations, memories. No part is in both sets.
     n_items : tuple of two int
-        Items of the tasks, 2 or more of each.
+        Items of the tasks, 8 or more of each.
     size : int
         Parts of a set.
     n_random : int
@@ -240,7 +248,8 @@ def dissociate(
 
     Notes
     -----
-    Sets are chosen by `selective_set`, and the random ones are not chosen: ``p_random`` says whether parts at
+    Sets are chosen by `selective_set`, that of the first task before that of the second, which has what is
+    left. The random ones are not chosen, and two of them may share parts: ``p_random`` says whether parts at
     random do as much, no more.
 
     Examples
@@ -256,8 +265,10 @@ def dissociate(
     where, parts = "dissociate", list(members)
     check_int(size, where=where, name="size", low=1, high=len(parts) // 2)
     check_int(n_random, where=where, name="n_random", low=50)
+    if not isinstance(n_items, Sequence) or len(n_items) != 2:
+        raise SpecError.of(where=where, name="n_items", value=n_items, bound="must be two numbers")
     draw = stream(check_seed(seed), "probes/dissociation/halves")
-    orders = [draw.permutation(check_int(n, where=where, name="n_items", low=2)) for n in n_items]
+    orders = [draw.permutation(check_int(n, where=where, name="n_items", low=2 * FEWEST)) for n in n_items]
 
     def scores(half: int, some: list[Member]) -> list[np.ndarray]:
         found = []

@@ -103,6 +103,22 @@ def test_sets_are_chosen_by_one_half_of_the_items_and_judged_by_the_other():
     np.testing.assert_array_equal(again.judged.random_index, found.judged.random_index)
 
 
+def test_sets_chosen_from_noise_judge_as_noise():
+    """No part is needed, and what a lesion costs an item is chance, the same whenever it is asked."""
+    index, double = [], []
+    for seed in range(40):
+
+        def lesion(task: int, items: np.ndarray, parts: list[str], seed=seed) -> np.ndarray:
+            draw = np.random.default_rng([seed, task, *(ord(one) for one in sorted(parts))])
+            return (draw.random(40) < (0.7 if parts else 1.0)).astype(float)[items]
+
+        found = dissociate(lesion, "abcdef", n_items=(40, 40), size=2, n_random=50, seed=seed).judged
+        index.append(float(found["index"]))
+        double.append(bool(found.double))
+    assert abs(np.mean(index)) < 0.06  # the half that chose gives 0.14
+    assert np.mean(double) < 0.1
+
+
 def test_overlap_is_counted_over_all_sets():
     """Of all 3-sets out of 7 every one is as likely: what two share follows by counting them."""
     first, sets = (0, 1, 2), list(combinations(range(7), 3))
@@ -129,10 +145,17 @@ WRONG = [
     ("a part twice", lambda: selective_set(costs, "aba", size=1), "members"),
     ("too few parts", lambda: selective_set(costs, "ab", size=3), "size"),
     ("a cost that is none", lambda: selective_set(lambda parts: (np.nan, 0.0), "ab", size=1), "lesion"),
-    ("sets that overlap", lambda: dissociate(never, "abc", n_items=(4, 4), size=2), "size"),
-    ("few random sets", lambda: dissociate(never, "abcd", n_items=(4, 4), size=2, n_random=49), "n_random"),
-    ("one item", lambda: dissociate(never, "abcd", n_items=(4, 1), size=2), "n_items"),
-    ("other items", lambda: dissociate(lambda *_: WHOLE, "abcd", n_items=(4, 4), size=2), "lesion"),
+    ("sets that overlap", lambda: dissociate(never, "abc", n_items=(8, 8), size=2), "size"),
+    ("few random sets", lambda: dissociate(never, "abcd", n_items=(8, 8), size=2, n_random=49), "n_random"),
+    ("seven items", lambda: dissociate(never, "abcd", n_items=(8, 7), size=2), "n_items"),
+    ("other items", lambda: dissociate(lambda *_: WHOLE, "abcd", n_items=(8, 8), size=2), "lesion"),
+    ("items of one task", lambda: dissociate(never, "abcd", n_items=(8,), size=2), "n_items"),
+    ("a number of items", lambda: dissociate(never, "abcd", n_items=8, size=2), "n_items"),
+    (
+        "three items judge nothing",
+        lambda: double_dissociation((WHOLE[:3], WHOLE), (WHOLE[:3] * 0, WHOLE), (WHOLE[:3], WHOLE * 0)),
+        "intact",
+    ),
     ("one task", lambda: double_dissociation((WHOLE,), BOTH, BOTH), "intact"),
     ("scores NaN", lambda: double_dissociation((WHOLE, WHOLE * np.nan), BOTH, BOTH), "intact"),
     ("no items", lambda: double_dissociation((WHOLE, []), BOTH, BOTH), "intact"),
