@@ -90,14 +90,11 @@ class Binder:
         From pairs and the name of a site to the same, with what stands there taken from the second context.
     sites : tuple of str
         What can be swapped.
-    model : torch.nn.Module or None
-        A transformer, whose sites are those of `INNER`.
     """
 
     answer: Callable[[BindingTrials], Floats]
     swap: Callable[[Any, str], Floats]
     sites: tuple[str, ...]
-    model: Any = None
 
 
 def binder(system: str, seed: int, *, train: bool = True, trials: int = 600) -> Binder:
@@ -254,7 +251,7 @@ def _row_batch(size: int, generator: np.random.Generator) -> tuple[Any, Any]:
 
 
 def _transformer(model: Any, torch: Any) -> Binder:
-    """Answer behind the question; what stands there after a block is swapped by `patch_bindings`."""
+    """Answer behind the question; what stands there after a block is swapped as `patch_bindings` does it."""
 
     def answer(trials: BindingTrials) -> Floats:
         with torch.no_grad():
@@ -273,7 +270,7 @@ def _transformer(model: Any, torch: Any) -> Binder:
             scores = model(first)[:, -1]
         return np.asarray(torch.softmax(scores.detach().double(), dim=-1))
 
-    return Binder(answer=answer, swap=swap, sites=tuple(INNER), model=model)
+    return Binder(answer=answer, swap=swap, sites=tuple(INNER))
 
 
 def _pmi(model: Any, torch: Any) -> Binder:
