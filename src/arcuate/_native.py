@@ -272,7 +272,7 @@ def _platform() -> tuple[str, ...]:
     options = [f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("NUMBA_")]
     cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     return (
-        "1",
+        FORMAT,
         sys.version,
         release,
         np.__version__,

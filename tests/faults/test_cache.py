@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from arcuate import _native
+
 SCRIPT = """
 import sys, arcuate as arc
 cells = arc.Population(name="exc", n=3, neuron=arc.lif(), bias="0.5 nA")
@@ -83,7 +85,6 @@ def damages(data: bytes) -> Iterator[bytes]:
 
 
 def test_damaged_code_is_never_taken(cache: tuple[Path, str]) -> None:
-    from arcuate import _native
 
     (path,) = code(cache[0])
     data = path.read_bytes()
@@ -112,7 +113,6 @@ def test_a_damaged_file_is_compiled_again(cache: tuple[Path, str], kind: str) ->
 
 
 def test_code_of_something_else_is_not_taken(cache: tuple[Path, str]) -> None:
-    from arcuate import _native
 
     (path,) = code(cache[0])
     assert _native._read(path, "0" * 64) is None
@@ -157,7 +157,6 @@ def test_a_folder_that_cannot_be_written(cache: tuple[Path, str]) -> None:
 def test_a_cache_that_is_full_or_taken_away_while_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from arcuate import _native
     from arcuate.engines import _compile
 
     def refuse(*_: object, **__: object) -> None:
@@ -172,7 +171,6 @@ def test_a_cache_that_is_full_or_taken_away_while_it_runs(
 
 
 def test_a_changed_rule_is_other_code() -> None:
-    from arcuate import _native
     from arcuate.mechanisms import plasticity
 
     def changed(space: dict[str, object], text: str) -> str:
@@ -185,3 +183,9 @@ def test_a_changed_rule_is_other_code() -> None:
     for space in (first, second):
         exec("def scaled(x):\n    return helper(x)\ndef helper(x):\n    return K * x\n", space)
     assert changed(first, "scaled") != changed(second, "scaled")  # a constant of what is called
+
+
+def test_files_of_another_layout_are_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _native._platform.__wrapped__()
+    monkeypatch.setattr(_native, "FORMAT", "another")
+    assert _native._platform.__wrapped__() != before
