@@ -86,7 +86,7 @@ def driven_rates(
     if not fits or at.dtype.kind not in "iu" or (abs(at + 0.5) > n_steps).any():
         bound = f"must be one or {n_trials} whole numbers from -{n_steps} to {n_steps - 1}, or rows of these"
         raise SpecError.of(where=where, name="steps", value=at.shape, bound=bound)
-    at = at % n_steps
+    at = at.astype(np.int64) % n_steps  # of whole numbers without a sign a difference is never below 0
     if at.ndim == 2 and (np.diff(at, axis=1) <= 0).any():
         raise SpecError.of(where=where, name="steps", bound="must ascend in each trial")
     (name, feed) = next(iter(network.inputs.items()))

@@ -46,11 +46,11 @@ def test_rates_are_those_of_a_plain_run_at_the_probe():
 
 @pytest.mark.parametrize(
     "steps",
-    [[0, 0], [0, 0, 10_000], [0.5, 0, 0], -10_000, [[1], [2]], [[5, 3]], [[]]],
-    ids=["few", "late", "half", "early", "rows", "order", "none"],
+    [[0, 0], [0, 0, 10_000], [0.5, 0, 0], -10_000, [[1], [2]], [[5, 3]], [[]], np.uint64([[5, 3]])],
+    ids=["few", "late", "half", "early", "rows", "order", "none", "unsigned"],
 )
 def test_moments_outside_of_the_trials_are_refused(steps):
-    with pytest.raises(SpecError, match="steps"):
+    with pytest.raises(SpecError, match="driven_rates: steps"):
         driven_rates(arc.load_model("what_when_reservoir"), SHOWN, steps=steps)
 
 
