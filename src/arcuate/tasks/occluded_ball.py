@@ -178,7 +178,8 @@ class BallTrials:
             "gaussian": of the same variance as "poisson". "none": what is expected.
         seed : int
             Of neurons and noise, streams ``"task/occluded_ball/units"`` and
-            ``"task/occluded_ball/noise"``: trials of another draw meet the same neurons.
+            ``"task/occluded_ball/noise"``: trials of another draw meet the same neurons,
+            and the same draws of noise in the same places, so that noise of two draws is not independent.
 
         Returns
         -------
